@@ -1,0 +1,14 @@
+//! What the daemon and its XDP program both need to know about VRRP: identifiers, units, wire
+//! formats and the layout of the maps they share.
+//!
+//! `no_std`, no allocation, no `unsafe` outside [`abi`]. Everything here is a pure function of its
+//! arguments.
+#![no_std]
+#![deny(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+pub mod abi;
+pub mod id;
+pub mod time;
+pub mod timers;
+pub mod wire;

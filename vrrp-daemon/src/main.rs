@@ -1,0 +1,2 @@
+//! `vrrp-daemon`.
+fn main() {}

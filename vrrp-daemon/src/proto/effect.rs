@@ -1,0 +1,240 @@
+//! What the protocol wants done. Carried out in the order given.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use vrrp_common::id::Priority;
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::ladder::Refusal;
+
+use super::model::{GroupId, LinkId, RouterId, ScriptId};
+use super::router::State;
+
+/// One thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Send one advert, to the group or to every peer.
+    Send {
+        /// The virtual router.
+        router: RouterId,
+        /// The priority to put in; everything else is the model's.
+        priority: Priority,
+    },
+    /// Hold the addresses from now on: add what is missing, each chunk followed by `announce` rounds of
+    /// gratuitous ARP or unsolicited NA. Desired state: repeating it is harmless.
+    Acquire {
+        /// The virtual router.
+        router: RouterId,
+        /// Rounds of announcements.
+        announce: u8,
+    },
+    /// Hold the addresses no longer: remove them.
+    Release {
+        /// The virtual router.
+        router: RouterId,
+    },
+    /// Announce all addresses again.
+    Announce {
+        /// The virtual router.
+        router: RouterId,
+        /// Rounds over all addresses.
+        rounds: u8,
+    },
+    /// Tell scripts and FIFOs.
+    Notify {
+        /// Who changed.
+        subject: Subject,
+        /// What to tell.
+        state: NotifyState,
+        /// Effective priority; 0 for a group, as keepalived has it.
+        priority: Priority,
+    },
+    /// A virtual router changed state: for the log, the status and the event stream.
+    Transition {
+        /// The virtual router.
+        router: RouterId,
+        /// State before.
+        from: State,
+        /// State after.
+        to: State,
+        /// Why.
+        reason: Reason,
+    },
+    /// Something worth a log line; already limited in rate.
+    Remark {
+        /// The virtual router it concerns, if one.
+        router: Option<RouterId>,
+        /// What.
+        remark: Remark,
+    },
+}
+
+/// Whom a notification is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// `INSTANCE`
+    Router(RouterId),
+    /// `GROUP`
+    Group(GroupId),
+}
+
+/// The state word of a notification, in keepalived's vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NotifyState {
+    /// `MASTER`
+    Master,
+    /// `BACKUP`
+    Backup,
+    /// `FAULT`
+    Fault,
+    /// `STOP`
+    Stop,
+    /// `MASTER_RX_LOWER_PRI`, FIFO and its own script only.
+    MasterRxLowerPri,
+}
+
+/// Why a state changed, with the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The daemon started.
+    Started,
+    /// The owner of the addresses takes them at once.
+    Owner,
+    /// Nothing was heard for the Master_Down_Interval.
+    MasterDown {
+        /// The Master last heard, if any.
+        master: Option<IpAddr>,
+        /// When it was last heard (or the wait began).
+        last_heard: MonoNanos,
+        /// How long we wait.
+        interval: Nanos,
+    },
+    /// The Master announced priority 0 and the skew time has passed.
+    MasterReleased {
+        /// Who stood down.
+        master: Option<IpAddr>,
+    },
+    /// As Master, a better one was heard.
+    HigherPriority {
+        /// Who.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// As Master we woke later than Master_Down and heard another Master: with nopreempt we stand down.
+    OversleptTakenOver {
+        /// Who took over meanwhile.
+        source: IpAddr,
+        /// By how much we were late.
+        late: Nanos,
+    },
+    /// An interface that counts is not up.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+    },
+    /// A script that counts fails.
+    ScriptFailing {
+        /// Which.
+        script: ScriptId,
+    },
+    /// There is no address to send from.
+    NoSource,
+    /// Everything that was in fault is well again.
+    Recovered,
+    /// The sync group moved, because of this member.
+    Group {
+        /// The member that led.
+        leader: RouterId,
+    },
+    /// The daemon stops.
+    Shutdown,
+}
+
+/// Remarks for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remark {
+    /// A message was refused (the first of its kind since the last state or Master change).
+    Refused {
+        /// Sender.
+        source: IpAddr,
+        /// Rung.
+        refusal: Refusal,
+    },
+    /// The Master's interval differs from ours; we follow it (VRRPv3).
+    IntervalAdopted {
+        /// Sender.
+        source: IpAddr,
+        /// Its interval.
+        theirs: Centis,
+        /// Ours.
+        ours: Centis,
+    },
+    /// The Master's interval is more than ten times ours: the last one is kept.
+    IntervalTooLong {
+        /// Sender.
+        source: IpAddr,
+        /// Its interval.
+        theirs: Centis,
+        /// What we keep.
+        kept: Centis,
+    },
+    /// The advert lists other addresses than ours.
+    AddressesDiffer {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// As Master, a lower-priority advert was heard and answered.
+    LowerPriority {
+        /// Sender.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// As Backup, a lower-priority advert was heard: we let the timer run out.
+    PreemptPending {
+        /// Sender.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// Another router claims priority 255 too.
+    TwoOwners {
+        /// Sender.
+        source: IpAddr,
+    },
+    /// Another router sends with our own source address.
+    SameAddress {
+        /// The address.
+        source: IpAddr,
+    },
+    /// As Master we woke this late and heard nobody: we carry on.
+    Overslept {
+        /// Lateness.
+        late: Nanos,
+    },
+    /// Adverts cannot be sent.
+    SendFailed {
+        /// `errno` of the first failure.
+        errno: i32,
+    },
+    /// Adverts can be sent again.
+    SendRecovered,
+    /// Addresses could not be added.
+    AddressesRefused {
+        /// How many.
+        failed: u16,
+    },
+    /// The effective priority changed.
+    PriorityChanged {
+        /// Before.
+        from: Priority,
+        /// After.
+        to: Priority,
+    },
+}

@@ -1,0 +1,121 @@
+//! What the world tells the protocol.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use vrrp_common::id::Priority;
+use vrrp_common::time::{Centis, MonoNanos};
+use vrrp_common::wire::advert::ChecksumForm;
+use vrrp_common::wire::ladder::Refusal;
+
+use super::model::{LinkId, RouterId, ScriptId};
+
+/// One fact, small enough to be recorded and replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// Links, sources and scripts known so far have been told: begin the election.
+    Start,
+    /// Time has passed. Only what is due happens; a spurious tick does nothing.
+    Tick,
+    /// An advert that held every rule of the ladder.
+    Advert(Heard),
+    /// The kernel's stamp says that this virtual router's current Master was heard at `at` with an advert
+    /// no different from its last one. Fed before a [`Input::Tick`] that would let the down timer fire.
+    StillThere {
+        /// The virtual router.
+        router: RouterId,
+        /// The sender.
+        source: IpAddr,
+        /// Arrival.
+        at: MonoNanos,
+    },
+    /// A message for `router` (or for none of ours) was refused. Counted; never moves a timer.
+    Refused {
+        /// The virtual router it named, if it is ours.
+        router: Option<RouterId>,
+        /// The sender.
+        source: IpAddr,
+        /// The rung it failed at.
+        refusal: Refusal,
+    },
+    /// An interface's state.
+    Link {
+        /// The interface.
+        link: LinkId,
+        /// Its state now.
+        state: LinkState,
+    },
+    /// The address a virtual router sends from, `None` while there is none.
+    Source {
+        /// The virtual router.
+        router: RouterId,
+        /// Its primary address: `unicast_src_ip` or `mcast_src_ip` if present on the host, else the interface's.
+        address: Option<IpAddr>,
+    },
+    /// A tracked script changed its verdict (after `rise` and `fall`).
+    Script {
+        /// The script.
+        script: ScriptId,
+        /// Its verdict.
+        state: ScriptState,
+    },
+    /// The kernel refused to add addresses of this virtual router; `failed` of them are not there.
+    AddressesRefused {
+        /// The virtual router.
+        router: RouterId,
+        /// How many.
+        failed: u16,
+    },
+    /// An advert of this virtual router could not be sent.
+    SendFailed {
+        /// The virtual router.
+        router: RouterId,
+        /// `errno`.
+        errno: i32,
+    },
+    /// The daemon stops: every Master gives up with priority 0.
+    Shutdown,
+}
+
+/// An accepted advert, reduced to what the election needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The virtual router.
+    pub router: RouterId,
+    /// IP source.
+    pub source: IpAddr,
+    /// The sender's priority.
+    pub priority: Priority,
+    /// The sender's interval.
+    pub interval: Centis,
+    /// Arrival: the XDP program's stamp, or the read time of the raw socket. Never later than `now`.
+    pub at: MonoNanos,
+    /// The reading in which its checksum held.
+    pub checksum: ChecksumForm,
+    /// Whether it lists the addresses that we are configured with (any order). A difference is counted and
+    /// logged, never a reason to refuse (as keepalived 2.4).
+    pub same_addresses: bool,
+}
+
+/// State of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// Administratively up, with carrier.
+    Up,
+    /// There, but down or without carrier.
+    Down,
+    /// Not there at all.
+    Missing,
+}
+
+/// Verdict on a tracked script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScriptState {
+    /// Well.
+    Passing,
+    /// Failing.
+    Failing,
+}

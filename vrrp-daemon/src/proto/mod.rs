@@ -1,0 +1,26 @@
+//! VRRP itself, without I/O: `(now, Input)` in, [`Effect`]s and one next deadline out.
+//!
+//! Nothing in here reads a clock, a socket, a file, a random number or a logger (`cargo xtask lint` checks
+//! it). RFC 9568 says Active and Backup; this project, like keepalived's users, says Master and Backup:
+//!
+//! | RFC 9568 | here |
+//! |---|---|
+//! | Initialize | [`State::Init`] |
+//! | Backup | [`State::Backup`] |
+//! | Active | [`State::Master`] |
+//! | (none) | [`State::Fault`]: something tracked without a weight is down |
+//!
+//! The contract of [`Vrrp`](router::Vrrp), in the manner of quinn-proto: hand over one input, carry out the
+//! effects **in their order**, and only then hand over the next. `now` never goes backwards. A spurious
+//! [`Input::Tick`] does nothing.
+
+pub mod counters;
+pub mod effect;
+pub mod input;
+pub mod model;
+pub mod router;
+
+pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
+pub use input::{Heard, Input, LinkState, ScriptState};
+pub use model::{GroupId, LinkId, Model, RouterId, ScriptId};
+pub use router::{State, Vrrp};

@@ -1,0 +1,222 @@
+//! What a configuration means to the protocol: virtual routers, sync groups, and what they track.
+//!
+//! `config` lowers keepalived's language into these types; `proto` never sees syntax. Everything is found
+//! by index ([`RouterId`], [`GroupId`], [`LinkId`], [`ScriptId`]), so the machine holds no references.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use vrrp_common::id::{Family, Priority, Version, Vrid};
+use vrrp_common::time::{Centis, Nanos};
+use vrrp_common::wire::ladder::{Auth, Peer};
+
+macro_rules! index_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub u16);
+
+        impl $name {
+            /// The position in the model's list.
+            #[must_use]
+            pub fn index(self) -> usize {
+                usize::from(self.0)
+            }
+        }
+    };
+}
+
+index_type!(
+    /// Position in [`Model::routers`].
+    RouterId
+);
+index_type!(
+    /// Position in [`Model::groups`].
+    GroupId
+);
+index_type!(
+    /// Position in [`Model::links`].
+    LinkId
+);
+index_type!(
+    /// Position in [`Model::scripts`].
+    ScriptId
+);
+
+/// Everything the protocol needs to know of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// Names of the interfaces in use. A link is known by name: it may come, go and change its index.
+    pub links: Vec<String>,
+    /// Virtual routers (`vrrp_instance`).
+    pub routers: Vec<VirtualRouter>,
+    /// Sync groups (`vrrp_sync_group`).
+    pub groups: Vec<SyncGroup>,
+    /// Tracked scripts (`vrrp_script`).
+    pub scripts: Vec<Script>,
+}
+
+/// One virtual router (`vrrp_instance`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualRouter {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The interface it runs on.
+    pub link: LinkId,
+    /// Its VRID.
+    pub vrid: Vrid,
+    /// Its protocol version.
+    pub version: Version,
+    /// The family its adverts travel in.
+    pub family: Family,
+    /// Configured priority, 1..=255; 255 is the owner.
+    pub priority: Priority,
+    /// Our advertisement interval.
+    pub interval: Centis,
+    /// `state MASTER`: only the owner starts as Master because of it, as in keepalived.
+    pub initially_master: bool,
+    /// Whether a Backup takes over from a Master of lower priority.
+    pub preempt: Preempt,
+    /// Missed adverts until the Master is taken for dead (`down_timer_adverts`, default 3).
+    pub down_adverts: u8,
+    /// VRRPv2 authentication.
+    pub auth: Auth,
+    /// How adverts reach the others.
+    pub transport: Transport,
+    /// How the IPv4 VRRPv3 checksum is computed when sending.
+    pub v3_checksum: V3Checksum,
+    /// Addresses that stand in the adverts (`virtual_ipaddress`).
+    pub addresses: Vec<VirtualAddress>,
+    /// Addresses that move along but are not advertised (`virtual_ipaddress_excluded`).
+    pub excluded: Vec<VirtualAddress>,
+    /// What it tracks besides its own interface.
+    pub track: Vec<Track>,
+    /// Whether the own interface's state counts (off: `dont_track_primary`).
+    pub track_primary: bool,
+    /// Gratuitous ARP and unsolicited NA.
+    pub announce: Announce,
+    /// Advertise at once when a lower-priority advert is heard as Master (RFC 9568 §6.4.3; off:
+    /// `lower_prio_no_advert`).
+    pub advert_on_lower: bool,
+    /// Send one last advert before standing down to a higher priority (`higher_prio_send_advert`).
+    pub advert_on_higher: bool,
+    /// The sync group it belongs to.
+    pub group: Option<GroupId>,
+}
+
+/// `preempt`, `nopreempt`, `preempt_delay`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preempt {
+    /// `nopreempt`: a living Master is never replaced, whatever its priority.
+    Never,
+    /// A Master of lower priority is replaced once it has been heard for this long; zero: at once.
+    After(Nanos),
+}
+
+/// How adverts travel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// To the group, on the link.
+    Multicast {
+        /// 224.0.0.18 or ff02::12 unless configured.
+        group: IpAddr,
+        /// `mcast_src_ip`; else the interface's primary address.
+        source: Option<IpAddr>,
+    },
+    /// One copy to each peer.
+    Unicast {
+        /// `unicast_src_ip`; else the interface's primary address.
+        source: Option<IpAddr>,
+        /// The peers, never empty.
+        peers: Vec<Peer>,
+        /// TTL of what we send.
+        ttl: u8,
+        /// Refuse adverts of others than the peers (our default; off only when the file says so).
+        check_source: bool,
+    },
+}
+
+/// The reading of RFC 5798/9568 that IPv4 VRRPv3 adverts are sent in. Both are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum V3Checksum {
+    /// Over pseudo-header and message: keepalived's form, the default.
+    PseudoHeader,
+    /// Over the message alone (`v3_checksum_as_v2`).
+    MessageOnly,
+}
+
+/// An address that the Master holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length, 32 or 128 unless given.
+    pub prefix: u8,
+    /// Where it is added; else the virtual router's interface.
+    pub link: LinkId,
+    /// Label (IPv4, at most 15 characters).
+    pub label: Option<String>,
+    /// Scope number as rtnetlink has it (0 global, 200 site, 253 link, 254 host).
+    pub scope: u8,
+    /// IPv4 broadcast address.
+    pub broadcast: Option<IpAddr>,
+    /// Run duplicate address detection (IPv6 `-nodad`); off by default, since the address moves.
+    pub dad: bool,
+}
+
+/// `garp_*`: how addresses are announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// Rounds over all addresses at takeover and again after `delay` (`garp_master_repeat`, 5).
+    pub repeat: u8,
+    /// Time until the second burst, zero for none (`garp_master_delay`, 5 s).
+    pub delay: Nanos,
+    /// Periodic announcements while Master, zero for none (`garp_master_refresh`).
+    pub refresh: Nanos,
+    /// Rounds of each periodic announcement (`garp_master_refresh_repeat`, 1).
+    pub refresh_repeat: u8,
+    /// Rounds after a lower-priority advert was heard as Master (`garp_lower_prio_repeat`, as `repeat`).
+    pub lower_repeat: u8,
+    /// Time until these are repeated (`garp_lower_prio_delay`, as `delay`).
+    pub lower_delay: Nanos,
+}
+
+/// Something whose failure lowers the priority, or, with weight 0, puts the router into FAULT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// What is watched.
+    pub object: TrackObject,
+    /// -253..=253. Positive: added while it is well; negative: subtracted while it fails; 0: fault.
+    pub weight: i16,
+    /// `reverse`: well and failing change places.
+    pub reverse: bool,
+}
+
+/// What a [`Track`] watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TrackObject {
+    /// An interface (`track_interface`).
+    Link(LinkId),
+    /// A script (`track_script`).
+    Script(ScriptId),
+}
+
+/// A tracked script, as far as the protocol knows it: the runner applies `rise` and `fall`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its name in the configuration.
+    pub name: String,
+}
+
+/// Virtual routers that change state together (`vrrp_sync_group`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncGroup {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its members.
+    pub members: Vec<RouterId>,
+    /// Tracked for every member (`track_script` and `track_interface` in the group).
+    pub track: Vec<Track>,
+    /// Keep the members' own weights (`sync_group_tracking_weight`); else they are dropped, as in keepalived.
+    pub keep_weights: bool,
+}

@@ -1,0 +1,2 @@
+//! Empty: it makes this crate a dependency that cargo tracks.
+#![no_std]

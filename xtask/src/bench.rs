@@ -1,0 +1,6 @@
+//! `cargo xtask bench`.
+
+/// Run the verb.
+pub(crate) fn run() -> anyhow::Result<()> {
+    anyhow::bail!("not there yet")
+}

@@ -1,0 +1,47 @@
+//! The project's own commands. Each verb is one file; this one only dispatches.
+
+mod bench;
+mod build;
+mod demo;
+mod lint;
+mod setup;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set up, build, show, test and measure the project"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Find or install what building and testing need
+    Setup,
+    /// Build the XDP program and the daemon with it embedded
+    Build,
+    /// Two hosts, four addresses, a master that dies: watch the takeover
+    Demo,
+    /// Run all tests
+    Test,
+    /// Measure beside keepalived
+    Bench,
+    /// Formatting, clippy, floors, purity of proto
+    Lint,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().verb {
+        Verb::Setup => setup::run(),
+        Verb::Build => build::run(),
+        Verb::Demo => demo::run(),
+        Verb::Test => test::run(),
+        Verb::Bench => bench::run(),
+        Verb::Lint => lint::run(),
+    }
+}
