@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Find or install what building and testing need
-    Setup,
+    Setup(setup::Args),
     /// Build the XDP program and the daemon with it embedded
     Build,
     /// Two hosts, four addresses, a master that dies: watch the takeover
@@ -37,7 +37,7 @@ enum Verb {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
-        Verb::Setup => setup::run(),
+        Verb::Setup(args) => setup::run(args),
         Verb::Build => build::run(),
         Verb::Demo => demo::run(),
         Verb::Test => test::run(),
