@@ -1,6 +1,7 @@
 //! Identifiers that VRRP puts on the wire, each with its legal range in the type.
 
 use core::fmt;
+use core::net::IpAddr;
 use core::num::NonZeroU8;
 
 /// A virtual router identifier, 1..=255 (RFC 9568 §5.2.3).
@@ -101,6 +102,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     /// Bytes that one address takes in an advert.
     #[must_use]
     pub const fn address_len(self) -> u16 {

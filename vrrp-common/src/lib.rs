@@ -5,7 +5,10 @@
 //! arguments.
 #![no_std]
 #![deny(unsafe_code)]
-#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
+
+#[cfg(test)]
+extern crate std;
 
 pub mod abi;
 pub mod id;

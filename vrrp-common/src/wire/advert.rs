@@ -1,13 +1,17 @@
-//! VRRP advertisements, versions 2 and 3: one parse function that applies every receive rule, and emit.
+//! Receiving VRRP advertisements, versions 2 and 3: one parse function that applies every receive rule.
+//! Sending is in [`emit`](super::emit).
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::ladder::{Refusal, Rules};
-use crate::id::{Priority, Version, Vrid};
+use super::checksum::{self, Sum};
+use super::ladder::{HEAD_LEN, Head, Refusal, Rules, Sources, TtlRange};
+use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
 
+pub use super::checksum::ChecksumForm;
+
 /// A VRRP message with what the IP layer said about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// IP source.
     pub source: IpAddr,
@@ -19,24 +23,13 @@ pub struct Datagram<'a> {
     pub pdu: &'a [u8],
 }
 
-/// Which reading of the checksum rules a message's checksum holds in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "user", serde(rename_all = "kebab-case"))]
-pub enum ChecksumForm {
-    /// Over the message alone: VRRPv2, and VRRPv3 over IPv4 as RFC 9568 §5.2.8 reads.
-    Message,
-    /// With the pseudo-header: VRRPv3 over IPv6, and keepalived's VRRPv3 over IPv4 (RFC 5798 §5.2.8).
-    Pseudo,
-    /// With a pseudo-header for 224.0.0.18 in a unicast message: keepalived before 1.3.6.
-    PseudoGroup,
-}
-
 /// An advert that held every rule of its virtual router.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advert<'a> {
     /// Version of the message.
     pub version: Version,
+    /// Family of the addresses in it, which is that of the packet.
+    pub family: Family,
     /// Virtual router.
     pub vrid: Vrid,
     /// Sender's priority.
@@ -45,15 +38,133 @@ pub struct Advert<'a> {
     pub interval: Centis,
     /// The reading in which the checksum held.
     pub checksum: ChecksumForm,
-    /// The addresses as they stand, `count` x 4 or 16 bytes.
+    /// The addresses as they stand, `count` x 4 or 16 bytes; [`ips`](Self::ips) reads them.
     pub addresses: &'a [u8],
 }
 
-/// Parse one message under the rules of the virtual router it names.
+/// The rungs that need no configuration; the result names the virtual router to look up.
 ///
 /// # Errors
-/// The first rung of the ladder that does not hold.
-pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a>, Refusal> {
-    let _ = (datagram, rules);
-    Err(Refusal::Truncated)
+/// [`Refusal::Truncated`], [`Refusal::Version`], [`Refusal::Type`] or [`Refusal::Vrid`].
+pub fn peek(pdu: &[u8]) -> Result<Head, Refusal> {
+    Head::read(pdu.first_chunk::<HEAD_LEN>().ok_or(Refusal::Truncated)?)
 }
+
+/// Parse one message under the rules of the virtual router it names ([`peek`]).
+///
+/// # Errors
+/// The first rung of the [ladder](super::ladder) that does not hold.
+pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a>, Refusal> {
+    let head = peek(datagram.pdu)?;
+
+    let ttl = ttl_range(datagram.source, rules).ok_or(Refusal::Source)?;
+    if !ttl.admits(datagram.ttl) {
+        return Err(Refusal::Ttl);
+    }
+
+    let pdu_len = u16::try_from(datagram.pdu.len()).map_err(|_| Refusal::Length)?;
+    head.fits(rules.version, rules.family, pdu_len)?;
+    // `fits` has shown that the message is as long as its head says; nothing below can run off its end.
+    let rest = datagram.pdu.get(HEAD_LEN..).ok_or(Refusal::Length)?;
+    let (addresses, auth_data) = match head.version {
+        Version::V2 => rest
+            .split_last_chunk::<8>()
+            .map(|(addresses, auth_data)| (addresses, Some(*auth_data)))
+            .ok_or(Refusal::Length)?,
+        Version::V3 => (rest, None),
+    };
+
+    let (pseudo, group) =
+        checksum::pseudo(datagram.source, datagram.destination, pdu_len).ok_or(Refusal::Checksum)?;
+    let message = Sum::ZERO.bytes(datagram.pdu);
+    let checksum =
+        checksum::form(head.version, rules.family, message, pseudo, group).ok_or(Refusal::Checksum)?;
+
+    head.auth_type_is(rules.auth.wire_type())?;
+    if auth_data.is_some_and(|data| !rules.auth.admits(data)) {
+        return Err(Refusal::AuthPassword);
+    }
+
+    head.interval_fits(rules.interval.value())?;
+    Ok(Advert {
+        version: head.version,
+        family: rules.family,
+        vrid: head.vrid,
+        priority: head.priority,
+        interval: Centis::new(head.interval).ok_or(Refusal::Interval)?,
+        checksum,
+        addresses,
+    })
+}
+
+/// The rung "source": the TTLs accepted from `source`, `None` if it may not send at all.
+fn ttl_range(source: IpAddr, rules: &Rules<'_>) -> Option<TtlRange> {
+    if Family::of(source) != rules.family {
+        return None;
+    }
+    match rules.sources {
+        Sources::OnLink => Some(TtlRange::ON_LINK),
+        Sources::Anyone => Some(TtlRange::ANY),
+        Sources::Listed(peers) => peers
+            .iter()
+            .find(|peer| peer.address == source)
+            .map(|peer| peer.ttl),
+    }
+}
+
+impl<'a> Advert<'a> {
+    /// The addresses in the order they stand in.
+    pub fn ips(&self) -> impl ExactSizeIterator<Item = IpAddr> + use<'a> {
+        Ips {
+            family: self.family,
+            bytes: self.addresses,
+        }
+    }
+
+    /// Whether the advert lists exactly `expected`, in any order. The RFC leaves the order open, and a peer
+    /// that lists the same addresses in its file's order is the usual case, so that is tried first.
+    #[must_use]
+    pub fn lists(&self, expected: &[IpAddr]) -> bool {
+        self.ips().eq(expected.iter().copied())
+            || (self.ips().len() == expected.len()
+                && self.ips().all(|address| expected.contains(&address))
+                && expected
+                    .iter()
+                    .all(|address| self.ips().any(|listed| listed == *address)))
+    }
+}
+
+/// Iterator of [`Advert::ips`].
+struct Ips<'a> {
+    family: Family,
+    bytes: &'a [u8],
+}
+
+impl Iterator for Ips<'_> {
+    type Item = IpAddr;
+
+    fn next(&mut self) -> Option<IpAddr> {
+        let (address, rest) = match self.family {
+            Family::V4 => {
+                let (octets, rest) = self.bytes.split_first_chunk::<4>()?;
+                (IpAddr::V4(Ipv4Addr::from_octets(*octets)), rest)
+            }
+            Family::V6 => {
+                let (octets, rest) = self.bytes.split_first_chunk::<16>()?;
+                (IpAddr::V6(Ipv6Addr::from_octets(*octets)), rest)
+            }
+        };
+        self.bytes = rest;
+        Some(address)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.bytes.len() / usize::from(self.family.address_len());
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Ips<'_> {}
+
+#[cfg(test)]
+mod tests;

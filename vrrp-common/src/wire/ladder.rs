@@ -15,6 +15,8 @@ use core::net::IpAddr;
 use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
 
+pub use super::auth::Auth;
+
 /// IP protocol number of VRRP.
 pub const IP_PROTOCOL: u8 = 112;
 /// Bytes before the first address, in both versions.
@@ -143,37 +145,6 @@ pub enum Sources<'a> {
     Anyone,
     /// The listed peers.
     Listed(&'a [Peer]),
-}
-
-/// VRRPv2 authentication of a virtual router.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
-pub enum Auth {
-    /// None: type 0, eight bytes that nobody reads.
-    None,
-    /// A clear-text password, padded with zeros (RFC 2338 §5.3.6, type 1).
-    Pass([u8; 8]),
-}
-
-impl core::fmt::Debug for Auth {
-    /// Never shows the password.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Pass(_) => "Pass(********)",
-        })
-    }
-}
-
-impl Auth {
-    /// The Auth Type byte.
-    #[must_use]
-    pub const fn wire_type(self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Pass(_) => 1,
-        }
-    }
 }
 
 /// What a virtual router demands of an advert.
