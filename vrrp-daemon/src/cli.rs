@@ -1,1 +1,370 @@
-//! Command line.
+//! The command line: keepalived's own, so that every unit file and every habit goes on working, and a few
+//! options of ours (`--control-socket`, `--record`).
+//!
+//! In two steps, as ripgrep does: [`Typed`] is what was typed, [`Options`] is what it means. Options of
+//! keepalived's LVS, BFD, SNMP and debugging parts are accepted and do nothing.
+
+mod getopt;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::num::ParseIntError;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+
+/// Default path of the control socket.
+pub const CONTROL_SOCKET: &str = "/run/vrrp-daemon/control.sock";
+
+/// What to do, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run the daemon.
+    Run(Box<Options>),
+    /// `-t`: judge the configuration and end with keepalived's exit code.
+    Test {
+        /// The configuration file.
+        config: PathBuf,
+        /// Where the judgement goes; else standard error.
+        output: Option<PathBuf>,
+    },
+    /// `--signum`, `-v`, `-h`: print this and end with 0.
+    Print(String),
+}
+
+/// The daemon's options, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// `-e`: a configuration file that an include names must exist.
+    pub all_config: bool,
+    /// `-i`: lines beginning with `@id` count only for this id.
+    pub config_id: Option<String>,
+    /// Where log lines go.
+    pub log: LogOptions,
+    /// `-d`: write the configuration to the log at start.
+    pub dump_config: bool,
+    /// Stay in the foreground (`-n`).
+    pub foreground: bool,
+    /// Start the protocol process again when it dies (off: `-R`).
+    pub respawn: bool,
+    /// Remove the virtual addresses at the end (off: `-V`).
+    pub release_on_stop: bool,
+    /// Pid file of the parent process (`-p`).
+    pub pid_file: PathBuf,
+    /// Pid file of the protocol process (`-r`).
+    pub vrrp_pid_file: PathBuf,
+    /// `-s`: the network namespace to run in; overrides the file.
+    pub namespace: Option<String>,
+    /// `-u`: umask for files that the daemon creates.
+    pub umask: Option<u32>,
+    /// `-m`: leave a core dump.
+    pub core_dump: bool,
+    /// `--ignore-sigint`.
+    pub ignore_sigint: bool,
+    /// `--control-socket`.
+    pub control_socket: PathBuf,
+    /// `--record`: write every input of the protocol to this file, for `replay`.
+    pub record: Option<PathBuf>,
+    /// This is the protocol process, started by its parent (hidden option `--child`).
+    pub child: bool,
+}
+
+/// Where log lines go and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// `-l`: to standard error.
+    pub console: bool,
+    /// To syslog or the journal (off: `-G`, and `-l`).
+    pub syslog: bool,
+    /// `-S`: number of the syslog facility, 3 (daemon) unless given.
+    pub facility: u8,
+    /// `-g`: to this file too.
+    pub file: Option<PathBuf>,
+    /// `--flush-log-file`: write each line through at once.
+    pub flush: bool,
+    /// How often `-D` was given.
+    pub detail: u8,
+}
+
+/// A command line that cannot be followed. The text is complete, with the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+/// Read a command line, program name first.
+///
+/// # Errors
+/// [`UsageError`]; keepalived ends with 1 then.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, UsageError> {
+    let args = getopt::normalize(args);
+    let matches = Typed::command().try_get_matches_from(args);
+    match matches.and_then(|matches| Typed::from_arg_matches(&matches)) {
+        Ok(typed) => typed.resolve(),
+        Err(error) => Err(UsageError(error.render().to_string().trim_end().to_owned())),
+    }
+}
+
+/// The command line as typed. Field order is the order in the help text.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vrrp-daemon",
+    about = "A VRRP daemon fed by an XDP program; a drop-in for the VRRP half of keepalived",
+    disable_help_flag = true,
+    disable_version_flag = true,
+    infer_long_args = true
+)]
+struct Typed {
+    /// Use this configuration file
+    #[arg(short = 'f', long = "use-file", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only VRRP (always so; for compatibility)
+    #[arg(short = 'P', long = "vrrp")]
+    vrrp: bool,
+    /// Stay in the foreground
+    #[arg(short = 'n', long = "dont-fork")]
+    foreground: bool,
+    /// Log to the console
+    #[arg(short = 'l', long = "log-console")]
+    log_console: bool,
+    /// More detail in the log; twice: still more
+    #[arg(short = 'D', long = "log-detail", action = ArgAction::Count)]
+    log_detail: u8,
+    /// Syslog facility: 0-7 or local0-local7, user, daemon (default)
+    #[arg(short = 'S', long = "log-facility", value_name = "FACILITY", value_parser = facility)]
+    log_facility: Option<u8>,
+    /// Log to a file [default: /tmp/keepalived.log]
+    #[arg(short = 'g', long = "log-file", value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    log_file: Option<Option<PathBuf>>,
+    /// Write each line of the log file through at once
+    #[arg(long = "flush-log-file")]
+    flush_log_file: bool,
+    /// Do not log to syslog
+    #[arg(short = 'G', long = "no-syslog")]
+    no_syslog: bool,
+    /// Write the configuration to the log at start
+    #[arg(short = 'd', long = "dump-conf")]
+    dump_conf: bool,
+    /// Check the configuration and end: 0 good, 4 cannot run, 5 remarks, 6 script security
+    #[arg(short = 't', long = "config-test", value_name = "LOG_FILE", num_args = 0..=1, require_equals = true)]
+    config_test: Option<Option<PathBuf>>,
+    /// Pid file of the parent process [default: /run/keepalived.pid]
+    #[arg(short = 'p', long = "pid", value_name = "FILE")]
+    pid: Option<PathBuf>,
+    /// Pid file of the VRRP process [default: /run/keepalived_vrrp.pid]
+    #[arg(short = 'r', long = "vrrp_pid", value_name = "FILE")]
+    vrrp_pid: Option<PathBuf>,
+    /// Do not start the VRRP process again when it dies
+    #[arg(short = 'R', long = "dont-respawn")]
+    dont_respawn: bool,
+    /// Leave the virtual addresses in place at the end
+    #[arg(short = 'V', long = "dont-release-vrrp")]
+    dont_release_vrrp: bool,
+    /// Run in this network namespace
+    #[arg(short = 's', long = "namespace", value_name = "NAME")]
+    namespace: Option<String>,
+    /// A configuration file that is missing is an error
+    #[arg(short = 'e', long = "all-config")]
+    all_config: bool,
+    /// Skip configuration lines beginning with @ that do not match ID
+    #[arg(short = 'i', long = "config-id", value_name = "ID")]
+    config_id: Option<String>,
+    /// umask for files the daemon creates
+    #[arg(short = 'u', long = "umask", value_name = "MASK", value_parser = umask)]
+    umask: Option<u32>,
+    /// Leave a core dump when it dies
+    #[arg(short = 'm', long = "core-dump")]
+    core_dump: bool,
+    /// Do not end on SIGINT
+    #[arg(long = "ignore-sigint")]
+    ignore_sigint: bool,
+    /// Print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON, TDATA
+    #[arg(long = "signum", value_name = "SIGFUNC", value_parser = signum)]
+    signum: Option<i32>,
+    /// Where vrrpctl finds the daemon
+    #[arg(long = "control-socket", value_name = "PATH", default_value = CONTROL_SOCKET)]
+    control_socket: PathBuf,
+    /// Write every input of the protocol to this file, for replay
+    #[arg(long = "record", value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Print the version
+    #[arg(short = 'v', long = "version")]
+    version: bool,
+    /// Print this help
+    #[arg(short = 'h', long = "help")]
+    help: bool,
+    /// (hidden) this is the protocol process
+    #[arg(long = "child", hide = true)]
+    child: bool,
+    #[command(flatten)]
+    ignored: Ignored,
+}
+
+/// keepalived's options for what is not here: taken, and without effect.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Accepted without effect")]
+struct Ignored {
+    /// Only health checks
+    #[arg(short = 'C', long = "check")]
+    check: bool,
+    /// No BFD
+    #[arg(short = 'B', long = "no_bfd")]
+    no_bfd: bool,
+    /// All subsystems
+    #[arg(long = "all")]
+    all: bool,
+    /// Pid file of the checkers
+    #[arg(short = 'c', long = "checkers_pid", value_name = "FILE")]
+    checkers_pid: Option<PathBuf>,
+    /// Pid file of BFD
+    #[arg(short = 'b', long = "bfd_pid", value_name = "FILE")]
+    bfd_pid: Option<PathBuf>,
+    /// SNMP
+    #[arg(short = 'x', long = "snmp")]
+    snmp: bool,
+    /// SNMP agent's socket
+    #[arg(short = 'A', long = "snmp-agent-socket", value_name = "FILE")]
+    snmp_agent_socket: Option<PathBuf>,
+    /// Core pattern
+    #[arg(short = 'M', long = "core-dump-pattern", value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
+    core_dump_pattern: Option<Option<String>>,
+    /// Drop addresses on a transition by signal
+    #[arg(short = 'X', long = "release-vips")]
+    release_vips: bool,
+    /// Leave IPVS in place
+    #[arg(short = 'I', long = "dont-release-ipvs")]
+    dont_release_ipvs: bool,
+    /// Log address changes
+    #[arg(short = 'a', long = "address-monitoring")]
+    address_monitoring: bool,
+    /// Configuration by descriptor
+    #[arg(long = "config-fd", value_name = "FD")]
+    config_fd: Option<String>,
+    /// perf data
+    #[arg(long = "perf", value_name = "WHEN", num_args = 0..=1, require_equals = true)]
+    perf: Option<Option<String>>,
+    /// Debug options
+    #[arg(long = "debug", value_name = "OPTIONS", num_args = 0..=1, require_equals = true)]
+    debug: Option<Option<String>>,
+    /// No memory check
+    #[arg(long = "no-mem-check")]
+    no_mem_check: bool,
+}
+
+impl Typed {
+    fn resolve(self) -> Result<Action, UsageError> {
+        if self.help {
+            return Ok(Action::Print(Self::command().render_help().to_string()));
+        }
+        if self.version {
+            return Ok(Action::Print(format!(
+                "vrrp-daemon {}\n",
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        if let Some(number) = self.signum {
+            return Ok(Action::Print(format!("{number}\n")));
+        }
+        if self.ignored.check && !self.vrrp && !self.ignored.all {
+            return Err(UsageError(
+                "-C asks for health checks alone, which this daemon does not have: run keepalived -C beside it"
+                    .to_owned(),
+            ));
+        }
+        let config = self.config.unwrap_or_else(crate::config::default_path);
+        if let Some(output) = self.config_test {
+            return Ok(Action::Test { config, output });
+        }
+        let namespace = self.namespace;
+        let pid_dir = pid_dir(namespace.as_deref());
+        Ok(Action::Run(Box::new(Options {
+            config,
+            all_config: self.all_config,
+            config_id: self.config_id,
+            log: LogOptions {
+                console: self.log_console,
+                syslog: !self.no_syslog && !self.log_console,
+                facility: self.log_facility.unwrap_or(FACILITY_DAEMON),
+                file: self
+                    .log_file
+                    .map(|given| given.unwrap_or_else(|| PathBuf::from("/tmp/keepalived.log"))),
+                flush: self.flush_log_file,
+                detail: self.log_detail,
+            },
+            dump_config: self.dump_conf,
+            foreground: self.foreground,
+            respawn: !self.dont_respawn,
+            release_on_stop: !self.dont_release_vrrp,
+            pid_file: self.pid.unwrap_or_else(|| pid_dir.join("keepalived.pid")),
+            vrrp_pid_file: self
+                .vrrp_pid
+                .unwrap_or_else(|| pid_dir.join("keepalived_vrrp.pid")),
+            namespace,
+            umask: self.umask,
+            core_dump: self.core_dump || self.ignored.core_dump_pattern.is_some(),
+            ignore_sigint: self.ignore_sigint,
+            control_socket: self.control_socket,
+            record: self.record,
+            child: self.child,
+        })))
+    }
+}
+
+/// Where pid files go by default: two daemons in two namespaces must not share one.
+fn pid_dir(namespace: Option<&str>) -> PathBuf {
+    match namespace {
+        None => PathBuf::from("/run"),
+        Some(name) => Path::new("/run/keepalived").join(name),
+    }
+}
+
+/// Facility number of `user`.
+const FACILITY_USER: u8 = 1;
+/// Facility number of `daemon`, keepalived's default.
+const FACILITY_DAEMON: u8 = 3;
+/// Facility number of `local0`; `local7` is seven more.
+const FACILITY_LOCAL0: u8 = 16;
+
+/// `-S`: a digit, `localN`, `user` or `daemon`.
+fn facility(text: &str) -> Result<u8, String> {
+    match text {
+        "user" => return Ok(FACILITY_USER),
+        "daemon" => return Ok(FACILITY_DAEMON),
+        _ => {}
+    }
+    match text.strip_prefix("local").unwrap_or(text).parse::<u8>() {
+        Ok(number @ 0..=7) => Ok(FACILITY_LOCAL0 + number),
+        _ => Err("give 0 to 7, local0 to local7, user or daemon".to_owned()),
+    }
+}
+
+/// `-u`: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol has it.
+fn umask(text: &str) -> Result<u32, String> {
+    let parsed: Result<u32, ParseIntError> = if let Some(hex) = text.strip_prefix("0x") {
+        u32::from_str_radix(hex, 16)
+    } else if text.starts_with('0') {
+        u32::from_str_radix(text, 8)
+    } else {
+        text.parse()
+    };
+    match parsed {
+        Ok(mask @ 0..=0o777) => Ok(mask),
+        _ => Err("give a mask such as 022".to_owned()),
+    }
+}
+
+/// `--signum`: the numbers keepalived prints (measured with 2.2.7; TDATA as in 2.4).
+fn signum(text: &str) -> Result<i32, String> {
+    match text {
+        "STOP" => Ok(libc::SIGTERM),
+        "RELOAD" => Ok(libc::SIGHUP),
+        "DATA" => Ok(libc::SIGUSR1),
+        "STATS" => Ok(libc::SIGUSR2),
+        "STATS_CLEAR" => Ok(libc::SIGRTMAX() - 1),
+        "JSON" => Ok(libc::SIGRTMIN() + 2),
+        "TDATA" => Ok(libc::SIGRTMAX()),
+        _ => Err("give STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON or TDATA".to_owned()),
+    }
+}

@@ -1,1 +1,1 @@
-//! (to be written)
+//! What is shown: log and status.

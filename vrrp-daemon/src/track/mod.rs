@@ -1,1 +1,4 @@
-//! (to be written)
+//! What is watched besides adverts: scripts. Their verdicts reach the protocol as inputs.
+
+pub mod script;
+pub mod verdict;

@@ -1,0 +1,203 @@
+//! What `status` answers: a snapshot, taken on the protocol thread in one go, so its parts agree.
+//!
+//! Times are milliseconds or microseconds as their names say, always spans: a reader needs no clock of ours.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use vrrp_common::wire::ladder::Refusal;
+
+use crate::proto::counters::Counters as ProtoCounters;
+use crate::proto::{ScriptState, State};
+
+/// The whole daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon itself.
+    pub daemon: Daemon,
+    /// Virtual routers, in the order of the configuration.
+    pub instances: Vec<Instance>,
+    /// Sync groups, in the order of the configuration.
+    pub groups: Vec<Group>,
+    /// Tracked scripts, in the order of the configuration.
+    pub scripts: Vec<Script>,
+    /// Messages refused that belong to no virtual router of ours, by reason; zeros left out.
+    pub refused_elsewhere: BTreeMap<String, u64>,
+}
+
+/// The daemon itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Its version.
+    pub version: String,
+    /// The protocol process.
+    pub pid: u32,
+    /// Since the protocol process started.
+    pub uptime_ms: u64,
+    /// The configuration in use.
+    pub config_file: PathBuf,
+    /// Notifications that could not be queued.
+    pub notifications_dropped: u64,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// Its VRID.
+    pub vrid: u8,
+    /// Its interface.
+    pub interface: String,
+    /// State.
+    pub state: State,
+    /// How long it has been in this state.
+    pub since_ms: u64,
+    /// Why, in words.
+    pub reason: String,
+    /// Priority as configured.
+    pub priority_configured: u8,
+    /// Priority after tracking.
+    pub priority_effective: u8,
+    /// The Master as we know it; `None` when it is ourselves or nobody was heard.
+    pub master: Option<Master>,
+    /// Master_Down_Interval as it stands.
+    pub master_down_us: u64,
+    /// Our advertisement interval.
+    pub interval_ms: u64,
+    /// How adverts arrive.
+    pub receive_path: ReceivePath,
+    /// Virtual addresses.
+    pub addresses: Vec<Address>,
+    /// Counters.
+    pub counters: Counters,
+}
+
+/// A Master that was heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Master {
+    /// Source of its adverts.
+    pub address: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Since its last advert.
+    pub last_advert_ms: u64,
+}
+
+/// How adverts arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceivePath {
+    /// XDP in the driver, the raw socket beside it.
+    XdpNative,
+    /// XDP in the stack, the raw socket beside it.
+    XdpGeneric,
+    /// The raw socket alone.
+    Raw,
+}
+
+impl ReceivePath {
+    /// As in the JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XdpNative => "xdp-native",
+            Self::XdpGeneric => "xdp-generic",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// One virtual address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// The interface it belongs on.
+    pub interface: String,
+    /// Whether the kernel has it there now.
+    pub present: bool,
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The state its members share; `None` while they differ.
+    pub state: Option<State>,
+    /// Its members' names.
+    pub members: Vec<String>,
+}
+
+/// One tracked script.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its name.
+    pub name: String,
+    /// Its verdict; `None` before the first.
+    pub state: Option<ScriptState>,
+}
+
+/// Counters of one virtual router since the daemon started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts that could not be sent.
+    pub send_failures: u64,
+    /// Accepted adverts.
+    pub adverts_received: u64,
+    /// Times it became Master.
+    pub became_master: u64,
+    /// Times it stopped being Master.
+    pub released_master: u64,
+    /// Adverts of priority 0 sent.
+    pub priority_zero_sent: u64,
+    /// Adverts of priority 0 received.
+    pub priority_zero_received: u64,
+    /// Adverts whose address list differs from ours.
+    pub address_list_errors: u64,
+    /// IPv4 VRRPv3 adverts whose checksum covers the message alone.
+    pub checksum_message_only: u64,
+    /// Adverts whose checksum has the group's pseudo-header in a unicast message.
+    pub checksum_group: u64,
+    /// Times the Master was late to wake beyond the Master_Down_Interval.
+    pub overslept: u64,
+    /// Refused messages by reason; zeros left out.
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl From<&ProtoCounters> for Counters {
+    fn from(counters: &ProtoCounters) -> Self {
+        Self {
+            adverts_sent: counters.adverts_sent,
+            send_failures: counters.send_failures,
+            adverts_received: counters.adverts_received,
+            became_master: counters.became_master,
+            released_master: counters.released_master,
+            priority_zero_sent: counters.priority_zero_sent,
+            priority_zero_received: counters.priority_zero_received,
+            address_list_errors: counters.address_list_errors,
+            checksum_message_only: counters.checksum_message_only,
+            checksum_group: counters.checksum_group,
+            overslept: counters.overslept,
+            refused: by_name(&counters.refused),
+        }
+    }
+}
+
+/// Refusal counts in ladder order, by name; zeros left out.
+#[must_use]
+pub fn by_name(refused: &[u64; Refusal::ALL.len()]) -> BTreeMap<String, u64> {
+    Refusal::ALL
+        .iter()
+        .zip(refused)
+        .filter(|(_, count)| **count != 0)
+        .map(|(refusal, count)| (refusal.name().to_owned(), *count))
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! The service thread: a second runtime, at normal priority, for everything that may take its time: tracked
+//! scripts, notify scripts, the control socket. The protocol thread holds [`Ports`] and never waits for it.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{Config, ScriptUser};
+use crate::effects::notify::{self, Notifier};
+use crate::ingress::control::{BindError, Control, ControlRequest};
+use crate::proto::{ScriptId, ScriptState};
+use crate::sys::process;
+use crate::track::script::{Runner, Tracked};
+
+/// Time that notify scripts get when the daemon stops (keepalived's `child_wait_time`).
+pub const CHILD_WAIT: Duration = Duration::from_secs(5);
+/// What stopping takes beyond the notify scripts: the tracked scripts' grace, and some air.
+const STOP_MARGIN: Duration = Duration::from_secs(3);
+/// Requests of control clients on their way to the protocol thread.
+const REQUESTS: usize = 32;
+
+/// The protocol thread's ends.
+#[derive(Debug)]
+pub struct Ports {
+    /// Verdicts on tracked scripts: [`Input::Script`](crate::proto::Input::Script).
+    pub scripts: mpsc::Receiver<(ScriptId, ScriptState)>,
+    /// [`Effect::Notify`](crate::proto::Effect::Notify) goes here. Drop it before [`Service::stop`].
+    pub notifier: Notifier,
+    /// Requests of control clients.
+    pub control: mpsc::Receiver<ControlRequest>,
+}
+
+/// The running service thread.
+#[derive(Debug)]
+pub struct Service {
+    stop: Option<oneshot::Sender<()>>,
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The service thread cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The control socket belongs to a living daemon.
+    #[error(transparent)]
+    Control(BindError),
+    /// No thread, or no runtime.
+    #[error("starting the service thread: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Start it. Without a control socket that can be written the daemon runs, and says so; a socket on which
+/// another daemon answers is an error, because then two run by mistake.
+///
+/// # Errors
+/// [`ServiceError`]
+pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports), ServiceError> {
+    let control = match Control::bind(control_socket) {
+        Ok(control) => Some(control),
+        Err(error @ BindError::Taken(_)) => return Err(ServiceError::Control(error)),
+        Err(error) => {
+            tracing::warn!("vrrpctl will not work: {error}");
+            None
+        }
+    };
+    // One verdict per script may wait at the start; later ones come one by one.
+    let (verdicts, scripts) = mpsc::channel(config.scripts.len().max(16) * 2);
+    let (requests, control_requests) = mpsc::channel(REQUESTS);
+    let (notifier, notify_runner) = notify::channel(config);
+    let (stop, stopping) = oneshot::channel();
+    let (ending, ended) = channel();
+    let tracked = tracked(config);
+    let default_user: Option<ScriptUser> = config.global.script_user.clone();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new()
+        .name("service".to_owned())
+        .spawn(move || {
+            // A thread inherits its creator's scheduling, and children inherit the thread's.
+            process::schedule_normally();
+            // Sends nothing: its end is the message.
+            let _ending = ending;
+            runtime.block_on(async move {
+                let runner = Runner::start(tracked, default_user.as_ref(), &verdicts);
+                let control = tokio::spawn(async move {
+                    if let Some(control) = control
+                        && let Err(error) = control.serve(requests).await
+                    {
+                        tracing::warn!("control socket: {error}; vrrpctl will not work");
+                    }
+                });
+                let (tell, told) = oneshot::channel::<()>();
+                let notifying = tokio::spawn(notify_runner.run_until(
+                    async {
+                        let _ = told.await;
+                    },
+                    CHILD_WAIT,
+                ));
+                // An error means that the `Service` was dropped: that is a stop too.
+                let _ = stopping.await;
+                control.abort();
+                let _ = control.await;
+                drop(tell);
+                let (_, _) = tokio::join!(runner.stop(), notifying);
+            });
+        })?;
+    let service = Service {
+        stop: Some(stop),
+        ended,
+        thread: Some(thread),
+    };
+    let ports = Ports {
+        scripts,
+        notifier,
+        control: control_requests,
+    };
+    Ok((service, ports))
+}
+
+fn tracked(config: &Config) -> Vec<Tracked> {
+    config
+        .scripts
+        .iter()
+        .zip(&config.model.scripts)
+        .zip(0..)
+        .map(|((spec, script), index)| Tracked {
+            id: ScriptId(index),
+            name: script.name.clone(),
+            spec: spec.clone(),
+        })
+        .collect()
+}
+
+impl Service {
+    /// Stop everything: the control socket is closed, tracked scripts are ended, notify scripts get
+    /// [`CHILD_WAIT`] to finish. The [`Notifier`] must have been dropped, or they are waited for in full.
+    /// Blocks, but not for ever.
+    pub fn stop(mut self) {
+        self.stop.take();
+        match self.ended.recv_timeout(CHILD_WAIT + STOP_MARGIN) {
+            // The thread has left its closure, so this does not block.
+            Err(RecvTimeoutError::Disconnected) | Ok(()) => {
+                if let Some(thread) = self.thread.take() {
+                    let _ = thread.join();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => tracing::warn!("the service thread does not end; leaving it"),
+        }
+    }
+}

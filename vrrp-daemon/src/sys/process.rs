@@ -1,0 +1,210 @@
+//! Starting other people's programs so that they cannot hurt the daemon: a process group of their own,
+//! default scheduling and signals, a known environment, no descriptor of ours, another user if asked for.
+
+#![allow(
+    unsafe_code,
+    reason = "what a child does between fork and exec has no safe interface"
+)]
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, sigprocmask};
+use nix::unistd::{Gid, Group, Pid, Uid, User, getegid, geteuid, getgrouplist};
+
+/// PATH of a program that is run while the daemon has none itself.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What programs inherit of our environment, if it is there; everything else is cleared.
+const INHERITED: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
+
+/// Whom to run a program as; looked up once, because name services may block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+/// A user or group that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// There is no such user.
+    #[error("there is no user {0}: create it, or name another with script_user")]
+    UnknownUser(String),
+    /// There is no such group.
+    #[error("there is no group {0}: create it, or name another with script_user")]
+    UnknownGroup(String),
+    /// The name service did not answer.
+    #[error("looking up {name}: {error}; scripts of this user will not run until the daemon is restarted")]
+    Lookup {
+        /// The user or group.
+        name: String,
+        /// `errno`.
+        error: Errno,
+    },
+}
+
+impl Identity {
+    /// Look up a user, his supplementary groups, and a group (else the user's own).
+    ///
+    /// # Errors
+    /// [`IdentityError`]
+    pub fn lookup(user: &str, group: Option<&str>) -> Result<Self, IdentityError> {
+        let failed = |name: &str, error| IdentityError::Lookup {
+            name: name.to_owned(),
+            error,
+        };
+        let entry = User::from_name(user)
+            .map_err(|error| failed(user, error))?
+            .ok_or_else(|| IdentityError::UnknownUser(user.to_owned()))?;
+        let gid = match group {
+            None => entry.gid,
+            Some(group) => {
+                Group::from_name(group)
+                    .map_err(|error| failed(group, error))?
+                    .ok_or_else(|| IdentityError::UnknownGroup(group.to_owned()))?
+                    .gid
+            }
+        };
+        let name = CString::new(user).map_err(|_| IdentityError::UnknownUser(user.to_owned()))?;
+        let groups = getgrouplist(&name, gid).map_err(|error| failed(user, error))?;
+        Ok(Self {
+            uid: entry.uid,
+            gid,
+            groups,
+        })
+    }
+}
+
+/// How long a program may live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It is killed when the thread that started it ends: nothing outlives the daemon.
+    WithUs,
+    /// It may go on without us: a notify script that restarts the daemon must survive that.
+    OnItsOwn,
+}
+
+/// A program ready to be started: no shell, standard streams on `/dev/null`.
+#[must_use]
+pub fn command(argv: &[String], identity: Option<&Identity>, lifetime: Lifetime) -> Command {
+    let (program, args) = match argv.split_first() {
+        Some((program, args)) => (program.as_str(), args),
+        // Nothing by that name exists, so starting it fails like any missing program.
+        None => ("", argv),
+    };
+    let mut command = Command::new(program);
+    command.args(args).env_clear().env("PATH", DEFAULT_PATH);
+    command.envs(
+        INHERITED
+            .iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?))),
+    );
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.process_group(0);
+    // To become who we are already takes no privilege, and must not fail for lack of it.
+    let identity = identity
+        .filter(|who| (who.uid, who.gid) != (geteuid(), getegid()))
+        .cloned();
+    let parent = Pid::this();
+    // SAFETY: the closure runs in the forked child and makes async-signal-safe system calls only; it
+    // allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(move || before_exec(identity.as_ref(), lifetime, parent));
+    }
+    command
+}
+
+/// Let the child of `command` begin with default signals and an empty mask, and hear `signal` when the
+/// thread that starts it ends.
+pub fn tie_to_us(command: &mut Command, signal: Signal) {
+    let parent = Pid::this();
+    // SAFETY: as above: system calls only.
+    unsafe {
+        command.pre_exec(move || {
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+            die_with(parent, signal)
+        });
+    }
+}
+
+fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> io::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    for signal in realtime_signals() {
+        // SAFETY: SIG_DFL for a valid signal number.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let normal = libc::sched_param { sched_priority: 0 };
+    // SAFETY: a valid structure; the calls concern this process alone, and failing harms nobody.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal);
+        // Whatever was inherited from who started us, and std's own error pipe, ends at exec.
+        libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed());
+    }
+    if let Some(who) = identity {
+        nix::unistd::setgroups(&who.groups)?;
+        nix::unistd::setgid(who.gid)?;
+        nix::unistd::setuid(who.uid)?;
+    }
+    // After the change of user, which clears it (prctl(2)).
+    match lifetime {
+        Lifetime::WithUs => die_with(parent, Signal::SIGKILL),
+        Lifetime::OnItsOwn => Ok(()),
+    }
+}
+
+/// Ask for `signal` when the parent goes; if it went already, there is nothing to live for.
+fn die_with(parent: Pid, signal: Signal) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(signal)?;
+    if Pid::parent() == parent {
+        Ok(())
+    } else {
+        Err(Errno::ESRCH.into())
+    }
+}
+
+/// Real-time signals by which keepalived is asked for dumps (`--signum`). Their default action would kill
+/// a daemon that does not know them.
+fn realtime_signals() -> [libc::c_int; 3] {
+    [libc::SIGRTMIN() + 2, libc::SIGRTMAX() - 1, libc::SIGRTMAX()]
+}
+
+/// Ignore the real-time signals that exporters send for dumps which this version does not write.
+pub fn ignore_dump_signals() {
+    for signal in realtime_signals() {
+        // SAFETY: SIG_IGN for a valid signal number.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Put the calling thread under the default scheduler, whatever its creator runs under.
+pub fn schedule_normally() {
+    let normal = libc::sched_param { sched_priority: 0 };
+    // SAFETY: a valid structure; 0 is the calling thread. Lowering oneself is always permitted.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal) };
+}
+
+/// A process group that we started, by its leader's process id.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessGroup(Pid);
+
+impl ProcessGroup {
+    /// The group of a child that was started by [`command`]; `None` once it has been waited for.
+    #[must_use]
+    pub fn of(child_id: Option<u32>) -> Option<Self> {
+        let id = i32::try_from(child_id?).ok()?;
+        Some(Self(Pid::from_raw(id)))
+    }
+
+    /// Send `signal` to all of it; nobody left is no error.
+    pub fn signal(self, signal: Signal) {
+        // ESRCH: all gone. EPERM: it became somebody else's (set-user-ID), whom root can reach anyway.
+        let _ = killpg(self.0, signal);
+    }
+}
