@@ -138,3 +138,43 @@ impl fmt::Display for Centis {
         write!(f, "{}.{:02} s", self.0 / 100, self.0 % 100)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString as _;
+
+    use super::{Centis, MonoNanos, Nanos};
+
+    /// Regression, seen in holo and vrrp-rs: seconds taken for centiseconds, or ten for a hundred.
+    #[test]
+    fn a_second_is_a_hundred_centiseconds_and_a_thousand_milliseconds() {
+        let second = Centis::from_secs(1).unwrap();
+        assert_eq!(second.value(), 100);
+        assert_eq!(second.nanos(), Nanos(1_000_000_000));
+        assert_eq!(Centis::MIN.nanos(), Nanos(10_000_000));
+        assert_eq!(Centis::MAX_V3.nanos(), Nanos(40_950_000_000));
+        assert_eq!(Centis::from_secs(255).unwrap().nanos(), Nanos(255_000_000_000));
+    }
+
+    #[test]
+    fn an_interval_of_zero_does_not_exist() {
+        assert_eq!(Centis::new(0), None);
+        assert_eq!(Centis::from_secs(0), None);
+    }
+
+    /// A stamp may be newer than the clock reading it is compared with.
+    #[test]
+    fn spans_never_run_backwards() {
+        assert_eq!(MonoNanos(5).since(MonoNanos(7)), Nanos::ZERO);
+        assert_eq!(MonoNanos(7).since(MonoNanos(5)), Nanos(2));
+        assert_eq!(Nanos(1) - Nanos(2), Nanos::ZERO);
+        assert_eq!(MonoNanos(u64::MAX) + Nanos(1), MonoNanos(u64::MAX));
+    }
+
+    #[test]
+    fn shown_as_people_write_them() {
+        assert_eq!(Nanos(36_093_750).to_string(), "36.093 ms");
+        assert_eq!(Centis::new(25).unwrap().to_string(), "0.25 s");
+        assert_eq!(Centis::new(4_095).unwrap().to_string(), "40.95 s");
+    }
+}

@@ -10,6 +10,8 @@ pub mod auth;
 pub mod checksum;
 pub mod emit;
 pub mod ethernet;
+#[cfg(test)]
+mod golden;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ladder;

@@ -118,7 +118,7 @@ pub fn parse(packet: &ipv6::Packet<'_>) -> Result<Advertisement, Malformed> {
 mod tests {
     use super::{ALL_NODES, FRAME_LEN, parse, unsolicited};
     use crate::wire::ethernet::{self, EtherType, Mac};
-    use crate::wire::{Malformed, ipv6};
+    use crate::wire::{Malformed, golden, ipv6};
 
     const OURS: Mac = Mac([0x02, 0x00, 0x00, 0x00, 0x00, 0x0a]);
     /// 2001:db8::54 at OURS, Router and Override set.
@@ -146,6 +146,32 @@ mod tests {
         assert_eq!(unsolicited(OURS, address, true), FRAME);
         let host = unsolicited(OURS, address, false);
         assert_eq!(host[58], 0x20, "Override alone");
+    }
+
+    /// Captured from keepalived 2.2.7 on a host that does not forward.
+    #[test]
+    fn as_keepalived_announces() {
+        let mac = Mac([0x02, 0x00, 0x00, 0x00, 0x00, 0x01]);
+        let table = [
+            (
+                "fe80::54",
+                "333300000001 020000000001 86dd 6000000000203aff
+                 fe800000000000000000000000000054 ff020000000000000000000000000001
+                 880056f520000000 fe800000000000000000000000000054 0201020000000001",
+            ),
+            (
+                "2001:db8::54",
+                "333300000001 020000000001 86dd 6000000000203aff
+                 20010db8000000000000000000000054 ff020000000000000000000000000001
+                 8800f88420000000 20010db8000000000000000000000054 0201020000000001",
+            ),
+        ];
+        for (address, frame) in table {
+            assert_eq!(
+                unsolicited(mac, address.parse().unwrap(), false).to_vec(),
+                golden::bytes(frame)
+            );
+        }
     }
 
     #[test]
