@@ -1,0 +1,289 @@
+//! A running daemon: ours, or Debian's keepalived, started with the same command line.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::host::Host;
+
+/// Which program plays the part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// This project's.
+    Ours {
+        /// `vrrp-daemon`; `vrrpctl` is beside it.
+        binary: PathBuf,
+    },
+    /// Debian's keepalived.
+    Keepalived {
+        /// Where its packages are unpacked; `/` for an installed one.
+        root: PathBuf,
+    },
+}
+
+impl Program {
+    /// Our daemon: what `VRRP_DAEMON` names, else the newer of the debug and the release build.
+    ///
+    /// # Errors
+    /// It was not built yet: says by which command.
+    pub fn ours() -> anyhow::Result<Self> {
+        if let Some(binary) = env::var_os("VRRP_DAEMON") {
+            return Ok(Self::Ours {
+                binary: binary.into(),
+            });
+        }
+        let target = target_dir();
+        let newest = ["debug", "release"]
+            .iter()
+            .map(|profile| target.join(profile).join("vrrp-daemon"))
+            .filter_map(|binary| Some((fs::metadata(&binary).ok()?.modified().ok()?, binary)))
+            .max();
+        match newest {
+            Some((_, binary)) => Ok(Self::Ours { binary }),
+            None => bail!(
+                "there is no vrrp-daemon under {}: run `cargo xtask build` first",
+                target.display()
+            ),
+        }
+    }
+
+    /// Debian's keepalived under `target/peers/root`, else an installed one.
+    ///
+    /// # Errors
+    /// There is none: says by which command to get it.
+    pub fn keepalived() -> anyhow::Result<Self> {
+        let unpacked = target_dir().join("peers/root");
+        [unpacked, PathBuf::from("/")]
+            .into_iter()
+            .find(|root| root.join("usr/sbin/keepalived").exists())
+            .map(|root| Self::Keepalived { root })
+            .context("there is no keepalived under target/peers: run `cargo xtask setup` first")
+    }
+
+    /// For tables and messages.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ours { .. } => "vrrp-daemon",
+            Self::Keepalived { .. } => "keepalived",
+        }
+    }
+
+    /// The program's file.
+    #[must_use]
+    pub fn binary(&self) -> PathBuf {
+        match self {
+            Self::Ours { binary } => binary.clone(),
+            Self::Keepalived { root } => root.join("usr/sbin/keepalived"),
+        }
+    }
+
+    /// The libraries that came with it, for `LD_LIBRARY_PATH`; empty when it uses the machine's.
+    fn libraries(&self) -> String {
+        let Self::Keepalived { root } = self else {
+            return String::new();
+        };
+        if root == Path::new("/") {
+            return String::new();
+        }
+        let found: Vec<String> = ["usr/lib", "lib"]
+            .iter()
+            .filter_map(|directory| fs::read_dir(root.join(directory)).ok())
+            .flat_map(|entries| entries.flatten())
+            // Debian's multiarch directory: x86_64-linux-gnu and its like.
+            .filter(|entry| entry.file_name().to_string_lossy().contains("-linux-gnu"))
+            .map(|entry| entry.path().display().to_string())
+            .collect();
+        found.join(":")
+    }
+}
+
+/// A running daemon. All of its host's processes are killed when this is dropped, unless it was let go.
+#[derive(Debug)]
+pub struct Daemon {
+    host: Host,
+    child: Option<Child>,
+    log: String,
+}
+
+impl Daemon {
+    /// Where the configuration is put on its host.
+    pub const FILE: &'static str = "/etc/keepalived/keepalived.conf";
+    /// keepalived's command line as an init script gives it; `-f`, `-p` and `-r` are added.
+    pub const DETAILED: &'static [&'static str] = &["-n", "-l", "-D"];
+    /// Without a log line per event.
+    pub const QUIET: &'static [&'static str] = &["-n"];
+
+    /// Start `program` on `host` with the configuration `file`, which becomes [`Daemon::FILE`] there. It does
+    /// not outlive this process.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(host: &Host, program: &Program, file: &str, options: &[&str]) -> anyhow::Result<Self> {
+        let command = host.namespace().command(program.binary());
+        Self::spawn(command, host, program, file, options)
+    }
+
+    /// The same, for a lab that is kept: it outlives this process.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_lasting(
+        host: &Host,
+        program: &Program,
+        file: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
+        let command = host.namespace().lasting_command(program.binary());
+        Self::spawn(command, host, program, file, options)
+    }
+
+    fn spawn(
+        mut command: Command,
+        host: &Host,
+        program: &Program,
+        file: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
+        host.install(Self::FILE, file, 0o644)?;
+        let log = format!("/run/{}.log", program.name());
+        let output: File = host.namespace().inside(|| {
+            let append = File::options().create(true).append(true).open(&log)?;
+            Ok(append)
+        })?;
+        command
+            .args(options)
+            .args(["-f", Self::FILE])
+            .args(["-p", "/run/keepalived.pid", "-r", "/run/keepalived_vrrp.pid"])
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .current_dir("/");
+        // A group of its own: Ctrl-C in the terminal is for us, who then clean up.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let libraries = program.libraries();
+        if !libraries.is_empty() {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        let child = command
+            .spawn()
+            .with_context(|| format!("starting {} on host {}", program.binary().display(), host.name()))?;
+        Ok(Self {
+            host: host.clone(),
+            child: Some(child),
+            log,
+        })
+    }
+
+    /// The host it runs on.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The process that was started; the daemon may have more.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        let child = self.child.as_ref()?;
+        i32::try_from(child.id()).ok().map(Pid::from_raw)
+    }
+
+    /// All it has logged on its host, earlier runs included.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        self.host.read(&self.log)
+    }
+
+    /// Whether it has ended by itself, and how.
+    ///
+    /// # Errors
+    /// Waiting failed.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        match &mut self.child {
+            Some(child) => Ok(child.try_wait()?),
+            None => Ok(None),
+        }
+    }
+
+    /// Send it a signal.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.pid().context("the daemon has ended")?;
+        kill(pid, signal).with_context(|| format!("sending {signal} to the daemon"))
+    }
+
+    /// SIGTERM, and wait for its end: how it ended.
+    ///
+    /// # Errors
+    /// It is not gone after `limit`.
+    pub fn stop(mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "the daemon on host {} still runs {limit:?} after SIGTERM; its log:\n{}",
+                    self.host.name(),
+                    self.log()?
+                );
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// `kill -9` for it and all other processes of its host.
+    pub fn crash(self) {
+        drop(self);
+    }
+
+    /// Leave it running when this process ends (one from [`Daemon::start_lasting`]).
+    pub fn let_go(mut self) {
+        self.child = None;
+    }
+
+    /// CPU time of all its processes and threads so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.host
+            .namespace()
+            .processes()
+            .into_iter()
+            .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok())
+            .flat_map(|threads| threads.flatten())
+            // Nanoseconds on a CPU, nanoseconds waiting for one, time slices: exact, unlike `stat`'s ticks.
+            .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+            .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+            .map(Duration::from_nanos)
+            .sum()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            self.host.crash();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+/// The workspace's `target`.
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    )
+}

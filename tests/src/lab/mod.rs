@@ -1,0 +1,39 @@
+//! Hosts in network namespaces, cables to pull, captures to judge by.
+//!
+//! ```text
+//!   host A ──bond0──┐          ┌──bond0── host B
+//!                   ├─ front ──┤
+//!   client ──front──┘          └──  (bridges "front" and "back" live in the switch, a namespace of its own)
+//! ```
+//!
+//! * [`Lab`] is the switch and its bridges; [`Host`] a namespace with its own `/etc`, `/run` and
+//!   `/usr/local/bin`; [`Port`] the switch's end of a cable: pull it, isolate it, capture on it.
+//! * [`Capture`] keeps every frame that crosses a port, stamped by the kernel; [`Frame`] reads them with a
+//!   decoder of its own, so that a fault in the daemon's wire code cannot hide.
+//! * [`Prober`] is the client that keeps asking.
+//! * [`Daemon`] is a running `vrrp-daemon`, or Debian's keepalived, started with the same command line.
+//!
+//! Everything dies with the process, also on `kill -9`: namespaces are held by file descriptors only and
+//! children get a parent-death signal. Only a lab made by [`Lab::named`] has names under `/run/netns`.
+
+mod capture;
+mod client;
+mod daemon;
+mod frame;
+mod host;
+mod kernel;
+mod namespace;
+mod pcap;
+mod privilege;
+mod switch;
+mod wait;
+
+pub use capture::{Capture, Captured, Direction};
+pub use client::{Answer, Outage, Prober};
+pub use daemon::{Daemon, Program};
+pub use frame::{Advert, Frame};
+pub use host::Host;
+pub use namespace::{Namespace, end_all_on_interrupt};
+pub use privilege::root_or_skip;
+pub use switch::{Lab, Port};
+pub use wait::{Stamp, until};
