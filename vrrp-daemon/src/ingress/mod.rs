@@ -1,2 +1,5 @@
-//! (to be written)
+//! Turns what the kernel and the world say into `proto`'s inputs.
+
 pub mod control;
+pub mod judge;
+pub mod raw;

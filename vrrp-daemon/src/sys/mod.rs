@@ -1,2 +1,16 @@
-//! (to be written)
+//! Thin, safe wrappers around what the kernel offers. No protocol in here.
+//!
+//! `unsafe` is opened in the files that say so in their first lines, and nowhere else.
+
+pub mod caps;
+pub mod clock;
+pub mod filter;
+pub mod interface;
+pub mod netlink;
+pub mod packet_sock;
 pub mod process;
+pub mod rawsock;
+pub mod ready;
+pub mod sched;
+pub mod sockopt;
+pub mod timer;

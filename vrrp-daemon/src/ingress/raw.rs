@@ -1,0 +1,312 @@
+//! The raw sockets: the way in without XDP, and beside it for what XDP did not see.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::Socket;
+use vrrp_common::id::Family;
+use vrrp_common::time::MonoNanos;
+use vrrp_common::wire::advert::Datagram;
+use vrrp_common::wire::ipv4;
+
+use super::judge::{Judge, Judged};
+use crate::proto::model::{LinkId, Model, RouterId, Transport};
+use crate::sys::filter::{self, Wanted};
+use crate::sys::rawsock;
+use crate::sys::ready::ReadySet;
+
+/// Most messages taken from one socket per [`RawReceiver::drain`]: a flood on one must starve no other.
+const PER_SOCKET: usize = 64;
+/// The longest advert is 8 + 255 x 16 bytes, after at most 60 of IP header.
+const BUFFER: usize = 8 * 1024;
+
+/// A socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen for adverts to {destination} on {link}: {error}")]
+pub struct OpenError {
+    /// Name of the interface.
+    pub link: String,
+    /// The group, or our address.
+    pub destination: IpAddr,
+    /// The kernel's answer.
+    pub error: io::Error,
+}
+
+/// All raw sockets, readable as one descriptor while any of them is.
+#[derive(Debug)]
+pub struct RawReceiver {
+    links: Vec<Link>,
+    routers: Vec<Router>,
+    sockets: Vec<Listener>,
+    ready: ReadySet,
+    next_token: u64,
+    buffer: Vec<u8>,
+    control: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Link {
+    name: String,
+    ifindex: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Router {
+    link: LinkId,
+    wanted: Wanted,
+    /// The group, or our own address while there is one.
+    destination: Option<IpAddr>,
+    multicast: bool,
+}
+
+/// What a socket is for; one is replaced when this changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Purpose {
+    link: LinkId,
+    ifindex: u32,
+    destination: IpAddr,
+    /// One entry per VRID.
+    wanted: Vec<Wanted>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    purpose: Purpose,
+    socket: Socket,
+    token: u64,
+}
+
+impl RawReceiver {
+    /// No socket yet: [`set_link`](Self::set_link) and, for unicast, [`set_source`](Self::set_source) open
+    /// them.
+    ///
+    /// # Errors
+    /// As `epoll_create1(2)`.
+    pub fn new(model: &Model) -> io::Result<Self> {
+        let links = model.links.iter().map(|name| Link {
+            name: name.clone(),
+            ifindex: None,
+        });
+        let routers = model.routers.iter().map(|router| {
+            let (destination, multicast, sources) = match &router.transport {
+                Transport::Multicast { group, .. } => (Some(*group), true, None),
+                Transport::Unicast {
+                    source,
+                    peers,
+                    check_source,
+                    ..
+                } => {
+                    let peers = peers.iter().map(|peer| peer.address).collect();
+                    (*source, false, check_source.then_some(peers))
+                }
+            };
+            Router {
+                link: router.link,
+                wanted: Wanted {
+                    vrid: router.vrid,
+                    sources,
+                },
+                destination,
+                multicast,
+            }
+        });
+        Ok(Self {
+            links: links.collect(),
+            routers: routers.collect(),
+            sockets: Vec::new(),
+            ready: ReadySet::new()?,
+            next_token: 0,
+            buffer: vec![0; BUFFER],
+            control: rawsock::control_buffer(),
+        })
+    }
+
+    /// The interface has this index now, or is gone.
+    ///
+    /// # Errors
+    /// The first socket that could not be opened; the others are.
+    pub fn set_link(&mut self, link: LinkId, ifindex: Option<u32>) -> Result<(), OpenError> {
+        if let Some(link) = self.links.get_mut(link.index()) {
+            link.ifindex = ifindex;
+        }
+        self.reopen()
+    }
+
+    /// The address a virtual router sends from, which for unicast is where its adverts arrive. `None` keeps
+    /// the last: a message to an address that is away for a moment is none the worse.
+    ///
+    /// # Errors
+    /// The first socket that could not be opened; the others are.
+    pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) -> Result<(), OpenError> {
+        match self.routers.get_mut(router.index()) {
+            Some(router) if !router.multicast && source.is_some() => router.destination = source,
+            _ => return Ok(()),
+        }
+        self.reopen()
+    }
+
+    /// Read what is there, up to a bound, judge it and hand it to `sink`. Never waits. `now` is the read time
+    /// and thus the stamp. Answers the number of messages; at the bound the descriptor stays readable.
+    ///
+    /// # Errors
+    /// The first error of a socket; the others were read.
+    pub fn drain(
+        &mut self,
+        judge: &Judge,
+        now: MonoNanos,
+        sink: &mut impl FnMut(Judged),
+    ) -> io::Result<usize> {
+        let mut count = 0;
+        let mut result = Ok(());
+        for token in self.ready.poll()? {
+            let Some(listener) = self.sockets.iter().find(|listener| listener.token == token) else {
+                continue;
+            };
+            let link = listener.purpose.link;
+            for _ in 0..PER_SOCKET {
+                match read(
+                    &listener.socket,
+                    listener.purpose.destination,
+                    &mut self.buffer,
+                    &mut self.control,
+                ) {
+                    Ok(Some(Read::Message(datagram))) => sink(judge.judge(link, &datagram, now)),
+                    Ok(Some(Read::NotOurs)) => sink(Judged::NotOurs),
+                    Ok(None) => break,
+                    Err(error) => {
+                        result = result.and(Err(error));
+                        break;
+                    }
+                }
+                count += 1;
+            }
+        }
+        result.map(|()| count)
+    }
+
+    /// Close what is not wanted any longer and open what is missing.
+    fn reopen(&mut self) -> Result<(), OpenError> {
+        let wanted = self.purposes();
+        self.sockets.retain(|listener| wanted.contains(&listener.purpose));
+        let mut result = Ok(());
+        for purpose in wanted {
+            if self.sockets.iter().any(|listener| listener.purpose == purpose) {
+                continue;
+            }
+            if let Err(error) = self.open(&purpose) {
+                let link = self.links.get(purpose.link.index());
+                result = result.and(Err(OpenError {
+                    link: link.map(|link| link.name.clone()).unwrap_or_default(),
+                    destination: purpose.destination,
+                    error,
+                }));
+            }
+        }
+        result
+    }
+
+    fn open(&mut self, purpose: &Purpose) -> io::Result<()> {
+        let filter = filter::adverts(Family::of(purpose.destination), &purpose.wanted);
+        let socket = match purpose.destination {
+            IpAddr::V4(destination) => rawsock::receiver_v4(destination, purpose.ifindex, &filter)?,
+            IpAddr::V6(destination) => rawsock::receiver_v6(destination, purpose.ifindex, &filter)?,
+        };
+        self.next_token += 1;
+        self.ready.add(&socket, self.next_token)?;
+        self.sockets.push(Listener {
+            purpose: purpose.clone(),
+            socket,
+            token: self.next_token,
+        });
+        Ok(())
+    }
+
+    /// One socket per link and destination, whatever the number of virtual routers.
+    fn purposes(&self) -> Vec<Purpose> {
+        let mut purposes: Vec<Purpose> = Vec::new();
+        for router in &self.routers {
+            let ifindex = self.links.get(router.link.index()).and_then(|link| link.ifindex);
+            let (Some(ifindex), Some(destination)) = (ifindex, router.destination) else {
+                continue;
+            };
+            let known = purposes
+                .iter()
+                .position(|purpose| purpose.link == router.link && purpose.destination == destination);
+            let wanted = match known.and_then(|position| purposes.get_mut(position)) {
+                Some(purpose) => &mut purpose.wanted,
+                None => {
+                    purposes.push(Purpose {
+                        link: router.link,
+                        ifindex,
+                        destination,
+                        wanted: Vec::new(),
+                    });
+                    let Some(purpose) = purposes.last_mut() else {
+                        continue;
+                    };
+                    &mut purpose.wanted
+                }
+            };
+            merge(wanted, &router.wanted);
+        }
+        purposes
+    }
+}
+
+impl AsFd for RawReceiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+}
+
+/// Unicast virtual routers may share a VRID: then either's peers are wanted.
+fn merge(wanted: &mut Vec<Wanted>, more: &Wanted) {
+    match wanted.iter_mut().find(|known| known.vrid == more.vrid) {
+        None => wanted.push(more.clone()),
+        Some(known) => {
+            known.sources = match (known.sources.take(), &more.sources) {
+                (Some(mut known), Some(more)) => {
+                    known.extend_from_slice(more);
+                    Some(known)
+                }
+                _ => None,
+            };
+        }
+    }
+}
+
+enum Read<'b> {
+    Message(Datagram<'b>),
+    /// Bytes that the kernel let through and that are no VRRP message after all.
+    NotOurs,
+}
+
+fn read<'b>(
+    socket: &Socket,
+    destination: IpAddr,
+    buffer: &'b mut [u8],
+    control: &mut [u8],
+) -> io::Result<Option<Read<'b>>> {
+    match destination {
+        IpAddr::V4(_) => {
+            let packet = rawsock::receive_v4(socket, buffer)?;
+            Ok(packet.map(|packet| {
+                // The kernel has put fragments together and checked the header.
+                let packet = ipv4::parse(packet).ok().and_then(|packet| packet.datagram().ok());
+                packet.map_or(Read::NotOurs, Read::Message)
+            }))
+        }
+        IpAddr::V6(_) => {
+            let message = rawsock::receive_v6(socket, buffer, control)?;
+            Ok(message.map(|message| {
+                Read::Message(Datagram {
+                    source: message.source.into(),
+                    destination: message.destination.into(),
+                    ttl: message.hop_limit,
+                    pdu: message.payload,
+                })
+            }))
+        }
+    }
+}

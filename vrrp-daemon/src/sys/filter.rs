@@ -1,0 +1,101 @@
+//! Classic BPF socket filters: what a raw socket lets through, decided before it wakes anybody.
+
+use std::net::IpAddr;
+
+use socket2::SockFilter;
+use vrrp_common::id::{Family, Vrid};
+
+// linux/bpf_common.h: instruction classes, sizes, modes, jumps.
+const LD_WORD_ABS: u16 = 0x20;
+const LD_BYTE_IND: u16 = 0x50;
+const LDX_IHL: u16 = 0xb1;
+const LDX_IMM: u16 = 0x01;
+const JMP_EQ: u16 = 0x15;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+
+/// `SKF_NET_OFF`: offsets from here on count from the network header.
+const NETWORK_HEADER: u32 = (-0x10_0000_i32).cast_unsigned();
+/// `SKF_AD_OFF + SKF_AD_RANDOM`: a random number.
+const RANDOM: u32 = (-0x1000_i32 + 56).cast_unsigned();
+
+const PASS: SockFilter = SockFilter::new(RETURN, 0, 0, u32::MAX);
+const DROP: SockFilter = SockFilter::new(RETURN, 0, 0, 0);
+
+/// One message of this many with a known VRID from an unlisted source is let through, so that a forgotten
+/// peer is named in the log while a flood costs next to nothing.
+pub const UNLISTED_SAMPLE: u32 = 16;
+
+/// Lets nothing through: for sockets that only send.
+#[must_use]
+pub const fn drop_all() -> [SockFilter; 1] {
+    [DROP]
+}
+
+/// Whose adverts a raw socket wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The virtual router.
+    pub vrid: Vrid,
+    /// Only (but for a sample) from these; `None` from anyone.
+    pub sources: Option<Vec<IpAddr>>,
+}
+
+/// The filter of a raw VRRP socket of this family. At most 255 VRIDs with as many sources as fit into the
+/// kernel's 4096 instructions; beyond that, everything passes and userspace judges alone.
+#[must_use]
+pub fn adverts(family: Family, wanted: &[Wanted]) -> Vec<SockFilter> {
+    let mut program = vec![
+        // A raw IPv4 socket sees the IP header first, a raw IPv6 socket the payload.
+        match family {
+            Family::V4 => SockFilter::new(LDX_IHL, 0, 0, 0),
+            Family::V6 => SockFilter::new(LDX_IMM, 0, 0, 0),
+        },
+        SockFilter::new(LD_BYTE_IND, 0, 0, 1),
+    ];
+    for want in wanted {
+        let block = source_block(family, want);
+        // The block ends in a return, so skipping it is the only other way. A jump reaches 255 instructions.
+        let Ok(skip) = u8::try_from(block.len()) else {
+            return vec![PASS];
+        };
+        program.push(SockFilter::new(JMP_EQ, 0, skip, u32::from(want.vrid.value())));
+        program.extend(block);
+    }
+    program.push(DROP);
+    if program.len() > 4096 { vec![PASS] } else { program }
+}
+
+/// What is done with a message of a VRID that is ours; ends in a return on every way.
+fn source_block(family: Family, want: &Wanted) -> Vec<SockFilter> {
+    let Some(sources) = &want.sources else {
+        return vec![PASS];
+    };
+    let mut block = Vec::new();
+    for source in sources {
+        match (family, source) {
+            (Family::V4, IpAddr::V4(source)) => {
+                block.push(SockFilter::new(LD_WORD_ABS, 0, 0, NETWORK_HEADER + 12));
+                block.push(SockFilter::new(JMP_EQ, 0, 1, u32::from(*source)));
+            }
+            (Family::V6, IpAddr::V6(source)) => {
+                let words = source.octets();
+                for (index, word) in (0_u32..).zip(words.as_chunks::<4>().0) {
+                    let at = NETWORK_HEADER + 8 + 4 * index;
+                    block.push(SockFilter::new(LD_WORD_ABS, 0, 0, at));
+                    // To the next source: what is left of this one's eight instructions and its return.
+                    let rest = u8::try_from(2 * (3 - index) + 1).unwrap_or(u8::MAX);
+                    block.push(SockFilter::new(JMP_EQ, 0, rest, u32::from_be_bytes(*word)));
+                }
+            }
+            _ => continue,
+        }
+        block.push(PASS);
+    }
+    block.push(SockFilter::new(LD_WORD_ABS, 0, 0, RANDOM));
+    block.push(SockFilter::new(AND, 0, 0, UNLISTED_SAMPLE - 1));
+    block.push(SockFilter::new(JMP_EQ, 0, 1, 0));
+    block.push(PASS);
+    block.push(DROP);
+    block
+}

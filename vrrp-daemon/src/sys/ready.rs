@@ -1,0 +1,67 @@
+//! Several descriptors behind one: an epoll set, itself a descriptor that can be waited for.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+/// Most tokens that one [`ReadySet::poll`] reports; the rest stays for the next.
+pub const BATCH: usize = 32;
+
+/// A level-triggered epoll set. Readable while one of its members is, so it can be a member of another set
+/// or sit in a `tokio::io::unix::AsyncFd`.
+#[derive(Debug)]
+pub struct ReadySet(Epoll);
+
+impl ReadySet {
+    /// An empty set.
+    ///
+    /// # Errors
+    /// As `epoll_create1(2)`.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?))
+    }
+
+    /// Report `token` while `fd` is readable. A descriptor leaves the set by being closed.
+    ///
+    /// # Errors
+    /// As `epoll_ctl(2)`.
+    pub fn add(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(self.0.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
+    }
+
+    /// Take `fd` out of the set.
+    ///
+    /// # Errors
+    /// As `epoll_ctl(2)`.
+    pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(self.0.delete(fd)?)
+    }
+
+    /// The tokens that are ready now; never waits.
+    ///
+    /// # Errors
+    /// As `epoll_wait(2)`, except that an interruption is "none".
+    pub fn poll(&self) -> io::Result<impl Iterator<Item = u64> + use<>> {
+        let mut events = [EpollEvent::empty(); BATCH];
+        let ready = match self.0.wait(&mut events, EpollTimeout::ZERO) {
+            Ok(ready) => ready,
+            Err(Errno::EINTR) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        Ok(events.into_iter().take(ready).map(|event| event.data()))
+    }
+}
+
+impl AsFd for ReadySet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.0.as_fd()
+    }
+}
+
+impl AsRawFd for ReadySet {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.0.as_raw_fd()
+    }
+}
