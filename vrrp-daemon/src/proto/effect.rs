@@ -118,6 +118,13 @@ pub enum Reason {
         /// Who stood down.
         master: Option<IpAddr>,
     },
+    /// A Master of lower priority is replaced.
+    Preempted {
+        /// Who was Master.
+        master: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
     /// As Master, a better one was heard.
     HigherPriority {
         /// Who.
@@ -155,11 +162,12 @@ pub enum Reason {
     Shutdown,
 }
 
-/// Remarks for the log.
+/// Remarks for the log. What a neighbour can cause is said once per virtual router and kind, and again only
+/// after a change of state or a minute, so that a flood of packets is not a flood of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remark {
-    /// A message was refused (the first of its kind since the last state or Master change).
+    /// A message was refused; each rung is a kind of its own.
     Refused {
         /// Sender.
         source: IpAddr,

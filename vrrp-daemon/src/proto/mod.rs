@@ -13,12 +13,20 @@
 //! The contract of [`Vrrp`](router::Vrrp), in the manner of quinn-proto: hand over one input, carry out the
 //! effects **in their order**, and only then hand over the next. `now` never goes backwards. A spurious
 //! [`Input::Tick`] does nothing.
+#![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod backup;
 pub mod counters;
+mod deadlines;
 pub mod effect;
+mod election;
 pub mod input;
+mod instance;
+mod master;
 pub mod model;
+mod remarks;
 pub mod router;
+mod tracking;
 
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
 pub use input::{Heard, Input, LinkState, ScriptState};

@@ -1,13 +1,23 @@
-//! All virtual routers of this host.
+//! All virtual routers of this host: the set, and who is told what.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
 
 use super::counters::Counters;
-use super::effect::Effect;
+use super::deadlines::Deadlines;
+use super::effect::{Effect, Reason, Remark};
 use super::input::Input;
-use super::model::{Model, RouterId};
+use super::instance::{Event, Instance, Outcome, Step};
+use super::model::{GroupId, Model, RouterId, TrackObject};
+use super::remarks::Said;
+use super::tracking::{Facts, Watch};
+
+mod group;
+
+use group::Group;
 
 /// State of a virtual router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +37,26 @@ pub enum State {
 #[derive(Debug)]
 pub struct Vrrp {
     model: Model,
+    life: Life,
+    facts: Facts,
+    /// What each virtual router tracks, and where it stands for itself; same order as `model.routers`.
+    watches: Vec<Watch>,
+    instances: Vec<Instance>,
+    /// Same order as `model.groups`.
+    groups: Vec<Group>,
+    deadlines: Deadlines,
+    /// Remarks on messages for none of ours.
+    said: Said,
+}
+
+/// Facts are noted at any time; states change only while running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Before [`Input::Start`].
+    Gathering,
+    Running,
+    /// After [`Input::Shutdown`].
+    Stopped,
 }
 
 /// What a status display shows of one virtual router.
@@ -37,7 +67,7 @@ pub struct Status {
     /// Since when.
     pub since: MonoNanos,
     /// Why it is in this state.
-    pub reason: super::Reason,
+    pub reason: Reason,
     /// Effective priority.
     pub priority: Priority,
     /// The Master as we know it: its address, priority and last advert.
@@ -52,7 +82,7 @@ pub struct Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MasterSeen {
     /// Source of its adverts.
-    pub address: std::net::IpAddr,
+    pub address: IpAddr,
     /// Its priority.
     pub priority: Priority,
     /// Arrival of the last advert.
@@ -63,8 +93,21 @@ impl Vrrp {
     /// All virtual routers in [`State::Init`], every link and source unknown (down), every script not run.
     #[must_use]
     pub fn new(model: Model, now: MonoNanos) -> Self {
-        let _ = now;
-        Self { model }
+        let ids = || (0..=u16::MAX).map(RouterId);
+        let instances = ids()
+            .zip(&model.routers)
+            .map(|(id, config)| Instance::new(id, config.priority, now));
+        let watches = ids().zip(&model.routers).map(|(id, _)| Watch::new(&model, id));
+        Self {
+            life: Life::Gathering,
+            facts: Facts::new(&model),
+            watches: watches.collect(),
+            instances: instances.collect(),
+            groups: vec![Group::default(); model.groups.len()],
+            deadlines: Deadlines::new(model.routers.len()),
+            said: Said::default(),
+            model,
+        }
     }
 
     /// The configuration this runs.
@@ -73,28 +116,187 @@ impl Vrrp {
         &self.model
     }
 
-    /// Take one input; append what is to be done to `effects`, in order.
+    /// Take one input; append what is to be done to `effects`, in order. An id that the model does not have
+    /// is ignored.
     pub fn handle(&mut self, now: MonoNanos, input: Input, effects: &mut Vec<Effect>) {
-        let _ = (now, input, effects);
+        match input {
+            Input::Start => self.start(now, effects),
+            Input::Tick => self.tick(now, effects),
+            Input::Advert(heard) => self.tell(now, heard.router, Event::Advert(heard), effects),
+            Input::StillThere { router, source, at } => {
+                self.tell(now, router, Event::StillThere { source, at }, effects);
+            }
+            Input::Refused {
+                router: None,
+                source,
+                refusal,
+            } => {
+                let remark = Remark::Refused { source, refusal };
+                if self.said.admits(now, &remark) {
+                    effects.push(Effect::Remark { router: None, remark });
+                }
+            }
+            Input::Refused {
+                router: Some(router),
+                source,
+                refusal,
+            } => {
+                self.at(now, router, effects, |instance, step| {
+                    instance.refused(step, source, refusal)
+                });
+            }
+            Input::Link { link, state } => {
+                if self.facts.note_link(link, state) {
+                    self.reconsider(now, effects, |watch| watch.watches(TrackObject::Link(link)));
+                }
+            }
+            Input::Script { script, state } => {
+                if self.facts.note_script(script, state) {
+                    self.reconsider(now, effects, |watch| watch.watches(TrackObject::Script(script)));
+                }
+            }
+            Input::Source { router, address } => {
+                let known = self
+                    .instances
+                    .get_mut(router.index())
+                    .map(|instance| instance.set_source(address));
+                if known.is_some() {
+                    self.reconsider(now, effects, |watch| watch.router == router);
+                }
+            }
+            Input::AddressesRefused { router, failed } => {
+                let remark = Remark::AddressesRefused { failed };
+                self.at(now, router, effects, |instance, step| {
+                    instance.remark(step, remark)
+                });
+            }
+            Input::SendFailed { router, errno } => {
+                self.at(now, router, effects, |instance, step| {
+                    instance.send_failed(step, errno)
+                });
+            }
+            Input::Shutdown => self.shutdown(now, effects),
+        }
     }
 
     /// When to hand over the next [`Input::Tick`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<MonoNanos> {
-        None
+        self.deadlines.first().map(|(at, _)| at)
     }
 
     /// The virtual routers whose down timer is due at `now`: before the [`Input::Tick`], the driver reads
-    /// their stamps and feeds [`Input::StillThere`].
+    /// their stamps and feeds [`Input::StillThere`]. Beside a due one come those of its sync group whose timer
+    /// ran out before, since they would take over together; one may be named twice.
     pub fn down_timers_due(&self, now: MonoNanos) -> impl Iterator<Item = RouterId> + '_ {
-        let _ = now;
-        std::iter::empty()
+        self.deadlines
+            .due(now)
+            .filter_map(|router| self.watches.get(router.index()))
+            .flat_map(|watch| watch.company.iter())
+            .copied()
+            .filter(move |router| {
+                self.instances
+                    .get(router.index())
+                    .is_some_and(|instance| instance.down_timer_passed(now))
+            })
     }
 
     /// What to show of a virtual router; `None` for an unknown id.
     #[must_use]
     pub fn status(&self, router: RouterId) -> Option<Status> {
-        let _ = router;
-        None
+        let config = self.model.routers.get(router.index())?;
+        Some(self.instances.get(router.index())?.status(config))
+    }
+
+    fn start(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {
+        if self.life == Life::Gathering {
+            self.life = Life::Running;
+            self.reconsider(now, effects, |_| true);
+        }
+    }
+
+    fn tick(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {
+        // Each step moves the deadline past `now` or removes it, so this ends.
+        while let Some((at, router)) = self.deadlines.first()
+            && at <= now
+        {
+            self.tell(now, router, Event::Due, effects);
+        }
+    }
+
+    fn shutdown(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {
+        if self.life != Life::Running {
+            self.life = Life::Stopped;
+            return;
+        }
+        self.life = Life::Stopped;
+        for router in (0..=u16::MAX).map(RouterId).take(self.instances.len()) {
+            let _settled = self.step(now, router, Event::Stop, effects);
+        }
+        for (id, _) in (0..=u16::MAX).map(GroupId).zip(&self.groups) {
+            group::stopped(id, effects);
+        }
+    }
+
+    /// One event for one virtual router, and what it means for its group.
+    fn tell(&mut self, now: MonoNanos, router: RouterId, event: Event, effects: &mut Vec<Effect>) {
+        match self.step(now, router, event, effects) {
+            Outcome::Settled => {}
+            Outcome::Wants => self.promote_if_agreed(now, router, effects),
+            Outcome::StoodDown => {
+                self.tell_siblings(now, router, Event::StandDown { leader: router }, effects)
+            }
+            Outcome::Contested => self.tell_siblings(now, router, Event::Contested, effects),
+        }
+        self.tell_group(router, effects);
+    }
+
+    /// Facts have changed for the virtual routers that `concerns` picks.
+    fn reconsider(&mut self, now: MonoNanos, effects: &mut Vec<Effect>, concerns: impl Fn(&Watch) -> bool) {
+        for ((watch, config), instance) in self
+            .watches
+            .iter_mut()
+            .zip(&self.model.routers)
+            .zip(&mut self.instances)
+        {
+            if concerns(watch) {
+                watch.standing = self.facts.standing(watch, instance.source());
+                let remark =
+                    instance.set_priority(config, self.facts.priority(config.priority, &watch.tracks));
+                self.deadlines.set(watch.router, instance.deadline());
+                if let Some(remark) = remark
+                    && self.life == Life::Running
+                {
+                    instance.remark(&mut Step { config, now, effects }, remark);
+                }
+            }
+        }
+        if self.life == Life::Running {
+            for router in (0..=u16::MAX).map(RouterId).take(self.watches.len()) {
+                if self.watches.get(router.index()).is_some_and(&concerns) {
+                    self.settle(now, router, effects);
+                }
+            }
+        }
+    }
+
+    /// One event for one instance alone, and its next deadline.
+    fn step(&mut self, now: MonoNanos, router: RouterId, event: Event, effects: &mut Vec<Effect>) -> Outcome {
+        self.at(now, router, effects, |instance, step| instance.step(step, event))
+            .unwrap_or(Outcome::Settled)
+    }
+
+    fn at<T>(
+        &mut self,
+        now: MonoNanos,
+        router: RouterId,
+        effects: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Instance, &mut Step<'_>) -> T,
+    ) -> Option<T> {
+        let instance = self.instances.get_mut(router.index())?;
+        let config = self.model.routers.get(router.index())?;
+        let done = act(instance, &mut Step { config, now, effects });
+        self.deadlines.set(router, instance.deadline());
+        Some(done)
     }
 }

@@ -1,0 +1,232 @@
+//! What a Backup knows: the Master it follows, and until when.
+
+use std::net::IpAddr;
+
+use vrrp_common::id::Priority;
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::timers;
+use vrrp_common::wire::advert::ChecksumForm;
+
+use super::effect::{Reason, Remark};
+use super::election::{self, AsBackup, Interval};
+use super::input::Heard;
+use super::model::{RouterId, VirtualRouter};
+use super::router::MasterSeen;
+
+/// The state Backup (RFC 9568 §6.4.2).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backup {
+    /// The down timer. It counts from the arrival of an advert, not from when we came to read it.
+    down_at: MonoNanos,
+    /// It ran out, and the sync group is not ready.
+    wants: bool,
+    /// Arrival of the last advert that restarted the timer, or when the wait began.
+    last_heard: MonoNanos,
+    /// The interval we time by.
+    interval: Centis,
+    /// The Master whose adverts restart the timer.
+    followed: Option<Seen>,
+    /// A lower Master whose adverts no longer do.
+    overruled: Option<Seen>,
+    /// Where the unbroken run of lower-priority adverts began: `preempt_delay` counts from here.
+    lower_since: Option<MonoNanos>,
+    /// The Master announced priority 0.
+    released: bool,
+}
+
+/// The last advert of a Master.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    source: IpAddr,
+    priority: Priority,
+    interval: Centis,
+    at: MonoNanos,
+}
+
+impl Seen {
+    fn of(heard: &Heard) -> Self {
+        Self {
+            source: heard.source,
+            priority: heard.priority,
+            interval: heard.interval,
+            at: heard.at,
+        }
+    }
+}
+
+impl Backup {
+    /// Nobody heard yet: a full Master_Down_Interval, by our own interval.
+    pub(super) fn new(now: MonoNanos, interval: Centis, master_down: Nanos) -> Self {
+        Self {
+            down_at: now + master_down,
+            wants: false,
+            last_heard: now,
+            interval,
+            followed: None,
+            overruled: None,
+            lower_since: None,
+            released: false,
+        }
+    }
+
+    /// The down timer, `None` once it ran out and only the group is waited for.
+    pub(super) fn deadline(&self) -> Option<MonoNanos> {
+        (!self.wants).then_some(self.down_at)
+    }
+
+    /// The down timer, passed or not.
+    pub(super) fn down_at(&self) -> MonoNanos {
+        self.down_at
+    }
+
+    /// The interval the down timer is computed from.
+    pub(super) fn interval(&self) -> Centis {
+        self.interval
+    }
+
+    /// Whether the down timer ran out.
+    pub(super) fn wants(&self) -> bool {
+        self.wants
+    }
+
+    /// The down timer ran out. Only a qualifying advert takes this back.
+    pub(super) fn want(&mut self) {
+        self.wants = true;
+    }
+
+    /// The effective priority, and so the skew, changed.
+    pub(super) fn shift(&mut self, before: Nanos, after: Nanos) {
+        if !self.wants {
+            self.down_at = MonoNanos((self.down_at + after).0.saturating_sub(before.0));
+        }
+    }
+
+    /// An advert by the rules of RFC 9568 §6.4.2, with two exceptions for the sake of a living Master: one
+    /// older than the last of the same sender moves nothing, and priority 0 counts only from the Master we
+    /// know. (A router that stops with an old Master's addresses still in hand would otherwise start a second
+    /// election under the first Master's nose.)
+    pub(super) fn hears(&mut self, config: &VirtualRouter, ours: Priority, heard: &Heard) -> Option<Remark> {
+        let (source, priority) = (heard.source, heard.priority);
+        if self.seen(source).is_some_and(|seen| heard.at < seen.at) {
+            return None;
+        }
+        let lower_since = self.lower_since.unwrap_or(heard.at);
+        match election::as_backup(priority, ours, config.preempt, lower_since, heard.at) {
+            AsBackup::Released => {
+                if self.current().is_none_or(|master| master.source == source) {
+                    let skew = timers::skew(config.version, ours, self.interval);
+                    // Never later than before: repeated zeros must not keep everybody waiting.
+                    self.down_at = self.down_at.min(heard.at + skew);
+                    self.released = true;
+                }
+                None
+            }
+            AsBackup::Follow => self.follows(config, ours, heard),
+            AsBackup::Lower => {
+                self.lower_since = Some(lower_since);
+                self.overruled = Some(Seen::of(heard));
+                Some(Remark::PreemptPending { source, priority })
+            }
+        }
+    }
+
+    /// Restart the timer by this advert.
+    pub(super) fn follows(
+        &mut self,
+        config: &VirtualRouter,
+        ours: Priority,
+        heard: &Heard,
+    ) -> Option<Remark> {
+        let source = heard.source;
+        let news = self
+            .followed
+            .is_none_or(|seen| (seen.source, seen.interval) != (source, heard.interval));
+        let remark = match election::interval(config.version, heard.interval, config.interval) {
+            Interval::Ours => {
+                self.interval = config.interval;
+                None
+            }
+            Interval::Adopt(theirs) => {
+                self.interval = theirs;
+                Some(Remark::IntervalAdopted {
+                    source,
+                    theirs,
+                    ours: config.interval,
+                })
+            }
+            Interval::TooLong => Some(Remark::IntervalTooLong {
+                source,
+                theirs: heard.interval,
+                kept: self.interval,
+            }),
+        };
+        let lower_since = self.lower_since.unwrap_or(heard.at);
+        *self = Self {
+            down_at: heard.at + timers::master_down(config.version, ours, self.interval, config.down_adverts),
+            wants: false,
+            last_heard: heard.at,
+            interval: self.interval,
+            followed: Some(Seen::of(heard)),
+            overruled: None,
+            lower_since: (heard.priority < ours).then_some(lower_since),
+            released: false,
+        };
+        remark.filter(|_| news)
+    }
+
+    /// The advert that a kernel stamp stands for: the last of `source`, at another time.
+    pub(super) fn repeat_of(&self, router: RouterId, source: IpAddr, at: MonoNanos) -> Option<Heard> {
+        let seen = self.seen(source)?;
+        // After priority 0 there is nothing left to be alive.
+        (!self.released).then_some(Heard {
+            router,
+            source,
+            priority: seen.priority,
+            interval: seen.interval,
+            at,
+            checksum: ChecksumForm::Message,
+            same_addresses: true,
+        })
+    }
+
+    /// The Master to show.
+    pub(super) fn master(&self) -> Option<MasterSeen> {
+        self.current().map(|seen| MasterSeen {
+            address: seen.source,
+            priority: seen.priority,
+            last: seen.at,
+        })
+    }
+
+    /// Why the down timer ran out.
+    pub(super) fn reason_to_take_over(&self, interval: Nanos) -> Reason {
+        if self.released {
+            Reason::MasterReleased {
+                master: self.current().map(|seen| seen.source),
+            }
+        } else if let Some(lower) = self.overruled {
+            Reason::Preempted {
+                master: lower.source,
+                priority: lower.priority,
+            }
+        } else {
+            Reason::MasterDown {
+                master: self.followed.map(|seen| seen.source),
+                last_heard: self.last_heard,
+                interval,
+            }
+        }
+    }
+
+    /// Whoever acts as Master now.
+    fn current(&self) -> Option<Seen> {
+        self.overruled.or(self.followed)
+    }
+
+    fn seen(&self, source: IpAddr) -> Option<Seen> {
+        [self.overruled, self.followed]
+            .into_iter()
+            .flatten()
+            .find(|seen| seen.source == source)
+    }
+}

@@ -1,0 +1,119 @@
+//! What a Master has to do next: adverts and announcements.
+
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+
+use super::model::Announce;
+
+/// The shortest time between two announcements because of lower-priority adverts. Every packet of a flood
+/// would otherwise cost a round of gratuitous ARPs over all addresses.
+const CONTEST_SPACING: Nanos = Nanos::from_secs(1);
+
+/// The state Master (RFC 9568 §6.4.3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Master {
+    /// The advert timer. Only sending re-arms it: nothing that is received can.
+    advert_at: MonoNanos,
+    /// The second burst after the takeover.
+    burst_at: Option<MonoNanos>,
+    /// The periodic announcement.
+    refresh_at: Option<MonoNanos>,
+    /// The later burst after a contention.
+    contest_at: Option<MonoNanos>,
+    /// Last advert in answer to another.
+    answered: Option<MonoNanos>,
+    /// Last announcement because of a lower-priority advert.
+    contested: Option<MonoNanos>,
+}
+
+impl Master {
+    /// The first advert and the first burst are out.
+    pub(super) fn new(now: MonoNanos, interval: Centis, announce: &Announce) -> Self {
+        Self {
+            advert_at: now + interval.nanos(),
+            burst_at: after(now, announce.delay),
+            refresh_at: after(now, announce.refresh),
+            contest_at: None,
+            answered: None,
+            contested: None,
+        }
+    }
+
+    /// The earliest of its timers.
+    pub(super) fn deadline(&self) -> MonoNanos {
+        [self.burst_at, self.refresh_at, self.contest_at]
+            .into_iter()
+            .flatten()
+            .fold(self.advert_at, MonoNanos::min)
+    }
+
+    /// The advert timer.
+    pub(super) fn advert_at(&self) -> MonoNanos {
+        self.advert_at
+    }
+
+    /// The regular advert was sent. The next is due one interval after this one was, so that late wakings do
+    /// not add up; after a longer pause the cadence starts anew.
+    pub(super) fn sent_in_turn(&mut self, now: MonoNanos, interval: Centis) {
+        let next = self.advert_at + interval.nanos();
+        self.advert_at = if next > now { next } else { now + interval.nanos() };
+    }
+
+    /// An advert was sent beside the cadence, which starts anew.
+    pub(super) fn sent_out_of_turn(&mut self, now: MonoNanos, interval: Centis) {
+        self.answered = Some(now);
+        self.advert_at = now + interval.nanos();
+    }
+
+    /// Whether the last answer is at least `spacing` ago.
+    pub(super) fn may_answer(&self, now: MonoNanos, spacing: Nanos) -> bool {
+        self.answered.is_none_or(|last| now >= last + spacing)
+    }
+
+    /// A lower-priority advert was heard: whether to announce at once. What is held back by the limit comes
+    /// with the later burst, which waits for the end of the contention.
+    pub(super) fn contested(&mut self, now: MonoNanos, delay: Nanos) -> bool {
+        let at_once = self.contested.is_none_or(|last| now >= last + CONTEST_SPACING);
+        if at_once {
+            self.contested = Some(now);
+            self.contest_at = after(now, delay);
+        } else {
+            self.contest_at = Some(now + delay.max(CONTEST_SPACING));
+        }
+        at_once
+    }
+
+    /// Forget the limit: others may have held the addresses meanwhile.
+    pub(super) fn contest_anew(&mut self) {
+        self.contested = None;
+    }
+
+    /// Rounds of announcements that are due, all kinds together; their timers move on.
+    pub(super) fn announcements_due(&mut self, now: MonoNanos, announce: &Announce) -> u8 {
+        let mut rounds = 0;
+        if take_due(&mut self.burst_at, now) {
+            rounds = announce.repeat;
+        }
+        if take_due(&mut self.contest_at, now) {
+            rounds = rounds.max(announce.lower_repeat);
+        }
+        if let Some(due) = self.refresh_at.filter(|&due| due <= now) {
+            rounds = rounds.max(announce.refresh_repeat);
+            let next = due + announce.refresh;
+            self.refresh_at = if next > now {
+                Some(next)
+            } else {
+                after(now, announce.refresh)
+            };
+        }
+        rounds
+    }
+}
+
+/// `delay` from now, or never for a delay of zero.
+fn after(now: MonoNanos, delay: Nanos) -> Option<MonoNanos> {
+    (delay > Nanos::ZERO).then(|| now + delay)
+}
+
+fn take_due(timer: &mut Option<MonoNanos>, now: MonoNanos) -> bool {
+    timer.take_if(|due| *due <= now).is_some()
+}

@@ -1,0 +1,176 @@
+//! Sync groups: their members change state together. A router without a group is company for itself, so
+//! there is one path for both.
+//!
+//! | members | group |
+//! |---|---|
+//! | one in FAULT | all in FAULT; one that was Master says so with priority 0 |
+//! | one stands down to Backup | all Backup, without priority 0: whoever was better is Master there |
+//! | all want to be Master | all Master |
+//! | the last fault is over | all Backup, each with a full wait |
+
+use std::sync::Arc;
+
+use vrrp_common::id::Priority;
+use vrrp_common::time::MonoNanos;
+
+use super::{State, Vrrp};
+use crate::proto::effect::{Effect, NotifyState, Reason, Subject};
+use crate::proto::instance::{Event, Instance};
+use crate::proto::model::{GroupId, RouterId};
+use crate::proto::tracking::Standing;
+
+/// What was last told about a sync group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    told: State,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { told: State::Init }
+    }
+}
+
+impl Group {
+    /// Notify if `state` is news. There is no word for [`State::Init`]: nothing was told yet.
+    fn tell(&mut self, id: GroupId, state: State, effects: &mut Vec<Effect>) {
+        if std::mem::replace(&mut self.told, state) != state {
+            let state = match state {
+                State::Init => return,
+                State::Backup => NotifyState::Backup,
+                State::Master => NotifyState::Master,
+                State::Fault => NotifyState::Fault,
+            };
+            notify(id, state, effects);
+        }
+    }
+}
+
+/// The daemon stops.
+pub(super) fn stopped(id: GroupId, effects: &mut Vec<Effect>) {
+    notify(id, NotifyState::Stop, effects);
+}
+
+/// A group's priority is told as 0, as keepalived does.
+fn notify(id: GroupId, state: NotifyState, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Notify {
+        subject: Subject::Group(id),
+        state,
+        priority: Priority(0),
+    });
+}
+
+/// The state of a group whose members are in `states`.
+fn state_of(states: impl Iterator<Item = State>) -> State {
+    let worse = |one: State, other: State| if rank(one) >= rank(other) { one } else { other };
+    states.reduce(worse).unwrap_or(State::Init)
+}
+
+/// How far a state holds a group back from being Master.
+fn rank(state: State) -> u8 {
+    match state {
+        State::Master => 0,
+        State::Backup => 1,
+        State::Init => 2,
+        State::Fault => 3,
+    }
+}
+
+impl Vrrp {
+    /// Bring a virtual router, and all it moves with, to where its and their faults want it.
+    pub(super) fn settle(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
+        let company = self.company(router);
+        let failing = |standing| matches!(standing, Standing::Failing(_));
+        let leader = company
+            .iter()
+            .copied()
+            .find(|&member| failing(self.own_standing(member)));
+        let owner_starts = company.iter().all(|&member| {
+            self.own_standing(member) == Standing::Ready
+                && self
+                    .model
+                    .routers
+                    .get(member.index())
+                    .is_some_and(|config| config.initially_master && config.priority.is_owner())
+        });
+        // Those with a fault of their own lead.
+        for leading in [true, false] {
+            for &member in company.iter() {
+                let own = self.own_standing(member);
+                if failing(own) == leading {
+                    let standing = match leader {
+                        Some(leader) if !leading => Standing::Failing(Reason::Group { leader }),
+                        Some(_) | None => own,
+                    };
+                    let _settled = self.step(
+                        now,
+                        member,
+                        Event::Standing {
+                            standing,
+                            owner_starts,
+                        },
+                        effects,
+                    );
+                }
+            }
+        }
+        self.tell_group(router, effects);
+    }
+
+    /// The down timer of `router` ran out: all of its company become Master if all want to.
+    pub(super) fn promote_if_agreed(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
+        let company = self.company(router);
+        let agreed = |member: &RouterId| {
+            self.instances
+                .get(member.index())
+                .is_some_and(Instance::may_be_master)
+        };
+        if company.iter().all(agreed) {
+            for &member in company.iter() {
+                let _settled = self.step(now, member, Event::Promote, effects);
+            }
+        }
+    }
+
+    /// Tell everyone that `router` moves with, but not itself.
+    pub(super) fn tell_siblings(
+        &mut self,
+        now: MonoNanos,
+        router: RouterId,
+        event: Event,
+        effects: &mut Vec<Effect>,
+    ) {
+        for &sibling in self.company(router).iter().filter(|&&member| member != router) {
+            let _settled = self.step(now, sibling, event, effects);
+        }
+    }
+
+    /// Notify the group of `router` if it is in another state than was last told. Comes after its members'.
+    pub(super) fn tell_group(&mut self, router: RouterId, effects: &mut Vec<Effect>) {
+        let Some(watch) = self.watches.get(router.index()) else {
+            return;
+        };
+        let states = watch
+            .company
+            .iter()
+            .filter_map(|member| self.instances.get(member.index()))
+            .map(Instance::state);
+        if let Some(id) = watch.group
+            && let Some(group) = self.groups.get_mut(id.index())
+        {
+            group.tell(id, state_of(states), effects);
+        }
+    }
+
+    fn company(&self, router: RouterId) -> Arc<[RouterId]> {
+        self.watches
+            .get(router.index())
+            .map_or_else(|| Arc::from([]), |watch| Arc::clone(&watch.company))
+    }
+
+    fn own_standing(&self, router: RouterId) -> Standing {
+        self.watches
+            .get(router.index())
+            .map_or(Standing::Ready, |watch| watch.standing)
+    }
+}
