@@ -2,6 +2,7 @@
 //!
 //! `unsafe` is opened in the files that say so in their first lines, and nowhere else.
 
+pub mod address;
 pub mod caps;
 pub mod clock;
 pub mod filter;

@@ -1,0 +1,120 @@
+//! Addresses that a crash left behind.
+
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::AddressMessage;
+use nix::errno::Errno;
+
+use crate::proto::model::{Model, RouterId, Transport, VirtualAddress, VirtualRouter};
+use crate::sys::address::{Entry, Wanted};
+use crate::sys::interface;
+use crate::sys::netlink::Netlink;
+
+/// A virtual address that was found on the host before anybody became Master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The virtual router it belongs to.
+    pub router: RouterId,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// The interface it was on.
+    pub link: String,
+    /// `Err` if it could not be removed: it may answer here while another router is Master.
+    pub removed: Result<(), Errno>,
+}
+
+/// Remove the configured virtual addresses that are on their interfaces, if they are ours: by their
+/// `IFA_PROTO`, else by exact prefix and label. What a virtual router sends from is never touched, nor an
+/// owner's address unless its `IFA_PROTO` says that we put it there. Runs once, before anything else is done.
+///
+/// # Errors
+/// The host's addresses could not be read.
+pub fn remove_leftovers(model: &Model) -> io::Result<Vec<Leftover>> {
+    let mut netlink = Netlink::open()?;
+    let mut present = Vec::new();
+    netlink.dump(
+        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+        |entry| {
+            if let RouteNetlinkMessage::NewAddress(message) = entry {
+                present.extend(Entry::read(&message));
+            }
+        },
+    )?;
+
+    let indexes: Vec<_> = model.links.iter().map(|name| interface::index_of(name)).collect();
+    let sources: Vec<_> = model.routers.iter().filter_map(configured_source).collect();
+    let mut leftovers = Vec::new();
+    for (id, router) in (0..).map(RouterId).zip(&model.routers) {
+        for address in router.addresses.iter().chain(&router.excluded) {
+            let name = model
+                .links
+                .get(address.link.index())
+                .map(String::as_str)
+                .unwrap_or_default();
+            let Some(ifindex) = indexes.get(address.link.index()).copied().flatten() else {
+                continue;
+            };
+            let on_link = present.iter().filter(|entry| entry.ifindex == ifindex);
+            for entry in on_link.filter(|entry| is_left_over(entry, router, address, name)) {
+                if sources.contains(&entry.address) {
+                    continue;
+                }
+                let removed = remove(&mut netlink, entry)?;
+                leftovers.push(Leftover {
+                    router: id,
+                    address: entry.address,
+                    prefix: entry.prefix,
+                    link: name.to_owned(),
+                    removed,
+                });
+            }
+        }
+    }
+    Ok(leftovers)
+}
+
+fn configured_source(router: &VirtualRouter) -> Option<IpAddr> {
+    match router.transport {
+        Transport::Multicast { source, .. } | Transport::Unicast { source, .. } => source,
+    }
+}
+
+fn is_left_over(entry: &Entry, router: &VirtualRouter, address: &VirtualAddress, link: &str) -> bool {
+    if entry.address != address.address {
+        return false;
+    }
+    // Without a label of its own an IPv4 address has its interface's name.
+    let label = address
+        .address
+        .is_ipv4()
+        .then(|| address.label.as_deref().unwrap_or(link));
+    let exact = entry.prefix == address.prefix && entry.label.as_deref() == label;
+    entry.ours || (exact && !router.priority.is_owner())
+}
+
+fn remove(netlink: &mut Netlink, entry: &Entry) -> io::Result<Result<(), Errno>> {
+    let request = Wanted {
+        ifindex: entry.ifindex,
+        address: entry.address,
+        prefix: entry.prefix,
+        label: None,
+        scope: 0,
+        broadcast: None,
+        dad: false,
+    }
+    .remove();
+    let mut result = Ok(());
+    netlink.batch([&request], |_, errno| result = Err(errno))?;
+    // Removing another one of its subnet may have taken it along.
+    Ok(result.or_else(|errno| {
+        if errno == Errno::EADDRNOTAVAIL {
+            Ok(())
+        } else {
+            Err(errno)
+        }
+    }))
+}

@@ -1,0 +1,427 @@
+//! The writer's thread: one chunk at a time, in turn for every virtual router that has something to do, so
+//! that a release waits for one chunk and not for a thousand addresses.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use vrrp_common::time::MonoNanos;
+
+use super::table::{Item, Presence, Table};
+use super::{Kind, LinkChange, Report, Shared, Wish};
+use crate::effects::announce::{self, Frame};
+use crate::proto::model::{LinkId, Model, RouterId};
+use crate::sys::netlink::Netlink;
+use crate::sys::packet_sock::PacketSender;
+use crate::sys::{clock, sched};
+
+/// Addresses per netlink send. More gains nothing (the kernel's cost per address levels off there) and
+/// delays a release.
+const CHUNK: usize = 64;
+/// Addresses in the first send, doubled with each one after: the first announcement should not wait for 64.
+const FIRST_CHUNK: usize = 8;
+
+type ReportTo = Box<dyn FnMut(Report) + Send>;
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    table: Table,
+    netlink: Netlink,
+    report: ReportTo,
+    tasks: Vec<Task>,
+    /// Errors of the chunk under way, by position in it.
+    refused: Vec<(usize, Errno)>,
+    frames: Vec<Frame>,
+}
+
+/// What is under way for one virtual router.
+#[derive(Clone, Copy, Debug, Default)]
+enum Task {
+    #[default]
+    Idle,
+    Adding {
+        /// Addresses done so far.
+        done: usize,
+        chunk: usize,
+        rounds: u8,
+        since: MonoNanos,
+        added: u16,
+        already: u16,
+        failed: Failures,
+    },
+    Announcing {
+        /// Addresses done in this round.
+        done: usize,
+        rounds: u8,
+    },
+    Removing {
+        /// Addresses still to be removed.
+        left: usize,
+        removed: u16,
+        failed: Failures,
+    },
+}
+
+/// Refused addresses: how many, and the first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    count: u16,
+    first: Option<(std::net::IpAddr, Errno)>,
+}
+
+impl Failures {
+    fn add(&mut self, address: std::net::IpAddr, errno: Errno) {
+        self.count = self.count.saturating_add(1);
+        self.first.get_or_insert((address, errno));
+    }
+}
+
+/// What the thread does next.
+enum Next {
+    Links(Vec<(LinkId, LinkChange)>),
+    Router(RouterId, Wish),
+    Stop,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, model: &Model, netlink: Netlink, report: ReportTo) -> Self {
+        Self {
+            shared,
+            table: Table::new(model),
+            netlink,
+            report,
+            tasks: vec![Task::Idle; model.routers.len()],
+            refused: Vec::with_capacity(CHUNK),
+            frames: Vec::with_capacity(CHUNK),
+        }
+    }
+
+    pub(super) fn run(mut self, realtime: bool) {
+        if realtime {
+            // A refusal has been said by the protocol thread, which asks for the same.
+            let _ = sched::fifo(sched::WRITER_PRIORITY);
+        }
+        loop {
+            match self.next() {
+                Next::Stop => return,
+                Next::Links(changes) => {
+                    for (link, change) in changes {
+                        self.table.set_link(link, change);
+                    }
+                }
+                Next::Router(router, wish) => {
+                    let task = self
+                        .tasks
+                        .get_mut(router.index())
+                        .map(std::mem::take)
+                        .unwrap_or_default();
+                    let task = task.under(wish, self.table.items(router).len());
+                    let task = self.step(router, task);
+                    let again = !matches!(task, Task::Idle);
+                    if let Some(place) = self.tasks.get_mut(router.index()) {
+                        *place = task;
+                    }
+                    if again {
+                        self.requeue(router);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Wait for something to do. Links go first: a wish was made knowing them.
+    fn next(&self) -> Next {
+        let mut state = self.shared.lock();
+        state.busy = false;
+        loop {
+            if state.stop {
+                return Next::Stop;
+            }
+            if state.links_changed {
+                state.links_changed = false;
+                state.busy = true;
+                let changes = (0..).map(LinkId).zip(&mut state.links);
+                let changes = changes.filter_map(|(link, change)| Some((link, change.take()?)));
+                return Next::Links(changes.collect());
+            }
+            if let Some(router) = state.queue.pop_front() {
+                state.busy = true;
+                let wish = state.wishes.get_mut(router.index()).map(std::mem::take);
+                return Next::Router(router, wish.unwrap_or_default());
+            }
+            self.shared.idle.notify_all();
+            state = self
+                .shared
+                .work
+                .wait(state)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    fn requeue(&self, router: RouterId) {
+        let mut state = self.shared.lock();
+        if let Some(wish) = state.wishes.get_mut(router.index())
+            && !wish.queued
+        {
+            wish.queued = true;
+            state.queue.push_back(router);
+        }
+    }
+
+    /// Do one chunk; answers what is left.
+    fn step(&mut self, router: RouterId, task: Task) -> Task {
+        match task {
+            Task::Idle => Task::Idle,
+            Task::Adding {
+                done,
+                chunk,
+                rounds,
+                since,
+                mut added,
+                mut already,
+                mut failed,
+            } => {
+                let count = self.table.items(router).len();
+                let range = done..count.min(done + chunk);
+                self.add(router, range.clone(), (&mut added, &mut already, &mut failed));
+                if rounds > 0 {
+                    self.announce(router, range.clone());
+                }
+                if range.end < count {
+                    let chunk = (chunk * 2).min(CHUNK);
+                    return Task::Adding {
+                        done: range.end,
+                        chunk,
+                        rounds,
+                        since,
+                        added,
+                        already,
+                        failed,
+                    };
+                }
+                (self.report)(match failed.first {
+                    None => Report::Acquired {
+                        router,
+                        added,
+                        already,
+                        took: clock::now().since(since),
+                    },
+                    Some((address, errno)) => Report::Refused {
+                        router,
+                        failed: failed.count,
+                        address,
+                        errno,
+                    },
+                });
+                Task::announcing(rounds.saturating_sub(1))
+            }
+            Task::Announcing { done, rounds } => {
+                let count = self.table.items(router).len();
+                let range = done..count.min(done + CHUNK);
+                self.announce(router, range.clone());
+                if range.end < count {
+                    return Task::Announcing {
+                        done: range.end,
+                        rounds,
+                    };
+                }
+                Task::announcing(rounds - 1)
+            }
+            Task::Removing {
+                left,
+                mut removed,
+                mut failed,
+            } => {
+                let range = left.saturating_sub(CHUNK)..left;
+                self.remove(router, range.clone(), (&mut removed, &mut failed));
+                if range.start > 0 {
+                    return Task::Removing {
+                        left: range.start,
+                        removed,
+                        failed,
+                    };
+                }
+                (self.report)(match failed.first {
+                    None => Report::Released { router, removed },
+                    Some((address, errno)) => Report::NotRemoved {
+                        router,
+                        failed: failed.count,
+                        address,
+                        errno,
+                    },
+                });
+                Task::Idle
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        router: RouterId,
+        range: Range<usize>,
+        (added, already, failed): (&mut u16, &mut u16, &mut Failures),
+    ) {
+        self.refused.clear();
+        let items = self.table.items(router).get_mut(range).unwrap_or_default();
+        let requests = items.iter().filter_map(|item| Some(&item.requests.as_ref()?.add));
+        let sent = self
+            .netlink
+            .batch(requests, |position, errno| self.refused.push((position, errno)));
+
+        let prepared = items.iter_mut().filter(|item| item.requests.is_some());
+        for (position, item) in prepared.enumerate() {
+            match outcome(&sent, &self.refused, position) {
+                Ok(()) => {
+                    item.presence = Presence::Added;
+                    *added += 1;
+                }
+                Err(Errno::EEXIST) => {
+                    if item.presence == Presence::Absent {
+                        item.presence = Presence::Found;
+                    }
+                    *already += 1;
+                }
+                Err(errno) => {
+                    item.presence = Presence::Absent;
+                    failed.add(item.ip(), errno);
+                }
+            }
+        }
+        for item in items.iter().filter(|item| item.requests.is_none()) {
+            failed.add(item.ip(), Errno::ENODEV);
+        }
+    }
+
+    /// The last added goes first: removing a subnet's first address takes its others along, or promotes one.
+    fn remove(
+        &mut self,
+        router: RouterId,
+        range: Range<usize>,
+        (removed, failed): (&mut u16, &mut Failures),
+    ) {
+        self.refused.clear();
+        let items = self.table.items(router).get_mut(range).unwrap_or_default();
+        let leaves = |item: &Item| item.requests.is_some() && item.goes_with_the_router();
+        let going = items.iter().rev().filter(|item| leaves(item));
+        let requests = going.filter_map(|item| Some(&item.requests.as_ref()?.remove));
+        let sent = self
+            .netlink
+            .batch(requests, |position, errno| self.refused.push((position, errno)));
+
+        for (position, item) in items.iter_mut().rev().filter(|item| leaves(item)).enumerate() {
+            match outcome(&sent, &self.refused, position) {
+                Ok(()) => {
+                    item.presence = Presence::Absent;
+                    *removed += 1;
+                }
+                // Not there, or its interface is not: gone either way.
+                Err(Errno::EADDRNOTAVAIL | Errno::ENODEV) => item.presence = Presence::Absent,
+                Err(errno) => failed.add(item.ip(), errno),
+            }
+        }
+    }
+
+    /// Announce what is there: never an address that the kernel has not accepted.
+    fn announce(&mut self, router: RouterId, range: Range<usize>) {
+        let mut start = range.start;
+        while start < range.end {
+            self.frames.clear();
+            let items = self.table.items(router).get(start..range.end).unwrap_or_default();
+            let Some(link) = items.first().map(Item::link) else {
+                return;
+            };
+            let run = items.iter().take_while(|item| item.link() == link);
+            let mut length = 0;
+            for item in run {
+                length += 1;
+                self.frames
+                    .extend(item.frame.filter(|_| item.presence != Presence::Absent));
+            }
+            start += length;
+            if self.frames.is_empty() {
+                continue;
+            }
+            let sent = match self.table.sender(link) {
+                Some(sender) => send(sender, &self.frames),
+                None => Err(Errno::ENODEV),
+            };
+            if let Err(errno) = sent {
+                (self.report)(Report::NotAnnounced { router, link, errno });
+            }
+        }
+    }
+}
+
+impl Task {
+    /// What to do now that this is wished for.
+    fn under(self, wish: Wish, addresses: usize) -> Self {
+        match (wish.kind, self) {
+            (Kind::Release, _) => Self::Removing {
+                left: addresses,
+                removed: 0,
+                failed: Failures::default(),
+            },
+            (Kind::Acquire, _) => Self::Adding {
+                done: 0,
+                chunk: FIRST_CHUNK,
+                rounds: wish.rounds,
+                since: wish.at,
+                added: 0,
+                already: 0,
+                failed: Failures::default(),
+            },
+            (Kind::Keep, task) if wish.rounds == 0 => task,
+            (Kind::Keep, Self::Idle) => Self::announcing(wish.rounds),
+            (Kind::Keep, Self::Announcing { done, rounds }) => Self::Announcing {
+                done,
+                rounds: rounds.max(wish.rounds),
+            },
+            (
+                Kind::Keep,
+                Self::Adding {
+                    done,
+                    chunk,
+                    rounds,
+                    since,
+                    added,
+                    already,
+                    failed,
+                },
+            ) => {
+                let rounds = rounds.max(wish.rounds);
+                Self::Adding {
+                    done,
+                    chunk,
+                    rounds,
+                    since,
+                    added,
+                    already,
+                    failed,
+                }
+            }
+            (Kind::Keep, task @ Self::Removing { .. }) => task,
+        }
+    }
+
+    fn announcing(rounds: u8) -> Self {
+        match rounds {
+            0 => Self::Idle,
+            rounds => Self::Announcing { done: 0, rounds },
+        }
+    }
+}
+
+/// What became of the request at this position of a batch. If the answers got lost, all count as refused.
+fn outcome(sent: &std::io::Result<()>, refused: &[(usize, Errno)], position: usize) -> Result<(), Errno> {
+    if let Err(error) = sent {
+        return Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
+    }
+    match refused.iter().find(|(at, _)| *at == position) {
+        Some((_, errno)) => Err(*errno),
+        None => Ok(()),
+    }
+}
+
+fn send(sender: &PacketSender, frames: &[Frame]) -> Result<(), Errno> {
+    announce::send(sender, frames).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}
