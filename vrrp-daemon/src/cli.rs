@@ -89,6 +89,21 @@ pub struct LogOptions {
     pub detail: u8,
 }
 
+impl LogOptions {
+    /// The log file of the protocol process: `_vrrp` before the last dot of the name, as keepalived has it.
+    #[must_use]
+    pub fn vrrp_file(&self) -> Option<PathBuf> {
+        let file = self.file.as_ref()?;
+        let mut name = file.file_stem()?.to_owned();
+        name.push("_vrrp");
+        if let Some(extension) = file.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        Some(file.with_file_name(name))
+    }
+}
+
 /// A command line that cannot be followed. The text is complete, with the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,2 +1,110 @@
-//! `vrrpctl`.
-fn main() {}
+//! `vrrpctl`: asks a running daemon.
+//!
+//! Exit codes: 0 answered, 1 the daemon cannot be reached, 2 wrong usage.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use vrrp_daemon::cli::CONTROL_SOCKET;
+use vrrp_daemon::ingress::control::status::Status;
+use vrrp_daemon::ingress::control::{Answer, Outcome, Request, VERSION, Verb};
+use vrrp_daemon::obs::status::render;
+
+/// How long the daemon may take; it answers within a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Ask a running vrrp-daemon.
+#[derive(Debug, Parser)]
+#[command(name = "vrrpctl", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// Show virtual routers, sync groups and tracked scripts
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// The daemon's control socket
+        #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET)]
+        socket: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    // clap ends with 2 on wrong usage.
+    let Ask::Status { json, socket } = Args::parse().command;
+    let shown = status(&socket).map(|status| if json { as_json(&status) } else { render(&status) });
+    match shown {
+        Ok(text) => match io::stdout().lock().write_all(text.as_bytes()) {
+            // A reader such as `head` may have enough.
+            Ok(()) | Err(_) => ExitCode::SUCCESS,
+        },
+        Err(error) => {
+            eprintln!("vrrpctl: {error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("no daemon answers on {}: {source}; {}", path.display(), remedy(source))]
+    Unreachable { path: PathBuf, source: io::Error },
+    #[error("the daemon did not answer: {0}; look into its log")]
+    NoAnswer(io::Error),
+    #[error("the answer was not understood: {0}; are vrrpctl and the daemon of one version?")]
+    Garbled(#[from] serde_json::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "run it as root",
+        _ => "start vrrp-daemon, or name its socket with --socket",
+    }
+}
+
+fn status(socket: &Path) -> Result<Status, AskError> {
+    let stream = UnixStream::connect(socket).map_err(|source| AskError::Unreachable {
+        path: socket.to_owned(),
+        source,
+    })?;
+    let line = exchange(stream).map_err(AskError::NoAnswer)?;
+    match serde_json::from_str::<Answer>(&line)?.outcome {
+        Outcome::Status(status) => Ok(*status),
+        Outcome::Error(error) => Err(AskError::Refused(error)),
+    }
+}
+
+fn exchange(mut stream: UnixStream) -> io::Result<String> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut request = serde_json::to_vec(&Request {
+        v: VERSION,
+        cmd: Verb::Status,
+    })?;
+    request.push(b'\n');
+    stream.write_all(&request)?;
+    let mut line = String::new();
+    if BufReader::new(stream).read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line)
+}
+
+fn as_json(status: &Status) -> String {
+    // Every key is a string, so this cannot fail.
+    let mut text = serde_json::to_string_pretty(status).unwrap_or_default();
+    text.push('\n');
+    text
+}

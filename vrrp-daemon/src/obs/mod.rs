@@ -1,1 +1,5 @@
-//! What is shown: log and status.
+//! What is shown of the daemon: log lines ([`phrase`], [`log`]) and the status table.
+
+pub mod log;
+pub mod phrase;
+pub mod status;

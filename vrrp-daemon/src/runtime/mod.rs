@@ -1,2 +1,4 @@
 //! (to be written)
+pub mod pidfile;
 pub mod service;
+pub mod supervisor;

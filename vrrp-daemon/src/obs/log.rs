@@ -1,0 +1,240 @@
+//! Log lines, off the threads that have something to say: an event is put into words on its own thread and
+//! queued; the log thread writes it to the console, syslog, the journal or a file.
+//!
+//! Nobody waits for a log. When the queue is full, because a disk or syslogd is slow, lines are dropped,
+//! counted, and the count is logged as soon as there is room.
+
+mod sink;
+mod stamp;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use self::sink::Sinks;
+
+/// Lines that may wait for the log thread.
+const QUEUE: usize = 2048;
+/// How long the end of the daemon may wait for its last lines to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where lines go and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Who speaks: `Keepalived_vrrp` for the protocol process, `Keepalived` for its parent.
+    pub ident: String,
+    /// Standard error.
+    pub console: bool,
+    /// syslog or the journal, with this facility number.
+    pub syslog: Option<u8>,
+    /// syslog's socket, `/dev/log`. Where the journal listens on it, the journal's own protocol is used.
+    pub socket: PathBuf,
+    /// A file.
+    pub file: Option<PathBuf>,
+    /// Write each line through to the file at once.
+    pub flush: bool,
+    /// 0: what alerting needs; 1 (`-D`): detail; 2: more.
+    pub detail: u8,
+}
+
+impl Settings {
+    /// syslog's usual socket.
+    pub const SYSLOG_SOCKET: &str = "/dev/log";
+
+    fn level(&self) -> LevelFilter {
+        match self.detail {
+            0 => LevelFilter::INFO,
+            1 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// One line, in words.
+#[derive(Clone, Debug)]
+struct Record {
+    at: SystemTime,
+    level: Level,
+    text: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+enum Entry {
+    Line(Record),
+    Stop,
+}
+
+/// Keeps the log thread; dropping it writes out what is queued.
+#[derive(Debug)]
+#[must_use = "dropping it ends the log"]
+pub struct Guard {
+    queue: SyncSender<Entry>,
+    shared: Arc<Shared>,
+    ended: Receiver<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    dropped: AtomicU64,
+    stopping: AtomicBool,
+}
+
+/// Make this the log of the whole process.
+///
+/// # Errors
+/// When there is no thread, or a log is installed already.
+pub fn init(settings: Settings) -> anyhow::Result<Guard> {
+    let (layer, guard) = start(settings)?;
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
+    Ok(guard)
+}
+
+/// Start the log thread; the layer feeds it.
+fn start(settings: Settings) -> std::io::Result<(QueueLayer, Guard)> {
+    let (queue, entries) = sync_channel(QUEUE);
+    let (ending, ended) = std::sync::mpsc::channel();
+    let shared = Arc::new(Shared::default());
+    let layer = QueueLayer {
+        level: settings.level(),
+        queue: queue.clone(),
+        shared: Arc::clone(&shared),
+    };
+    let of_thread = Arc::clone(&shared);
+    thread::Builder::new().name("log".to_owned()).spawn(move || {
+        crate::sys::process::schedule_normally();
+        // Sends nothing: its end is the message.
+        let _ending = ending;
+        write_lines(&settings, &entries, &of_thread);
+    })?;
+    Ok((layer, Guard { queue, shared, ended }))
+}
+
+fn write_lines(settings: &Settings, entries: &Receiver<Entry>, shared: &Shared) {
+    let mut sinks = Sinks::new(settings);
+    let mut reported = 0;
+    let mut pending = None;
+    loop {
+        let entry = match pending.take() {
+            Some(entry) => entry,
+            None => match entries.recv() {
+                Ok(entry) => entry,
+                Err(_) => return,
+            },
+        };
+        match entry {
+            Entry::Line(record) => sinks.write(&record, &shared.stopping),
+            Entry::Stop => return,
+        }
+        let dropped = shared.dropped.load(Ordering::Relaxed);
+        if dropped != reported {
+            let record = lost(dropped - reported);
+            sinks.write(&record, &shared.stopping);
+            reported = dropped;
+        }
+        pending = entries.try_recv().ok();
+        if pending.is_none() {
+            sinks.flush();
+        }
+    }
+}
+
+fn lost(count: u64) -> Record {
+    Record {
+        at: SystemTime::now(),
+        level: Level::WARN,
+        text: format!("{count} log lines dropped: the log cannot be written as fast as lines come"),
+        fields: Vec::new(),
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let until = Instant::now() + FLUSH_PATIENCE;
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        // The queue may be full; the log thread empties it quickly once it is to stop.
+        while let Err(TrySendError::Full(_)) = self.queue.try_send(Entry::Stop) {
+            if Instant::now() >= until {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self
+            .ended
+            .recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// The layer that turns events into [`Record`]s.
+struct QueueLayer {
+    level: LevelFilter,
+    queue: SyncSender<Entry>,
+    shared: Arc<Shared>,
+}
+
+impl<S: Subscriber> Layer<S> for QueueLayer {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        // Of the libraries only warnings: their details are not about VRRP.
+        let ours = metadata.target().starts_with("vrrp");
+        *metadata.level() <= self.level && (ours || *metadata.level() <= Level::WARN)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut words = Words::default();
+        event.record(&mut words);
+        let record = Record {
+            at: SystemTime::now(),
+            level: *event.metadata().level(),
+            text: words.text,
+            fields: words.fields,
+        };
+        if self.queue.try_send(Entry::Line(record)).is_err() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Words {
+    text: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Words {
+    /// One line each: a name with a line break in it must not forge a second line.
+    fn put(&mut self, field: &Field, value: &str) {
+        let value = value.replace(|c: char| c.is_control(), " ");
+        if field.name() == "message" {
+            self.text = value;
+        } else {
+            self.fields.push((field.name(), value));
+        }
+    }
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a string fails only if the value's own formatting does; then there is nothing to show.
+        let _ = write!(text, "{value:?}");
+        self.put(field, &text);
+    }
+}

@@ -1,0 +1,88 @@
+//! Local time for log lines.
+
+#![allow(unsafe_code, reason = "local time is known to the C library alone")]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// A point in local time.
+pub(super) struct Stamp {
+    year: i32,
+    month: i32,
+    day: i32,
+    hour: i32,
+    minute: i32,
+    second: i32,
+    micros: u32,
+}
+
+impl Stamp {
+    pub(super) fn local(at: SystemTime) -> Self {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = libc::time_t::try_from(since.as_secs()).unwrap_or(0);
+        // SAFETY: all zeros is a valid `tm`; both pointers are valid for the call.
+        let tm = unsafe {
+            let mut tm: libc::tm = std::mem::zeroed();
+            libc::localtime_r(&raw const seconds, &raw mut tm);
+            tm
+        };
+        Self {
+            year: tm.tm_year + 1900,
+            month: tm.tm_mon,
+            day: tm.tm_mday,
+            hour: tm.tm_hour,
+            minute: tm.tm_min,
+            second: tm.tm_sec,
+            micros: since.subsec_micros(),
+        }
+    }
+
+    /// RFC 3164's form, `Nov  3 09:05:07`.
+    pub(super) fn syslog(&self) -> String {
+        let month = usize::try_from(self.month)
+            .ok()
+            .and_then(|month| MONTHS.get(month))
+            .unwrap_or(&"Jan");
+        format!(
+            "{month} {:2} {:02}:{:02}:{:02}",
+            self.day, self.hour, self.minute, self.second
+        )
+    }
+
+    /// `2026-11-03 09:05:07.000123`
+    pub(super) fn precise(&self) -> String {
+        format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
+            self.year,
+            self.month + 1,
+            self.day,
+            self.hour,
+            self.minute,
+            self.second,
+            self.micros
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stamp;
+
+    #[test]
+    fn forms() {
+        let stamp = Stamp {
+            year: 2026,
+            month: 10,
+            day: 3,
+            hour: 9,
+            minute: 5,
+            second: 7,
+            micros: 123,
+        };
+        assert_eq!(stamp.syslog(), "Nov  3 09:05:07");
+        assert_eq!(stamp.precise(), "2026-11-03 09:05:07.000123");
+    }
+}

@@ -1,0 +1,386 @@
+//! The words for what the protocol does. Pure: model and effect in, one line out.
+//!
+//! A line begins with what keepalived writes on the same occasion, because alerting looks for it
+//! (`(VI_1) Entering MASTER STATE`), and goes on with the reason and its evidence.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use tracing::Level;
+use vrrp_common::time::MonoNanos;
+
+use crate::proto::{Effect, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject};
+
+/// A line for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phrase {
+    /// INFO: shown always; DEBUG: with `-D`; WARN: somebody should look.
+    pub level: Level,
+    /// The line.
+    pub text: String,
+    /// The virtual router or group it is about.
+    pub subject: Option<String>,
+    /// State before, of a transition.
+    pub from: Option<&'static str>,
+    /// State after, of a transition.
+    pub to: Option<&'static str>,
+    /// The name of the reason or remark.
+    pub reason: Option<&'static str>,
+    /// The other router.
+    pub source: Option<IpAddr>,
+    /// Age of the last advert in milliseconds.
+    pub age_ms: Option<u64>,
+}
+
+/// Write what there is to say about an effect to the log.
+pub fn log(model: &Model, now: MonoNanos, effect: &Effect) {
+    if let Some(phrase) = phrase(model, now, effect) {
+        phrase.emit();
+    }
+}
+
+/// The words for an effect; `None` for what is not worth a line.
+#[must_use]
+pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> {
+    match *effect {
+        Effect::Transition {
+            router,
+            from,
+            to,
+            reason,
+        } => Some(transition(model, now, router, (from, to), reason)),
+        Effect::Remark { router, remark } => Some(remarked(model, router, remark)),
+        Effect::Notify {
+            subject: Subject::Group(group),
+            state,
+            ..
+        } => {
+            let name = model.groups.get(group.index()).map_or("?", |group| &group.name);
+            let state = match state {
+                NotifyState::Master => "MASTER",
+                NotifyState::Backup => "BACKUP",
+                NotifyState::Fault => "FAULT",
+                NotifyState::Stop | NotifyState::MasterRxLowerPri => return None,
+            };
+            Some(Phrase {
+                subject: Some(name.to_owned()),
+                to: Some(state),
+                ..Phrase::new(
+                    Level::INFO,
+                    format!("VRRP_Group({name}) Syncing instances to {state} state"),
+                )
+            })
+        }
+        Effect::Send { router, priority } if priority.is_release() => Some(Phrase {
+            subject: Some(name(model, router).to_owned()),
+            ..Phrase::new(Level::INFO, format!("({}) sent 0 priority", name(model, router)))
+        }),
+        Effect::Release { router } => Some(Phrase {
+            subject: Some(name(model, router).to_owned()),
+            ..Phrase::new(Level::DEBUG, format!("({}) removing VIPs.", name(model, router)))
+        }),
+        Effect::Acquire { router, .. } => Some(Phrase {
+            subject: Some(name(model, router).to_owned()),
+            ..Phrase::new(Level::DEBUG, format!("({}) setting VIPs.", name(model, router)))
+        }),
+        Effect::Send { .. } | Effect::Announce { .. } | Effect::Notify { .. } => None,
+    }
+}
+
+/// A reason in words; spans end at `now`.
+#[must_use]
+pub fn reason(model: &Model, now: MonoNanos, reason: &Reason) -> String {
+    match *reason {
+        Reason::Started => "started".to_owned(),
+        Reason::Owner => "it owns the addresses (priority 255)".to_owned(),
+        Reason::MasterDown {
+            master: Some(master),
+            last_heard,
+            interval,
+        } => format!(
+            "nothing heard from {master} for {} (Master_Down_Interval {interval})",
+            now.since(last_heard)
+        ),
+        Reason::MasterDown {
+            master: None,
+            last_heard,
+            interval,
+        } => format!(
+            "no Master heard for {} (Master_Down_Interval {interval})",
+            now.since(last_heard)
+        ),
+        Reason::MasterReleased { master: Some(master) } => format!("{master} stood down with priority 0"),
+        Reason::MasterReleased { master: None } => "the Master stood down with priority 0".to_owned(),
+        Reason::HigherPriority { source, priority } => {
+            format!("Master received advert from {source} with higher priority {priority}")
+        }
+        Reason::OversleptTakenOver { source, late } => {
+            format!("woke {late} late and {source} had taken over meanwhile")
+        }
+        Reason::LinkDown { link } => format!("interface {} is not up", link_name(model, link)),
+        Reason::ScriptFailing { script } => format!("script {} fails", script_name(model, script)),
+        Reason::NoSource => "its interface has no address to send from".to_owned(),
+        Reason::Recovered => "everything tracked is well again".to_owned(),
+        Reason::Group { leader } => format!("its sync group follows {}", name(model, leader)),
+        Reason::Shutdown => "the daemon stops".to_owned(),
+    }
+}
+
+impl Phrase {
+    fn new(level: Level, text: String) -> Self {
+        Self {
+            level,
+            text,
+            subject: None,
+            from: None,
+            to: None,
+            reason: None,
+            source: None,
+            age_ms: None,
+        }
+    }
+
+    /// Hand it to the log.
+    pub fn emit(&self) {
+        macro_rules! at {
+            ($level:expr) => {
+                tracing::event!(
+                    $level,
+                    subject = self.subject.as_deref(),
+                    from = self.from,
+                    to = self.to,
+                    reason = self.reason,
+                    source = self.source.map(tracing::field::display),
+                    age_ms = self.age_ms,
+                    "{}",
+                    self.text
+                )
+            };
+        }
+        match self.level {
+            Level::ERROR => at!(Level::ERROR),
+            Level::WARN => at!(Level::WARN),
+            Level::INFO => at!(Level::INFO),
+            Level::DEBUG => at!(Level::DEBUG),
+            Level::TRACE => at!(Level::TRACE),
+        }
+    }
+}
+
+fn transition(
+    model: &Model,
+    now: MonoNanos,
+    router: RouterId,
+    states: (State, State),
+    why: Reason,
+) -> Phrase {
+    let (from, to) = states;
+    let name = name(model, router);
+    let words = reason(model, now, &why);
+    let text = match (from, to) {
+        (State::Init, State::Backup) => format!("({name}) Entering BACKUP STATE (init)"),
+        (_, State::Init) => format!("({name}) Stopped: {words}"),
+        (_, to) => format!("({name}) Entering {} STATE: {words}", state_name(to)),
+    };
+    let (source, age_ms) = match why {
+        Reason::MasterDown {
+            master, last_heard, ..
+        } => (master, Some(now.since(last_heard).as_millis())),
+        Reason::MasterReleased { master } => (master, None),
+        Reason::HigherPriority { source, .. } | Reason::OversleptTakenOver { source, .. } => {
+            (Some(source), None)
+        }
+        _ => (None, None),
+    };
+    Phrase {
+        subject: Some(name.to_owned()),
+        from: Some(state_name(from)),
+        to: Some(state_name(to)),
+        reason: Some(reason_name(&why)),
+        source,
+        age_ms,
+        ..Phrase::new(
+            if to == State::Fault {
+                Level::WARN
+            } else {
+                Level::INFO
+            },
+            text,
+        )
+    }
+}
+
+fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
+    let name = router.map(|router| name(model, router));
+    let (level, kind, source, words) = words(remark);
+    let text = match name {
+        Some(name) => format!("({name}) {words}"),
+        None => words,
+    };
+    Phrase {
+        subject: name.map(str::to_owned),
+        reason: Some(kind),
+        source,
+        ..Phrase::new(level, text)
+    }
+}
+
+/// Level, name, other router and words of a remark.
+fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
+    match remark {
+        Remark::Refused { source, refusal } => (
+            Level::WARN,
+            "refused",
+            Some(source),
+            format!("advert from {source} refused: {}", refused(refusal)),
+        ),
+        Remark::IntervalAdopted { source, theirs, ours } => (
+            Level::INFO,
+            "interval-adopted",
+            Some(source),
+            format!("{source} advertises every {theirs}, we every {ours}: following the Master's interval"),
+        ),
+        Remark::IntervalTooLong { source, theirs, kept } => (
+            Level::WARN,
+            "interval-too-long",
+            Some(source),
+            format!(
+                "{source} advertises every {theirs}, more than ten times our interval: keeping {kept}; \
+                 set the same advert_int on both"
+            ),
+        ),
+        Remark::AddressesDiffer { source } => (
+            Level::WARN,
+            "addresses-differ",
+            Some(source),
+            format!("{source} advertises other addresses than ours: make virtual_ipaddress the same on both"),
+        ),
+        Remark::LowerPriority { source, priority } => (
+            Level::INFO,
+            "lower-priority",
+            Some(source),
+            format!("Received advert from {source} with lower priority {priority}, forcing new election"),
+        ),
+        Remark::PreemptPending { source, priority } => (
+            Level::INFO,
+            "preempt-pending",
+            Some(source),
+            format!("received lower priority ({priority}) advert from {source} - discarding"),
+        ),
+        Remark::TwoOwners { source } => (
+            Level::WARN,
+            "two-owners",
+            Some(source),
+            format!("{source} claims priority 255 too: only the owner of the addresses may have it"),
+        ),
+        Remark::SameAddress { source } => (
+            Level::WARN,
+            "same-address",
+            Some(source),
+            format!("another router sends with our own address {source}: give each its own"),
+        ),
+        Remark::Overslept { late } => (
+            Level::WARN,
+            "overslept",
+            None,
+            format!("woke {late} late as Master and heard nobody else: carrying on"),
+        ),
+        Remark::SendFailed { errno } => (
+            Level::WARN,
+            "send-failed",
+            None,
+            format!(
+                "adverts cannot be sent: {}",
+                std::io::Error::from_raw_os_error(errno)
+            ),
+        ),
+        Remark::SendRecovered => (
+            Level::INFO,
+            "send-recovered",
+            None,
+            "adverts can be sent again".to_owned(),
+        ),
+        Remark::AddressesRefused { failed } => (
+            Level::WARN,
+            "addresses-refused",
+            None,
+            format!("{failed} virtual addresses could not be added: see the lines before"),
+        ),
+        Remark::PriorityChanged { from, to } => (
+            Level::INFO,
+            "priority-changed",
+            None,
+            format!("Changing effective priority from {from} to {to}"),
+        ),
+    }
+}
+
+/// A refusal in words, with what to look at.
+fn refused(refusal: vrrp_common::wire::ladder::Refusal) -> &'static str {
+    use vrrp_common::wire::ladder::Refusal;
+    match refusal {
+        Refusal::Fragment => "it is an IP fragment",
+        Refusal::Truncated => "it is cut short",
+        Refusal::Version => "its version is neither 2 nor 3",
+        Refusal::Type => "it is no advertisement",
+        Refusal::Vrid => "no virtual router here has its VRID",
+        Refusal::Source => "the sender is not a unicast_peer: add it there if it should be one",
+        Refusal::Ttl => "its TTL says that it came through a router",
+        Refusal::RouterVersion => "it is of the other VRRP version: set vrrp_version the same on both",
+        Refusal::Count => "it lists no address",
+        Refusal::Length => "its length does not fit its number of addresses",
+        Refusal::Checksum => "its checksum is wrong",
+        Refusal::AuthType => "its authentication type differs: set auth_type the same on both",
+        Refusal::AuthPassword => "its password differs: set auth_pass the same on both",
+        Refusal::Interval => "its interval differs: set advert_int the same on both",
+    }
+}
+
+/// The name of a reason in fields.
+fn reason_name(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Started => "started",
+        Reason::Owner => "owner",
+        Reason::MasterDown { .. } => "master-down",
+        Reason::MasterReleased { .. } => "master-released",
+        Reason::HigherPriority { .. } => "higher-priority",
+        Reason::OversleptTakenOver { .. } => "overslept-taken-over",
+        Reason::LinkDown { .. } => "link-down",
+        Reason::ScriptFailing { .. } => "script-failing",
+        Reason::NoSource => "no-source",
+        Reason::Recovered => "recovered",
+        Reason::Group { .. } => "group",
+        Reason::Shutdown => "shutdown",
+    }
+}
+
+/// keepalived's word for a state.
+#[must_use]
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Init => "INIT",
+        State::Backup => "BACKUP",
+        State::Master => "MASTER",
+        State::Fault => "FAULT",
+    }
+}
+
+fn name(model: &Model, router: RouterId) -> &str {
+    model
+        .routers
+        .get(router.index())
+        .map_or("?", |router| &router.name)
+}
+
+fn link_name(model: &Model, link: LinkId) -> &str {
+    model.links.get(link.index()).map_or("?", String::as_str)
+}
+
+fn script_name(model: &Model, script: ScriptId) -> &str {
+    model
+        .scripts
+        .get(script.index())
+        .map_or("?", |script| &script.name)
+}

@@ -1,0 +1,200 @@
+//! A [`Status`] as text, for people.
+
+use std::fmt::Write as _;
+
+use super::phrase::state_name;
+use crate::ingress::control::status::{Instance, Status};
+use crate::proto::ScriptState;
+
+/// The whole status as text: one block per virtual router, then groups and scripts.
+#[must_use]
+pub fn render(status: &Status) -> String {
+    let mut out = String::new();
+    let daemon = &status.daemon;
+    line(
+        &mut out,
+        format_args!(
+            "vrrp-daemon {}, pid {}, up {}, {}",
+            daemon.version,
+            daemon.pid,
+            span(daemon.uptime_ms),
+            daemon.config_file.display()
+        ),
+    );
+    line(&mut out, format_args!(""));
+    out.push_str(&table(&status.instances));
+    for instance in &status.instances {
+        line(&mut out, format_args!(""));
+        describe(&mut out, instance);
+    }
+    if !status.groups.is_empty() {
+        line(&mut out, format_args!(""));
+    }
+    for group in &status.groups {
+        let state = group.state.map_or("(members differ)", state_name);
+        line(
+            &mut out,
+            format_args!(
+                "group {}: {state}, members {}",
+                group.name,
+                group.members.join(" ")
+            ),
+        );
+    }
+    for script in &status.scripts {
+        let state = match script.state {
+            None => "not run yet",
+            Some(ScriptState::Passing) => "passing",
+            Some(ScriptState::Failing) => "FAILING",
+        };
+        line(&mut out, format_args!("script {}: {state}", script.name));
+    }
+    if !status.refused_elsewhere.is_empty() {
+        let counts = counts(&status.refused_elsewhere);
+        line(
+            &mut out,
+            format_args!("refused, for no virtual router of ours: {counts}"),
+        );
+    }
+    if daemon.notifications_dropped > 0 {
+        line(
+            &mut out,
+            format_args!(
+                "{} notifications dropped: a notify script hangs",
+                daemon.notifications_dropped
+            ),
+        );
+    }
+    out
+}
+
+/// The overview: one row per virtual router, columns as wide as they need to be.
+fn table(instances: &[Instance]) -> String {
+    let head = [
+        "INSTANCE",
+        "VRID",
+        "INTERFACE",
+        "STATE",
+        "SINCE",
+        "PRIO",
+        "MASTER",
+        "RECEIVE",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(instances.iter().map(|instance| {
+        [
+            instance.name.clone(),
+            instance.vrid.to_string(),
+            instance.interface.clone(),
+            state_name(instance.state).to_owned(),
+            span(instance.since_ms),
+            instance.priority_effective.to_string(),
+            instance
+                .master
+                .as_ref()
+                .map_or("-".to_owned(), |master| master.address.to_string()),
+            instance.receive_path.name().to_owned(),
+        ]
+    }));
+    let mut widths = [0; 8];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        line(&mut out, format_args!("{}", cells.join("  ").trim_end()));
+    }
+    out
+}
+
+fn describe(out: &mut String, instance: &Instance) {
+    line(
+        out,
+        format_args!(
+            "{}: {}: {}",
+            instance.name,
+            state_name(instance.state),
+            instance.reason
+        ),
+    );
+    line(
+        out,
+        format_args!(
+            "  priority {} (configured {}), advert every {} ms, Master_Down_Interval {}.{:03} ms",
+            instance.priority_effective,
+            instance.priority_configured,
+            instance.interval_ms,
+            instance.master_down_us / 1000,
+            instance.master_down_us % 1000
+        ),
+    );
+    if let Some(master) = &instance.master {
+        line(
+            out,
+            format_args!(
+                "  Master {} with priority {}, last advert {} ms ago",
+                master.address, master.priority, master.last_advert_ms
+            ),
+        );
+    }
+    for address in &instance.addresses {
+        let present = if address.present { "present" } else { "absent" };
+        line(
+            out,
+            format_args!(
+                "  {}/{} on {}: {present}",
+                address.address, address.prefix, address.interface
+            ),
+        );
+    }
+    let counters = &instance.counters;
+    line(
+        out,
+        format_args!(
+            "  adverts: {} sent, {} failed, {} received; Master {} times, released {} times",
+            counters.adverts_sent,
+            counters.send_failures,
+            counters.adverts_received,
+            counters.became_master,
+            counters.released_master
+        ),
+    );
+    if !counters.refused.is_empty() {
+        line(out, format_args!("  refused: {}", counts(&counters.refused)));
+    }
+}
+
+fn counts(refused: &std::collections::BTreeMap<String, u64>) -> String {
+    let counts: Vec<String> = refused
+        .iter()
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    counts.join(", ")
+}
+
+/// `450 ms`, `12 s`, `5 m 03 s`, `2 h 05 m`, `3 d 04 h`: two units at most.
+fn span(millis: u64) -> String {
+    let seconds = millis / 1000;
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! The parent process: starts the protocol process, hands it the signals, and starts it again when it dies.
+//!
+//! keepalived has the same pair of processes and its users rely on both pid files. What a dead protocol
+//! process left behind (addresses) the next one removes when it starts, so `kill -9` costs a takeover, not
+//! a duplicate address.
+//!
+//! Order in `main`: [`Supervisor::prepare`] before any thread exists (it forks and blocks signals), then the
+//! log, then [`Supervisor::run`].
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use libsystemd::daemon::{NotifyState, notify};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{Pid, dup2_stdin, pipe2};
+
+use super::pidfile::{PidFile, PidFileError};
+use crate::sys::process::{ignore_dump_signals, tie_to_us};
+
+/// Exit code of the protocol process, and then of the parent, for a configuration that cannot run
+/// (keepalived's).
+pub const EXIT_CONFIG: u8 = 2;
+/// What the parent starts: itself, also after the file was replaced by an upgrade.
+const SELF: &str = "/proc/self/exe";
+/// The hidden option that makes the protocol process.
+const CHILD: &str = "--child";
+/// A protocol process that lived this long is started again at once.
+const STABLE: Duration = Duration::from_secs(60);
+/// Longest pause before another start.
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+
+/// What the parent is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What to start, `None` for this very program.
+    pub program: Option<PathBuf>,
+    /// The arguments of the protocol process (without the program's name); `--child` is put before them.
+    pub args: Vec<OsString>,
+    /// Go into the background first.
+    pub daemonize: bool,
+    /// Start the protocol process again when it dies.
+    pub respawn: bool,
+    /// SIGINT is not for us (`--ignore-sigint`).
+    pub ignore_sigint: bool,
+    /// The parent's pid file.
+    pub pid_file: PathBuf,
+}
+
+/// Why there is no parent process.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// Its pid file.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    /// The system refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> SupervisorError {
+    move |error| SupervisorError::System {
+        what,
+        source: error.into(),
+    }
+}
+
+/// The parent process.
+#[derive(Debug)]
+pub struct Supervisor {
+    plan: Plan,
+    signals: SignalFd,
+    _pid_file: PidFile,
+}
+
+/// How it goes on after the protocol process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Exit(u8),
+    Respawn,
+}
+
+impl Supervisor {
+    /// Take the pid file, go into the background if asked to, and block the signals that `run` reads. Must be
+    /// called before any thread exists.
+    ///
+    /// # Errors
+    /// [`SupervisorError`]; a taken pid file is told before the terminal is left.
+    pub fn prepare(plan: Plan) -> Result<Self, SupervisorError> {
+        let mut pid_file = PidFile::create(&plan.pid_file)?;
+        if plan.daemonize {
+            // The directory stays: relative paths on the command line are read again by the protocol process.
+            nix::unistd::daemon(true, false).map_err(system("going into the background"))?;
+            pid_file.rewrite()?;
+        }
+        ignore_dump_signals();
+        let mut mask = SigSet::empty();
+        for signal in FORWARDED.into_iter().chain([Signal::SIGCHLD]) {
+            mask.add(signal);
+        }
+        mask.thread_block().map_err(system("blocking signals"))?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .map_err(system("opening a signalfd"))?;
+        Ok(Self {
+            plan,
+            signals,
+            _pid_file: pid_file,
+        })
+    }
+
+    /// Keep a protocol process running until it is to stop; the exit code for the parent.
+    ///
+    /// # Errors
+    /// [`SupervisorError::System`] when it cannot be started at all.
+    pub fn run(self) -> Result<u8, SupervisorError> {
+        let mut pause = Duration::ZERO;
+        loop {
+            let started = Instant::now();
+            let (child, ready) = self.spawn()?;
+            let pid = child.id();
+            let mut stopping = false;
+            let status = self.watch(child, ready, &mut stopping)?;
+            match next(status, stopping, self.plan.respawn) {
+                Next::Exit(code) => {
+                    if code == EXIT_CONFIG && !stopping {
+                        tracing::error!(
+                            "VRRP child process({pid}) exited with permanent error CONFIG. Terminating"
+                        );
+                    } else if !stopping && !status.success() {
+                        tracing::error!("VRRP child process({pid}) died ({status}). Terminating");
+                    }
+                    return Ok(code);
+                }
+                Next::Respawn => {
+                    pause = next_pause(pause, started.elapsed());
+                    tracing::error!(
+                        "VRRP child process({pid}) died ({status}): Respawning in {} s",
+                        pause.as_secs()
+                    );
+                    if self.rest(pause)? {
+                        return Ok(0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Start the protocol process; its standard input is a pipe on which it says that it is ready.
+    fn spawn(&self) -> Result<(Child, OwnedFd), SupervisorError> {
+        let (ready, ours) = pipe2(OFlag::O_CLOEXEC).map_err(system("making a pipe"))?;
+        let program = self.plan.program.clone().unwrap_or_else(|| PathBuf::from(SELF));
+        let mut command = Command::new(program);
+        command.arg(CHILD).args(&self.plan.args).stdin(Stdio::from(ours));
+        tie_to_us(&mut command, Signal::SIGTERM);
+        let child = command.spawn().map_err(system("starting the VRRP process"))?;
+        tracing::info!("Starting VRRP child process, pid={}", child.id());
+        Ok((child, ready))
+    }
+
+    /// Hand on signals until the child ends.
+    fn watch(
+        &self,
+        mut child: Child,
+        ready: OwnedFd,
+        stopping: &mut bool,
+    ) -> Result<ExitStatus, SupervisorError> {
+        let mut ready = Some(File::from(ready));
+        loop {
+            let mut sources = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            sources.extend(
+                ready
+                    .as_ref()
+                    .map(|ready| PollFd::new(ready.as_fd(), PollFlags::POLLIN)),
+            );
+            wait(&mut sources, PollTimeout::NONE)?;
+            let said_something = sources.get(1).is_some_and(|source| source.any() == Some(true));
+            drop(sources);
+            if said_something && let Some(mut pipe) = ready.take() {
+                // One byte, or the end of a process that never became ready.
+                if matches!(io::Read::read(&mut pipe, &mut [0]), Ok(1)) {
+                    tell_manager(&[NotifyState::Ready]);
+                }
+            }
+            while let Some(signal) = self.next_signal()? {
+                if self.ends(signal) && !*stopping {
+                    *stopping = true;
+                    tell_manager(&[NotifyState::Stopping]);
+                    tracing::info!("Stopping");
+                }
+                self.forward(signal, &child);
+            }
+            if let Some(status) = child.try_wait().map_err(system("waiting for the VRRP process"))? {
+                return Ok(status);
+            }
+        }
+    }
+
+    /// Sit out a pause; `true` if we are to stop.
+    fn rest(&self, pause: Duration) -> Result<bool, SupervisorError> {
+        let until = Instant::now() + pause;
+        loop {
+            while let Some(signal) = self.next_signal()? {
+                if self.ends(signal) {
+                    return Ok(true);
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            // Rounded up, so the last turn does not spin.
+            let millis = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
+            let mut sources = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            wait(&mut sources, PollTimeout::from(millis))?;
+        }
+    }
+
+    fn next_signal(&self) -> Result<Option<Signal>, SupervisorError> {
+        let signal = self.signals.read_signal().map_err(system("reading signals"))?;
+        Ok(signal.and_then(|info| Signal::try_from(i32::try_from(info.ssi_signo).ok()?).ok()))
+    }
+
+    fn ends(&self, signal: Signal) -> bool {
+        signal == Signal::SIGTERM || (signal == Signal::SIGINT && !self.plan.ignore_sigint)
+    }
+
+    fn forward(&self, signal: Signal, child: &Child) {
+        let ignored = signal == Signal::SIGCHLD || (signal == Signal::SIGINT && !self.ends(signal));
+        if let (false, Ok(pid)) = (ignored, i32::try_from(child.id())) {
+            // It has not been waited for, so the number is still its own.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+}
+
+/// Signals that the protocol process gets too.
+const FORWARDED: [Signal; 5] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
+
+/// What the end of the protocol process means.
+fn next(status: ExitStatus, stopping: bool, respawn: bool) -> Next {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match code {
+        // Somebody stopped the protocol process alone: that is meant, too.
+        Some(0) => Next::Exit(0),
+        Some(EXIT_CONFIG) => Next::Exit(EXIT_CONFIG),
+        // It was to stop and died on the way.
+        _ if stopping => Next::Exit(code.unwrap_or(1)),
+        _ if respawn => Next::Respawn,
+        _ => Next::Exit(code.unwrap_or(1)),
+    }
+}
+
+/// The pause before the next start: none after a long life, else 1 s, 2 s, ... up to half a minute.
+fn next_pause(last: Duration, lived: Duration) -> Duration {
+    if lived >= STABLE {
+        Duration::ZERO
+    } else {
+        (last * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE)
+    }
+}
+
+fn wait(sources: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<(), SupervisorError> {
+    match poll(sources, timeout) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(system("polling")(errno)),
+    }
+}
+
+/// Tell systemd, if it listens.
+fn tell_manager(states: &[NotifyState]) {
+    if let Err(error) = notify(false, states) {
+        tracing::warn!("telling the service manager: {error}");
+    }
+}
+
+/// The protocol process's line to its parent.
+#[derive(Debug)]
+pub struct Parent {
+    pipe: OwnedFd,
+}
+
+impl Parent {
+    /// In a process started with `--child`: take the pipe from standard input, which becomes `/dev/null`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn connect() -> io::Result<Self> {
+        let pipe = io::stdin().as_fd().try_clone_to_owned()?;
+        dup2_stdin(File::open("/dev/null")?)?;
+        // Started by way of /proc, it would be called `exe`.
+        nix::sys::prctl::set_name(c"vrrp-daemon")?;
+        Ok(Self { pipe })
+    }
+
+    /// The protocol runs. A parent that is gone is told nothing.
+    pub fn ready(self) {
+        let _ = nix::unistd::write(&self.pipe, b"1");
+    }
+}
