@@ -113,6 +113,9 @@ pub fn reason(model: &Model, now: MonoNanos, reason: &Reason) -> String {
         ),
         Reason::MasterReleased { master: Some(master) } => format!("{master} stood down with priority 0"),
         Reason::MasterReleased { master: None } => "the Master stood down with priority 0".to_owned(),
+        Reason::Preempted { master, priority } => {
+            format!("its priority is higher than that of {master} ({priority})")
+        }
         Reason::HigherPriority { source, priority } => {
             format!("Master received advert from {source} with higher priority {priority}")
         }
@@ -189,6 +192,7 @@ fn transition(
             master, last_heard, ..
         } => (master, Some(now.since(last_heard).as_millis())),
         Reason::MasterReleased { master } => (master, None),
+        Reason::Preempted { master, .. } => (Some(master), None),
         Reason::HigherPriority { source, .. } | Reason::OversleptTakenOver { source, .. } => {
             (Some(source), None)
         }
@@ -345,6 +349,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Owner => "owner",
         Reason::MasterDown { .. } => "master-down",
         Reason::MasterReleased { .. } => "master-released",
+        Reason::Preempted { .. } => "preempted",
         Reason::HigherPriority { .. } => "higher-priority",
         Reason::OversleptTakenOver { .. } => "overslept-taken-over",
         Reason::LinkDown { .. } => "link-down",
