@@ -2,4 +2,5 @@
 
 pub mod control;
 pub mod judge;
+pub mod links;
 pub mod raw;

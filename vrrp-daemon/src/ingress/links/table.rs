@@ -1,0 +1,310 @@
+//! What the kernel has told, and what of it has been passed on. No I/O.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::net::IpAddr;
+
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use vrrp_common::id::Family;
+use vrrp_common::wire::ethernet::Mac;
+
+use super::LinkEvent;
+use crate::proto::LinkState;
+use crate::proto::model::{LinkId, Model, RouterId, Transport};
+use crate::sys::address::{Entry, is_link_local};
+
+/// Interfaces and addresses of the host, as far as they concern our virtual routers.
+#[derive(Debug)]
+pub(super) struct Table {
+    links: Vec<Link>,
+    routers: Vec<Router>,
+    vips: HashMap<IpAddr, Vec<Vip>>,
+    devices: HashMap<u32, Device>,
+    /// Addresses that may be a source, by interface, in the kernel's order.
+    addresses: HashMap<u32, Vec<Entry>>,
+    /// Virtual addresses that are on their interfaces.
+    present: HashSet<(RouterId, IpAddr)>,
+    /// `present` as it was before a resync.
+    before: HashSet<(RouterId, IpAddr)>,
+    removed: Vec<(RouterId, IpAddr)>,
+    /// Something changed that links or sources depend on.
+    dirty: bool,
+}
+
+#[derive(Debug)]
+struct Link {
+    name: String,
+    told: Option<(Option<u32>, Option<Mac>, LinkState)>,
+}
+
+#[derive(Debug)]
+struct Router {
+    link: LinkId,
+    family: Family,
+    /// The source that the configuration demands.
+    configured: Option<IpAddr>,
+    /// IPv6: the peers are beyond the link-local scope, so a source of their scope is needed.
+    routed: bool,
+    told: Option<Option<IpAddr>>,
+}
+
+#[derive(Debug)]
+struct Vip {
+    router: RouterId,
+    link: LinkId,
+    /// It may be the interface's own address.
+    owner: bool,
+}
+
+#[derive(Debug)]
+struct Device {
+    name: String,
+    mac: Option<Mac>,
+    up: bool,
+}
+
+impl Table {
+    pub(super) fn new(model: &Model) -> Self {
+        let mut vips: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, router) in (0..).map(RouterId).zip(&model.routers) {
+            for address in router.addresses.iter().chain(&router.excluded) {
+                let vip = Vip {
+                    router: id,
+                    link: address.link,
+                    owner: router.priority.is_owner(),
+                };
+                vips.entry(address.address).or_default().push(vip);
+            }
+        }
+        let routers = model.routers.iter().map(|router| {
+            let (configured, peer) = match &router.transport {
+                Transport::Multicast { source, .. } => (*source, None),
+                Transport::Unicast { source, peers, .. } => (*source, peers.first()),
+            };
+            Router {
+                link: router.link,
+                family: router.family,
+                configured,
+                routed: peer.is_some_and(|peer| !link_local(peer.address)),
+                told: None,
+            }
+        });
+        Self {
+            links: model
+                .links
+                .iter()
+                .map(|name| Link {
+                    name: name.clone(),
+                    told: None,
+                })
+                .collect(),
+            routers: routers.collect(),
+            vips,
+            devices: HashMap::new(),
+            addresses: HashMap::new(),
+            present: HashSet::new(),
+            before: HashSet::new(),
+            removed: Vec::new(),
+            dirty: true,
+        }
+    }
+
+    /// Forget what the kernel told; it will tell everything again.
+    pub(super) fn begin_resync(&mut self) {
+        self.devices.clear();
+        self.addresses.clear();
+        // A resync that broke off had not told anything yet: what was present before it still counts.
+        self.before.extend(self.present.drain());
+        self.dirty = true;
+    }
+
+    /// Everything has been told again: what was present and is not any more was removed meanwhile.
+    pub(super) fn end_resync(&mut self) {
+        let gone = mem::take(&mut self.before)
+            .into_iter()
+            .filter(|vip| !self.present.contains(vip));
+        self.removed.extend(gone);
+    }
+
+    /// Take in one message of the kernel.
+    pub(super) fn apply(&mut self, message: &RouteNetlinkMessage) {
+        match message {
+            RouteNetlinkMessage::NewLink(link) => self.new_link(link),
+            // A bridge tells of a port that left it in the same words, with its own family.
+            RouteNetlinkMessage::DelLink(link) if is_device(link) => {
+                self.devices.remove(&link.header.index);
+                self.addresses.remove(&link.header.index);
+                self.dirty = true;
+            }
+            RouteNetlinkMessage::NewAddress(address) => {
+                if let Some(entry) = Entry::read(address) {
+                    self.new_address(entry);
+                }
+            }
+            RouteNetlinkMessage::DelAddress(address) => {
+                if let Some(entry) = Entry::read(address) {
+                    self.del_address(&entry);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn new_link(&mut self, link: &LinkMessage) {
+        let name = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        });
+        let Some(name) = name.filter(|_| is_device(link)) else {
+            return;
+        };
+        let mac = link.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok().map(Mac),
+            _ => None,
+        });
+        let ethernet = link.header.link_layer_type == LinkLayerType::Ether;
+        // RUNNING says that it is operational, which for a bond or a bridge means: through some port.
+        let up = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
+        let device = Device {
+            name,
+            mac: mac.filter(|_| ethernet),
+            up: link.header.flags.contains(up),
+        };
+        self.devices.insert(link.header.index, device);
+        self.dirty = true;
+    }
+
+    fn new_address(&mut self, entry: Entry) {
+        let vips = self.vips_at(&entry);
+        let source = self.may_be_source(&entry);
+        self.present.extend(vips);
+        if !source {
+            return;
+        }
+        let known = self.addresses.entry(entry.ifindex).or_default();
+        match known.iter_mut().find(|known| same(known, &entry)) {
+            Some(known) => *known = entry,
+            None => known.push(entry),
+        }
+        self.dirty = true;
+    }
+
+    fn del_address(&mut self, entry: &Entry) {
+        for vip in self.vips_at(entry) {
+            if self.present.remove(&vip) {
+                self.removed.push(vip);
+            }
+        }
+        if let Some(known) = self.addresses.get_mut(&entry.ifindex) {
+            known.retain(|known| !same(known, entry));
+            self.dirty = true;
+        }
+    }
+
+    /// The virtual routers whose address this is, on the interface where they want it.
+    fn vips_at(&self, entry: &Entry) -> Vec<(RouterId, IpAddr)> {
+        let Some(vips) = self.vips.get(&entry.address) else {
+            return Vec::new();
+        };
+        let device = self.devices.get(&entry.ifindex);
+        let here = |vip: &&Vip| {
+            let link = self.links.get(vip.link.index());
+            link.zip(device)
+                .is_some_and(|(link, device)| link.name == device.name)
+        };
+        vips.iter()
+            .filter(here)
+            .map(|vip| (vip.router, entry.address))
+            .collect()
+    }
+
+    /// A virtual address is no source, unless it is the owner's and was not put there by us.
+    fn may_be_source(&self, entry: &Entry) -> bool {
+        match self.vips.get(&entry.address) {
+            None => true,
+            Some(vips) => vips.iter().all(|vip| vip.owner) && !entry.ours,
+        }
+    }
+
+    /// What is to be told, links first.
+    pub(super) fn changes(&mut self) -> Vec<LinkEvent> {
+        let mut events = Vec::new();
+        if mem::take(&mut self.dirty) {
+            self.changed_links(&mut events);
+            self.changed_sources(&mut events);
+        }
+        let removed = self.removed.drain(..);
+        events.extend(removed.map(|(router, address)| LinkEvent::VipRemoved { router, address }));
+        events
+    }
+
+    fn changed_links(&mut self, events: &mut Vec<LinkEvent>) {
+        for (id, link) in (0..).map(LinkId).zip(&mut self.links) {
+            let found = self.devices.iter().find(|(_, device)| device.name == link.name);
+            let (ifindex, mac, state) = match found {
+                None => (None, None, LinkState::Missing),
+                Some((index, device)) if device.up => (Some(*index), device.mac, LinkState::Up),
+                Some((index, device)) => (Some(*index), device.mac, LinkState::Down),
+            };
+            if link.told.replace((ifindex, mac, state)) != Some((ifindex, mac, state)) {
+                events.push(LinkEvent::Link {
+                    link: id,
+                    ifindex,
+                    mac,
+                    state,
+                });
+            }
+        }
+    }
+
+    fn changed_sources(&mut self, events: &mut Vec<LinkEvent>) {
+        let sources: Vec<_> = self.routers.iter().map(|router| self.source(router)).collect();
+        for ((id, router), address) in (0..).map(RouterId).zip(&mut self.routers).zip(sources) {
+            if router.told.replace(address) != Some(address) {
+                events.push(LinkEvent::Source { router: id, address });
+            }
+        }
+    }
+
+    fn source(&self, router: &Router) -> Option<IpAddr> {
+        let ifindex = self
+            .links
+            .get(router.link.index())?
+            .told
+            .and_then(|(ifindex, ..)| ifindex);
+        let on_link = ifindex.and_then(|ifindex| self.addresses.get(&ifindex));
+        if let Some(configured) = router.configured {
+            let here = |entry: &Entry| entry.address == configured && entry.usable;
+            // A link-local address is one only on its own interface; any other may be anywhere on the host.
+            let found = if link_local(configured) {
+                on_link.is_some_and(|entries| entries.iter().any(here))
+            } else {
+                self.addresses.values().flatten().any(here)
+            };
+            return found.then_some(configured);
+        }
+        let fits = |entry: &&Entry| match (router.family, entry.address) {
+            (Family::V4, IpAddr::V4(_)) => !entry.secondary,
+            (Family::V6, IpAddr::V6(_)) => !entry.secondary && link_local(entry.address) != router.routed,
+            (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
+        };
+        let found = on_link?.iter().filter(|entry| entry.usable).find(fits);
+        found.map(|entry| entry.address)
+    }
+}
+
+fn is_device(link: &LinkMessage) -> bool {
+    link.header.interface_family == AddressFamily::Unspec
+}
+
+fn same(one: &Entry, other: &Entry) -> bool {
+    (one.address, one.prefix) == (other.address, other.prefix)
+}
+
+fn link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => is_link_local(address),
+    }
+}
