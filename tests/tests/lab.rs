@@ -54,6 +54,11 @@ fn a_partition_and_a_pulled_cable_stop_the_answers() {
                 .first
                 .is_some_and(|first| first >= mended && outage.last <= broken)
         );
+        capture
+            .wait_for("a reply after the mending", mended, LIMIT, |captured| {
+                matches!(captured.frame(), Frame::Echo { reply: true, .. }).then_some(())
+            })
+            .unwrap();
     }
 
     let replies = capture.pick(Stamp(0), |captured| match captured.frame() {

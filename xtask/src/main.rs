@@ -26,7 +26,7 @@ enum Verb {
     /// Build the XDP program and the daemon with it embedded
     Build,
     /// Two hosts, four addresses, a master that dies: watch the takeover
-    Demo,
+    Demo(demo::Args),
     /// Run all tests
     Test,
     /// Measure beside keepalived
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Setup(args) => setup::run(args),
         Verb::Build => build::run(),
-        Verb::Demo => demo::run(),
+        Verb::Demo(args) => demo::run(args),
         Verb::Test => test::run(),
         Verb::Bench => bench::run(),
         Verb::Lint => lint::run(),

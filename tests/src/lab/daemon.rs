@@ -152,7 +152,7 @@ impl Daemon {
         options: &[&str],
     ) -> anyhow::Result<Self> {
         host.install(Self::FILE, file, 0o644)?;
-        let log = format!("/run/{}.log", program.name());
+        let log = Self::log_file(program);
         let output: File = host.namespace().inside(|| {
             let append = File::options().create(true).append(true).open(&log)?;
             Ok(append)
@@ -179,6 +179,12 @@ impl Daemon {
             child: Some(child),
             log,
         })
+    }
+
+    /// Where its log stands on its host.
+    #[must_use]
+    pub fn log_file(program: &Program) -> String {
+        format!("/run/{}.log", program.name())
     }
 
     /// The host it runs on.

@@ -34,6 +34,6 @@ pub use daemon::{Daemon, Program};
 pub use frame::{Advert, Frame};
 pub use host::Host;
 pub use namespace::{Namespace, end_all_on_interrupt};
-pub use privilege::root_or_skip;
+pub use privilege::{is_root, root_or_skip};
 pub use switch::{Lab, Port};
 pub use wait::{Stamp, until};

@@ -26,3 +26,9 @@ pub fn root_or_skip() -> bool {
     );
     false
 }
+
+/// Whether a lab can be built: it makes namespaces, for which one has to be root.
+#[must_use]
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
