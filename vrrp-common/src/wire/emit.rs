@@ -118,7 +118,7 @@ pub fn emit(buffer: &mut [u8], message: &Message<'_>) -> Result<usize, EmitError
         };
     }
     if message.version == Version::V2 {
-        // The eight bytes are always there, also without authentication (RFC 3768 §5.3.9).
+        // The eight bytes are always there, also without authentication (RFC 3768 §5.3.10).
         put(rest, &message.auth.wire_data())?;
     }
 

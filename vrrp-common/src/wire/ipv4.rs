@@ -7,7 +7,7 @@ use super::checksum::Sum;
 use super::ladder::{IP_PROTOCOL, Refusal};
 use super::{Malformed, concat};
 
-/// Bytes of a header without options, which is what [`emit`] writes.
+/// Bytes of a header without options, which is what [`Header::emit`] writes.
 pub const HEADER_LEN: usize = 20;
 /// Precedence "internetwork control", as keepalived sends (and RFC 791 means for routing protocols).
 pub const TOS: u8 = 0xc0;

@@ -21,7 +21,7 @@ pub use super::auth::Auth;
 pub const IP_PROTOCOL: u8 = 112;
 /// Bytes before the first address, in both versions.
 pub const HEAD_LEN: usize = 8;
-/// Bytes of authentication data that end every VRRPv2 advert, used or not (RFC 3768 §5.3.9).
+/// Bytes of authentication data that end every VRRPv2 advert, used or not (RFC 3768 §5.3.10).
 pub const AUTH_DATA_LEN: u16 = 8;
 /// TTL or hop limit of every advert (RFC 9568 §5.1.1.3).
 pub const TTL: u8 = 255;
