@@ -32,7 +32,7 @@ enum Verb {
     /// Measure beside keepalived
     Bench,
     /// Formatting, clippy, floors, purity of proto
-    Lint,
+    Lint(lint::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -42,6 +42,6 @@ fn main() -> anyhow::Result<()> {
         Verb::Demo(args) => demo::run(args),
         Verb::Test => test::run(),
         Verb::Bench => bench::run(),
-        Verb::Lint => lint::run(),
+        Verb::Lint(args) => lint::run(args),
     }
 }
