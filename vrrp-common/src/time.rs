@@ -17,6 +17,7 @@ pub struct Nanos(pub u64);
 /// of `n` seconds is `100 n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "user", serde(try_from = "u16", into = "u16"))]
 pub struct Centis(u16);
 
 impl MonoNanos {
@@ -129,6 +130,30 @@ impl Centis {
     #[must_use]
     pub fn nanos(self) -> Nanos {
         Nanos::from_millis(u64::from(self.0) * 10)
+    }
+}
+
+impl TryFrom<u16> for Centis {
+    type Error = ZeroInterval;
+
+    fn try_from(centis: u16) -> Result<Self, ZeroInterval> {
+        Self::new(centis).ok_or(ZeroInterval)
+    }
+}
+
+impl From<Centis> for u16 {
+    fn from(interval: Centis) -> Self {
+        interval.0
+    }
+}
+
+/// An interval of 0 was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZeroInterval;
+
+impl fmt::Display for ZeroInterval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an advertisement interval is at least 1 cs")
     }
 }
 

@@ -3,13 +3,46 @@
 //! A clear-text password keeps a stray router out, not an attacker.
 
 /// VRRPv2 authentication of a virtual router.
+///
+/// Written out (recordings, status) it is `"none"` or `"pass"`: the password never leaves the process. Read
+/// back, the password is eight zeros.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "user", serde(from = "AuthKind", into = "AuthKind"))]
 pub enum Auth {
     /// None: type 0, eight bytes that nobody reads.
     None,
     /// A clear-text password, padded with zeros (RFC 2338 §5.3.6, type 1).
     Pass([u8; 8]),
+}
+
+/// What of an [`Auth`] may be written.
+#[cfg(feature = "user")]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AuthKind {
+    None,
+    Pass,
+}
+
+#[cfg(feature = "user")]
+impl From<Auth> for AuthKind {
+    fn from(auth: Auth) -> Self {
+        match auth {
+            Auth::None => Self::None,
+            Auth::Pass(_) => Self::Pass,
+        }
+    }
+}
+
+#[cfg(feature = "user")]
+impl From<AuthKind> for Auth {
+    fn from(kind: AuthKind) -> Self {
+        match kind {
+            AuthKind::None => Self::None,
+            AuthKind::Pass => Self::Pass([0; 8]),
+        }
+    }
 }
 
 impl core::fmt::Debug for Auth {

@@ -24,6 +24,7 @@ pub mod input;
 mod instance;
 mod master;
 pub mod model;
+pub mod record;
 mod remarks;
 pub mod router;
 mod tracking;
