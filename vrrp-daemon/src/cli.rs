@@ -129,7 +129,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, UsageEr
     about = "A VRRP daemon fed by an XDP program; a drop-in for the VRRP half of keepalived",
     disable_help_flag = true,
     disable_version_flag = true,
-    infer_long_args = true
+    infer_long_args = true,
+    args_override_self = true
 )]
 struct Typed {
     /// Use this configuration file

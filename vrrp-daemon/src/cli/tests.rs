@@ -1,1 +1,199 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
 
+use super::{Action, Options, parse};
+
+fn words(line: &str) -> Vec<OsString> {
+    std::iter::once("vrrp-daemon")
+        .chain(line.split_whitespace())
+        .map(OsString::from)
+        .collect()
+}
+
+fn options(line: &str) -> Options {
+    match parse(words(line)) {
+        Ok(Action::Run(options)) => *options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn path(text: &str) -> PathBuf {
+    PathBuf::from(text)
+}
+
+#[test]
+fn the_usual_command_line() {
+    let options = options("-n -l -D -f /tmp/a.conf -p /run/a.pid -r /run/b.pid");
+    assert_eq!(options.config, path("/tmp/a.conf"));
+    assert_eq!(options.pid_file, path("/run/a.pid"));
+    assert_eq!(options.vrrp_pid_file, path("/run/b.pid"));
+    assert!(options.foreground && options.log.console && !options.log.syslog);
+    assert_eq!(options.log.detail, 1);
+    assert!(options.respawn && options.release_on_stop && !options.child);
+}
+
+#[test]
+fn defaults_are_keepaliveds() {
+    let options = options("-f x");
+    assert_eq!(options.pid_file, path("/run/keepalived.pid"));
+    assert_eq!(options.vrrp_pid_file, path("/run/keepalived_vrrp.pid"));
+    assert_eq!(options.control_socket, path("/run/vrrp-daemon/control.sock"));
+    assert!(!options.foreground && !options.log.console && options.log.syslog);
+    // LOG_DAEMON
+    assert_eq!((options.log.facility, options.log.detail), (3, 0));
+    assert_eq!(
+        (options.log.file, options.record, options.umask),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn lines_of_real_unit_files() {
+    // Debian, Fedora, the article, an old init script, and the long names.
+    for line in [
+        "--dont-fork",
+        "-D",
+        "-n -D",
+        "-D -d -S 0",
+        "-DdS0",
+        "-P -x -A unix:/run/snmpx -c /run/c.pid -b /run/b.pid",
+        "--use-file=/etc/keepalived/keepalived.conf --vrrp --log-detail --pid=/run/a --vrrp_pid /run/b",
+        "--log-console --dump-conf --dont-release-vrrp --dont-release-ipvs --dont-respawn",
+        "--all --no_bfd -B -C -P -X -I -a -m -M --perf=all --debug=DvEc --no-mem-check --ignore-sigint",
+        "--snmp --snmp-agent-socket=/x --address-monitoring --core-dump --core-dump-pattern=core.%p",
+        "--namespace=blue --config-id node1 --all-config --umask=022 --config-fd 3 -e -i node1 -u 027 -s red",
+        "--log-fac=local7 --dont-fo",
+    ] {
+        let _ = options(line);
+    }
+}
+
+#[test]
+fn syslog_facilities() {
+    for (line, facility) in [
+        ("-S 0", 16),
+        ("-S7", 23),
+        ("-S local0", 16),
+        ("--log-facility=local7", 23),
+        ("-S user", 1),
+        ("-S daemon", 3),
+    ] {
+        assert_eq!(options(line).log.facility, facility, "{line}");
+    }
+    for line in ["-S 8", "-S mail", "-S", "-S local8"] {
+        assert!(parse(words(line)).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn optional_arguments_are_attached_or_absent() {
+    let test = |config: &str, output: Option<&str>| Action::Test {
+        config: path(config),
+        output: output.map(path),
+    };
+    let table = [
+        ("-t -f a.conf", test("a.conf", None)),
+        ("-f a.conf -t", test("a.conf", None)),
+        ("-t/tmp/out -f a.conf", test("a.conf", Some("/tmp/out"))),
+        ("-nlt/tmp/out -f a.conf", test("a.conf", Some("/tmp/out"))),
+        ("--config-test -f a.conf", test("a.conf", None)),
+        (
+            "--config-test=/tmp/out -f a.conf",
+            test("a.conf", Some("/tmp/out")),
+        ),
+    ];
+    for (line, expected) in table {
+        assert_eq!(parse(words(line)).unwrap(), expected, "{line}");
+    }
+    assert_eq!(options("-g -n").log.file, Some(path("/tmp/keepalived.log")));
+    assert_eq!(
+        options("-Dg/var/log/ka.log").log.file,
+        Some(path("/var/log/ka.log"))
+    );
+    assert_eq!(
+        options("--log-file=/var/log/ka.log").log.file,
+        Some(path("/var/log/ka.log"))
+    );
+}
+
+#[test]
+fn the_log_file_names_its_process() {
+    for (given, expected) in [
+        ("/var/log/ka.log", "/var/log/ka_vrrp.log"),
+        ("/var/log/ka.d/ka", "/var/log/ka.d/ka_vrrp"),
+        ("a.b.log", "a.b_vrrp.log"),
+    ] {
+        assert_eq!(
+            options(&format!("--log-file={given}")).log.vrrp_file(),
+            Some(path(expected))
+        );
+    }
+}
+
+#[test]
+fn detail_adds_up_and_console_replaces_syslog() {
+    assert_eq!(options("-D -D").log.detail, 2);
+    assert_eq!(options("-DD --log-detail").log.detail, 3);
+    assert!(!options("-G").log.syslog);
+    let both = options("-l -g/x --flush-log-file");
+    assert!(both.log.console && !both.log.syslog && both.log.flush);
+}
+
+#[test]
+fn negations() {
+    let options = options("-R -V -u 022 -s blue --record /tmp/rec --control-socket /tmp/c --child");
+    assert!(!options.respawn && !options.release_on_stop && options.child);
+    assert_eq!(options.umask, Some(0o022));
+    assert_eq!(options.namespace.as_deref(), Some("blue"));
+    assert_eq!(options.pid_file, path("/run/keepalived/blue/keepalived.pid"));
+    assert_eq!(options.record, Some(path("/tmp/rec")));
+    assert_eq!(options.control_socket, path("/tmp/c"));
+}
+
+#[test]
+fn signal_numbers_are_keepaliveds() {
+    // As keepalived 2.2.7 prints them on Linux with glibc.
+    for (name, number) in [
+        ("STOP", "15\n"),
+        ("RELOAD", "1\n"),
+        ("DATA", "10\n"),
+        ("STATS", "12\n"),
+        ("STATS_CLEAR", "63\n"),
+        ("JSON", "36\n"),
+        ("TDATA", "64\n"),
+    ] {
+        let printed = parse(words(&format!("--signum={name}"))).unwrap();
+        assert_eq!(printed, Action::Print(number.to_owned()));
+    }
+}
+
+#[test]
+fn wrong_usage_is_said_with_the_remedy() {
+    for (line, part) in [
+        ("--signum=BOGUS", "give STOP, RELOAD, DATA"),
+        ("-S 9", "give 0 to 7, local0 to local7, user or daemon"),
+        ("-u 9999", "give a mask such as 022"),
+        ("--nonsense", "unexpected argument '--nonsense'"),
+        ("stray", "unexpected argument 'stray'"),
+        ("-C", "run keepalived -C beside it"),
+    ] {
+        let error = parse(words(line)).unwrap_err().to_string();
+        assert!(error.contains(part), "{line}: {error}");
+    }
+}
+
+#[test]
+fn help_and_version_are_printed() {
+    assert_eq!(
+        parse(words("-v")).unwrap(),
+        Action::Print("vrrp-daemon 0.1.0\n".to_owned())
+    );
+    let Ok(Action::Print(help)) = parse(words("-h")) else {
+        panic!("no help")
+    };
+    assert!(
+        help.contains("--use-file <FILE>") && help.contains("Accepted without effect"),
+        "{help}"
+    );
+    assert!(!help.contains("--child"));
+}

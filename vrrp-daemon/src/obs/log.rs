@@ -112,7 +112,8 @@ fn start(settings: Settings) -> std::io::Result<(QueueLayer, Guard)> {
     };
     let of_thread = Arc::clone(&shared);
     thread::Builder::new().name("log".to_owned()).spawn(move || {
-        crate::sys::process::schedule_normally();
+        // Lowering oneself is always permitted.
+        let _ = crate::sys::sched::normal();
         // Sends nothing: its end is the message.
         let _ending = ending;
         write_lines(&settings, &entries, &of_thread);

@@ -14,7 +14,7 @@ use crate::config::{Config, ScriptUser};
 use crate::effects::notify::{self, Notifier};
 use crate::ingress::control::{BindError, Control, ControlRequest};
 use crate::proto::{ScriptId, ScriptState};
-use crate::sys::process;
+use crate::sys::sched;
 use crate::track::script::{Runner, Tracked};
 
 /// Time that notify scripts get when the daemon stops (keepalived's `child_wait_time`).
@@ -81,7 +81,8 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
         .name("service".to_owned())
         .spawn(move || {
             // A thread inherits its creator's scheduling, and children inherit the thread's.
-            process::schedule_normally();
+            // Lowering oneself is always permitted.
+            let _ = sched::normal();
             // Sends nothing: its end is the message.
             let _ending = ending;
             runtime.block_on(async move {

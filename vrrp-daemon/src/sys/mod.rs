@@ -13,5 +13,7 @@ pub mod process;
 pub mod rawsock;
 pub mod ready;
 pub mod sched;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod sockopt;
 pub mod timer;

@@ -140,11 +140,11 @@ fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> 
         // SAFETY: SIG_DFL for a valid signal number.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    let normal = libc::sched_param { sched_priority: 0 };
-    // SAFETY: a valid structure; the calls concern this process alone, and failing harms nobody.
+    // Lowering oneself is always permitted.
+    let _ = super::sched::normal();
+    // Whatever was inherited from who started us, and std's own error pipe, ends at exec.
+    // SAFETY: a system call with plain numbers, which concerns this process alone.
     unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal);
-        // Whatever was inherited from who started us, and std's own error pipe, ends at exec.
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed());
     }
     if let Some(who) = identity {
@@ -181,13 +181,6 @@ pub fn ignore_dump_signals() {
         // SAFETY: SIG_IGN for a valid signal number.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-}
-
-/// Put the calling thread under the default scheduler, whatever its creator runs under.
-pub fn schedule_normally() {
-    let normal = libc::sched_param { sched_priority: 0 };
-    // SAFETY: a valid structure; 0 is the calling thread. Lowering oneself is always permitted.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const normal) };
 }
 
 /// A process group that we started, by its leader's process id.

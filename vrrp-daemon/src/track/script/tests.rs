@@ -1,1 +1,219 @@
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use vrrp_common::time::Nanos;
+
+use super::{Runner, Tracked};
+use crate::config::{Command, ScriptSpec, ScriptUser};
+use crate::proto::ScriptId;
+use crate::proto::ScriptState::{self, Failing, Passing};
+use crate::sys::scratch::{Scratch, alive, until};
+
+fn spec(argv: &[&str]) -> ScriptSpec {
+    ScriptSpec {
+        command: Command {
+            argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
+            user: None,
+        },
+        interval: Nanos::from_millis(30),
+        timeout: Nanos::from_secs(5),
+        rise: 1,
+        fall: 1,
+        init_fail: false,
+        disabled: false,
+    }
+}
+
+type Verdicts = mpsc::Receiver<(ScriptId, ScriptState)>;
+
+fn run(specs: Vec<ScriptSpec>) -> (Runner, Verdicts) {
+    let (send, receive) = mpsc::channel(16);
+    let scripts = specs
+        .into_iter()
+        .zip(0..)
+        .map(|(spec, id)| Tracked {
+            id: ScriptId(id),
+            name: format!("chk{id}"),
+            spec,
+        })
+        .collect();
+    (Runner::start(scripts, None, &send), receive)
+}
+
+async fn verdict(verdicts: &mut Verdicts) -> (u16, ScriptState) {
+    let (id, state) = timeout(Duration::from_secs(10), verdicts.recv())
+        .await
+        .expect("a verdict in time")
+        .expect("a living runner");
+    (id.0, state)
+}
+
+#[tokio::test]
+async fn tells_the_first_verdict_and_then_changes_only() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "echo x >> runs; test -e ok");
+    let (runner, mut verdicts) = run(vec![spec(&[&check])]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    until("it has run five times", || {
+        scratch.read("runs").lines().count() >= 5
+    })
+    .await;
+    assert!(verdicts.try_recv().is_err());
+    std::fs::write(scratch.path("ok"), "").unwrap();
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn arguments_environment_and_descriptors_are_as_documented() {
+    let scratch = Scratch::new();
+    let check = scratch.script(
+        "check",
+        "printf '%s|' \"$@\" > args.new; env | sed 's/=.*//' | sort > env; \
+         ls /proc/$$/fd | tr '\\n' ' ' > fds; readlink /proc/$$/fd/0 > stdin; \
+         mv args.new args",
+    );
+    // What a careless parent of ours may leave open.
+    let (_kept, inherited) = std::os::unix::net::UnixStream::pair().unwrap();
+    let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
+    nix::fcntl::fcntl(&inherited, flags).unwrap();
+    let (runner, mut verdicts) = run(vec![spec(&[&check, "20.31.250.13", "two words", "$HOME"])]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    runner.stop().await;
+    assert_eq!(scratch.read("args"), "20.31.250.13|two words|$HOME|");
+    let allowed = [
+        "HOME", "LANG", "LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "TZ", "_",
+    ];
+    for name in scratch.read("env").lines() {
+        assert!(allowed.contains(&name), "{name} reached the script");
+    }
+    // 3 and 10 are the shell's own, for the script it reads.
+    for fd in scratch.read("fds").split_whitespace() {
+        assert!(
+            ["0", "1", "2", "3", "10", "255"].contains(&fd),
+            "descriptor {fd} reached the script"
+        );
+    }
+    assert_eq!(scratch.read("stdin"), "/dev/null\n");
+}
+
+#[tokio::test]
+async fn a_hanging_script_fails_and_all_its_family_is_gone() {
+    let scratch = Scratch::new();
+    // Deaf to SIGTERM, with deaf children.
+    let check = scratch.script(
+        "check",
+        "trap '' TERM\nfor i in 1 2 3; do sleep 1000 & echo $! >> pids; done\necho $$ >> pids\nwait",
+    );
+    let mut hanging = spec(&[&check]);
+    hanging.interval = Nanos::from_secs(60);
+    hanging.timeout = Nanos::from_millis(300);
+    let started = Instant::now();
+    let (runner, mut verdicts) = run(vec![hanging]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    // SIGKILL comes two seconds after the timeout, and only then is the run over.
+    assert!(
+        started.elapsed() >= Duration::from_millis(2300),
+        "{:?}",
+        started.elapsed()
+    );
+    let pids = scratch.read("pids");
+    assert_eq!(pids.lines().count(), 4);
+    until("its processes are gone", || !pids.lines().any(alive)).await;
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_polite_script_may_clean_up_on_sigterm() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "trap 'echo bye > said; exit 0' TERM\nsleep 1000 & wait");
+    let mut hanging = spec(&[&check]);
+    hanging.timeout = Nanos::from_millis(300);
+    let (runner, mut verdicts) = run(vec![hanging]);
+    // Its exit status 0 does not make a timeout a success.
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    assert_eq!(scratch.read("said"), "bye\n");
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn megabytes_of_output_and_missing_programs_do_no_harm() {
+    let scratch = Scratch::new();
+    let loud = scratch.script(
+        "loud",
+        "head -c 20000000 /dev/zero; head -c 20000000 /dev/zero >&2",
+    );
+    let plain = scratch.path("plain");
+    std::fs::write(&plain, "no program").unwrap();
+    let plain = plain.to_str().unwrap().to_owned();
+    let (runner, mut verdicts) = run(vec![
+        spec(&[&loud]),
+        spec(&[&plain]),
+        spec(&["/nonexistent/check"]),
+        spec(&[]),
+    ]);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(verdict(&mut verdicts).await);
+    }
+    told.sort_by_key(|(id, _)| *id);
+    assert_eq!(told, [(0, Passing), (1, Failing), (2, Failing), (3, Failing)]);
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn init_fail_is_told_at_once_and_a_disabled_script_never_runs() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "echo x >> runs");
+    let mut pessimist = spec(&["/bin/true"]);
+    pessimist.init_fail = true;
+    let mut disabled = spec(&[&check]);
+    disabled.disabled = true;
+    let (runner, mut verdicts) = run(vec![pessimist, disabled]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    runner.stop().await;
+    assert_eq!(scratch.read("runs"), "");
+}
+
+#[tokio::test]
+async fn stopping_ends_what_runs() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "echo $$ > pid.new; mv pid.new pid; sleep 1000");
+    let (runner, _verdicts) = run(vec![spec(&[&check])]);
+    until("it runs", || scratch.path("pid").exists()).await;
+    let pid = scratch.read("pid").trim().to_owned();
+    runner.stop().await;
+    until("it is gone", || !alive(&pid)).await;
+}
+
+#[tokio::test]
+async fn another_user_runs_it_if_asked_for() {
+    if !nix::unistd::geteuid().is_root() {
+        // Only root can become somebody else; the case below covers the unknown user for everyone.
+        return;
+    }
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "exec test \"$(id -un):$(id -gn)\" = nobody:nogroup");
+    let mut other = spec(&[&check]);
+    other.command.user = Some(ScriptUser {
+        user: "nobody".to_owned(),
+        group: Some("nogroup".to_owned()),
+    });
+    let (runner, mut verdicts) = run(vec![other]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_a_failure() {
+    let mut other = spec(&["/bin/true"]);
+    other.command.user = Some(ScriptUser {
+        user: "no-such-user-here".to_owned(),
+        group: None,
+    });
+    let (runner, mut verdicts) = run(vec![other]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    runner.stop().await;
+}
