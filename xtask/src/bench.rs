@@ -1,6 +1,180 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench`: keepalived and this project's daemon, alternately, in one lab.
+//!
+//! Times come from a capture on the switch port of the host that is judged, never from logs; CPU time from
+//! the scheduler's own nanoseconds. Absolute figures move from machine to machine, and with what else the
+//! machine does: only the ratio of two columns of one run says something.
+
+mod cpu;
+mod failover;
+mod sample;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+use vrrp_tests::lab::{Host, Lab, Port, Program, end_all_on_interrupt, is_root};
+
+use crate::{build, setup};
+use sample::Summary;
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Args {
+    /// Fewer and shorter runs: to see that it works, not to quote
+    #[arg(long)]
+    quick: bool,
+    /// Failovers of each daemon
+    #[arg(long, value_name = "N")]
+    n: Option<usize>,
+    /// Write the figures, every single one, to a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// keepalived against itself: how much two equal columns differ on this machine
+    #[arg(long)]
+    control: bool,
+}
 
 /// Run the verb.
-pub(crate) fn run() -> anyhow::Result<()> {
-    anyhow::bail!("not there yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<()> {
+    ensure!(
+        is_root(),
+        "the bench makes network namespaces, which takes root: run it as root or through sudo"
+    );
+    setup::run(setup::Args::default())?;
+    let players = if args.control {
+        [
+            ("keepalived", Program::keepalived()?),
+            ("keepalived again", Program::keepalived()?),
+        ]
+    } else {
+        build::run()?;
+        [
+            ("keepalived", Program::keepalived()?),
+            ("vrrp-daemon", Program::release()?),
+        ]
+    };
+    end_all_on_interrupt()?;
+
+    let n = args.n.unwrap_or(if args.quick { 5 } else { 20 });
+    let (rounds, phase) = match args.quick {
+        true => (1, Duration::from_secs(4)),
+        false => (3, Duration::from_secs(10)),
+    };
+    let field = Field::build()?;
+    let report = Report {
+        kernel: kernel(),
+        failover: failover::run(&field, &players, n)?,
+        cpu: cpu::run(&field, &players, rounds, phase)?,
+    };
+    report.print();
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
+        println!("\nEvery figure: {}", path.display());
+    }
+    Ok(())
+}
+
+/// A column of the tables: its title, and who runs.
+type Player = (&'static str, Program);
+
+/// Two hosts on one network, A to be Master, B to be judged when A dies.
+struct Field {
+    a: Host,
+    a_port: Port,
+    b: Host,
+    b_port: Port,
+    _lab: Lab,
+}
+
+impl Field {
+    fn build() -> anyhow::Result<Self> {
+        let lab = Lab::new()?;
+        lab.network("front")?;
+        let (a, b) = (lab.host("A")?, lab.host("B")?);
+        Ok(Self {
+            a_port: lab.connect(&a, "eth0", "front", &["192.0.2.1/24"])?,
+            b_port: lab.connect(&b, "eth0", "front", &["192.0.2.2/24"])?,
+            a,
+            b,
+            _lab: lab,
+        })
+    }
+}
+
+/// One configuration file: `instances` virtual routers with one address each, VRRPv3 by unicast.
+fn config(own: u8, peer: u8, priority: u8, interval: &str, instances: u8) -> String {
+    let mut text = format!("global_defs {{\n    router_id bench{own}\n}}\n");
+    for vrid in 1..=instances {
+        text.push_str(&format!(
+            "vrrp_instance V{vrid} {{
+    state BACKUP
+    interface eth0
+    virtual_router_id {vrid}
+    priority {priority}
+    advert_int {interval}
+    version 3
+    unicast_src_ip 192.0.2.{own}
+    unicast_peer {{
+        192.0.2.{peer}
+    }}
+    virtual_ipaddress {{
+        192.0.2.{}/24
+    }}
+}}
+",
+            vip(vrid)
+        ));
+    }
+    text
+}
+
+/// The last byte of an instance's address.
+const fn vip(vrid: u8) -> u8 {
+    100 + vrid
+}
+
+#[derive(Serialize)]
+struct Report {
+    kernel: String,
+    failover: Vec<failover::Column>,
+    cpu: Vec<cpu::Column>,
+}
+
+impl Report {
+    fn print(&self) {
+        println!("\nkernel {}", self.kernel);
+        println!("\nFailover past Master_Down_Interval (36.094 ms), 10 ms adverts, 1 address, in ms");
+        Summary::print_head();
+        for column in &self.failover {
+            column
+                .advert
+                .summary()
+                .print_millis(&format!("{}, first advert", column.daemon));
+            column
+                .announcement
+                .summary()
+                .print_millis(&format!("{}, first gratuitous ARP", column.daemon));
+        }
+        println!("\nCPU of the daemon, 50 instances, 100 ms adverts, in % of one core");
+        Summary::print_head();
+        for column in &self.cpu {
+            column
+                .master
+                .summary()
+                .print_percent(&format!("{}, Master", column.daemon));
+            column
+                .backup
+                .summary()
+                .print_percent(&format!("{}, Backup", column.daemon));
+        }
+    }
+}
+
+/// What the figures were taken on.
+fn kernel() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |line| line.trim().to_owned())
 }

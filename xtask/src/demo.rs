@@ -136,8 +136,7 @@ impl Show {
             self.stage.holds_all(heir)
         })?;
         self.await_answers(died)?;
-        let takeover = self.report("crash", master, since)?;
-        self.draw(&takeover, since)?;
+        let crash = (self.report("crash", master, since)?, since);
 
         self.curtain(&format!(
             "{master} comes back, its old addresses still on its interfaces"
@@ -158,6 +157,8 @@ impl Show {
         );
         self.stage.reconnect(master)?;
         self.holds_through(heir, Stamp::now())?;
+        // Only now: the picture shows a while after the takeover, too.
+        self.draw(&crash.0, crash.1)?;
 
         let (master, heir) = (heir, master);
         self.curtain(&format!("{master} is stopped in order"));

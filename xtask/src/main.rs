@@ -28,9 +28,9 @@ enum Verb {
     /// Two hosts, four addresses, a master that dies: watch the takeover
     Demo(demo::Args),
     /// Run all tests
-    Test,
+    Test(test::Args),
     /// Measure beside keepalived
-    Bench,
+    Bench(bench::Args),
     /// Formatting, clippy, floors, purity of proto
     Lint(lint::Args),
 }
@@ -40,8 +40,8 @@ fn main() -> anyhow::Result<()> {
         Verb::Setup(args) => setup::run(args),
         Verb::Build => build::run(),
         Verb::Demo(args) => demo::run(args),
-        Verb::Test => test::run(),
-        Verb::Bench => bench::run(),
+        Verb::Test(args) => test::run(args),
+        Verb::Bench(args) => bench::run(args),
         Verb::Lint(args) => lint::run(args),
     }
 }

@@ -7,7 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::host::Host;
@@ -51,6 +53,21 @@ impl Program {
                 target.display()
             ),
         }
+    }
+
+    /// Our daemon as users get it: the release build.
+    ///
+    /// # Errors
+    /// It was not built yet: says by which command.
+    pub fn release() -> anyhow::Result<Self> {
+        let binary = target_dir().join("release/vrrp-daemon");
+        if !binary.exists() {
+            bail!(
+                "there is no {}: run `cargo xtask build --release` first",
+                binary.display()
+            );
+        }
+        Ok(Self::Ours { binary })
     }
 
     /// Debian's keepalived under `target/peers/root`, else an installed one.
@@ -151,6 +168,8 @@ impl Daemon {
         file: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
+        // A daemon's orphans become our children, not those of an init that may never reap them.
+        prctl::set_child_subreaper(true)?;
         host.install(Self::FILE, file, 0o644)?;
         let log = Self::log_file(program);
         let output: File = host.namespace().inside(|| {
@@ -280,8 +299,21 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            self.host.crash();
+            let killed = self.host.namespace().kill_all();
             let _reaped = child.wait();
+            reap(&killed);
+        }
+    }
+}
+
+/// Wait until these killed processes are gone from the process table: a zombie's pid still counts as alive
+/// for a daemon that looks into the pid file of its predecessor. They are our children by adoption.
+fn reap(killed: &[Pid]) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    for &pid in killed {
+        while Path::new("/proc").join(pid.to_string()).exists() && Instant::now() < deadline {
+            let _not_ours_yet = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

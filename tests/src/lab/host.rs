@@ -116,7 +116,7 @@ impl Host {
 
     /// `kill -9` for all that runs on it, as a crash of the machine would.
     pub fn crash(&self) {
-        self.namespace.kill_all();
+        let _reaped_by_who_started_them = self.namespace.kill_all();
     }
 }
 

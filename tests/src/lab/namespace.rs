@@ -147,20 +147,26 @@ impl Namespace {
             .collect()
     }
 
-    /// SIGKILL for every process inside, until none is left.
-    pub fn kill_all(&self) {
+    /// SIGKILL for every process inside, until none is left. Answers who was killed: their parents still
+    /// have to reap them.
+    pub fn kill_all(&self) -> Vec<Pid> {
+        let mut killed = Vec::new();
         // A process that forks while it is being killed leaves a child for the next round.
         for _ in 0..100 {
-            let processes = self.processes();
-            let alive: Vec<Pid> = processes.into_iter().filter(|&pid| !is_zombie(pid)).collect();
+            // A zombie has left its namespaces and is not among them.
+            let alive = self.processes();
             if alive.is_empty() {
-                return;
+                break;
             }
             for pid in alive {
                 let _gone_already = kill(pid, Signal::SIGKILL);
+                if !killed.contains(&pid) {
+                    killed.push(pid);
+                }
             }
             thread::yield_now();
         }
+        killed
     }
 
     /// Leave name and processes where they are when this value goes.
@@ -287,10 +293,4 @@ fn own_etc_and_run() -> anyhow::Result<()> {
         .with_context(|| format!("mounting an overlay over {directory} (the kernel needs overlayfs)"))?;
     }
     Ok(())
-}
-
-/// Dead, and only waiting for its parent to notice.
-fn is_zombie(pid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
 }
