@@ -3,10 +3,26 @@
 //! Everything a daemon needs from its file is in [`Config`]; nothing here touches the system beyond reading
 //! the file and its includes.
 
-use std::path::PathBuf;
+mod diag;
+mod environment;
+mod include;
+pub mod keywords;
+mod lexer;
+mod lower;
+mod raw;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 
 use vrrp_common::time::Nanos;
 
+use self::diag::Sink;
+pub use self::diag::{Diagnostic, Remark, Severity};
+pub use self::environment::{Environment, Host};
+pub use self::source::{Position, SourceId, Sources, Span};
 use crate::proto::Model;
 
 /// A configuration, ready to run.
@@ -109,6 +125,103 @@ pub struct Notify {
     pub master_rx_lower_pri: Option<Command>,
     /// `notify`, run with `INSTANCE|GROUP NAME STATE PRIORITY` appended.
     pub any: Option<Command>,
+}
+
+/// What came of reading a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The configuration; `None` exactly if a diagnostic is an error.
+    pub config: Option<Config>,
+    /// Everything there is to say, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read, to show the diagnostics with.
+    pub sources: Sources,
+}
+
+impl Loaded {
+    /// All diagnostics as a compiler shows them, each with its source line.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let mut text = String::new();
+        for diagnostic in &self.diagnostics {
+            text.push_str(&diagnostic.render(&self.sources, colour));
+            text.push_str("\n\n");
+        }
+        text
+    }
+
+    /// All diagnostics on one line each, with their severity, for a log.
+    pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
+        self.diagnostics
+            .iter()
+            .map(|diagnostic| (diagnostic.severity, diagnostic.line(&self.sources)))
+    }
+}
+
+/// The exit status of keepalived's `-t`: 0 nothing to say, 4 the file cannot be read, 6 a security remark,
+/// 5 any other remark. Only what keepalived remarks on counts: a file that is clean there is clean here.
+#[must_use]
+pub fn exit_class(loaded: &Loaded) -> u8 {
+    match loaded
+        .diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.remark)
+        .max()
+    {
+        None | Some(Remark::None) => 0,
+        Some(Remark::General) => 5,
+        Some(Remark::Security) => 6,
+        Some(Remark::Fatal) => 4,
+    }
+}
+
+/// Read a configuration file and what it includes.
+#[must_use]
+pub fn load(path: &Path, environment: &dyn Environment) -> Loaded {
+    let name = path.display().to_string();
+    match environment.read(path) {
+        Ok(bytes) => parse(name, &bytes, environment),
+        Err(error) => {
+            let help = "name the file with -f, or create it";
+            unreadable(format!("cannot read {name}: {error}"), help)
+        }
+    }
+}
+
+/// Read a configuration from memory; `name` stands for its file in diagnostics and for relative includes.
+#[must_use]
+pub fn parse_str(name: &str, text: &str, environment: &dyn Environment) -> Loaded {
+    parse(name.to_owned(), text.as_bytes(), environment)
+}
+
+fn parse(name: String, bytes: &[u8], environment: &dyn Environment) -> Loaded {
+    let mut sources = Sources::default();
+    let mut sink = Sink::default();
+    let Some(source) = sources.add(name.clone(), bytes, None) else {
+        return unreadable(
+            format!("{name} is larger than 16 MiB"),
+            "is it a configuration at all?",
+        );
+    };
+    let lexed = lexer::lex(&sources, source, &mut sink);
+    let mut includes = include::Includes { environment };
+    let tree = raw::build(lexed, &mut sources, &mut sink, &mut includes);
+    let config = lower::lower(&tree, environment, &mut sink);
+    let diagnostics = sink.into_sorted();
+    let refused = lower::any_error(&diagnostics);
+    Loaded {
+        config: (!refused).then_some(config),
+        diagnostics,
+        sources,
+    }
+}
+
+fn unreadable(message: String, help: &str) -> Loaded {
+    Loaded {
+        config: None,
+        diagnostics: vec![Diagnostic::error(message).remark(Remark::Fatal).help(help)],
+        sources: Sources::default(),
+    }
 }
 
 /// The default configuration file: ours if it is there, else keepalived's.

@@ -1,0 +1,493 @@
+//! `global_defs`.
+
+use super::Shape::{Address, Any, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
+use super::{GarpKey, Key, Keyword, balancer, missing, needless, works};
+
+/// Keywords of `global_defs` that are lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GlobalKey {
+    /// `router_id`
+    RouterId,
+    /// `enable_script_security`
+    ScriptSecurity,
+    /// `script_user`
+    ScriptUser,
+    /// `vrrp_strict`
+    Strict,
+    /// `vrrp_version`
+    Version,
+    /// `vrrp_garp_…`
+    Garp(GarpKey),
+    /// `vrrp_min_garp`
+    MinGarp,
+    /// `vrrp_garp_interval`
+    GarpInterval,
+    /// `vrrp_gna_interval`
+    GnaInterval,
+    /// `vrrp_lower_prio_no_advert`
+    LowerNoAdvert,
+    /// `vrrp_higher_prio_send_advert`
+    HigherSendAdvert,
+    /// `vrrp_down_timer_adverts`
+    DownAdverts,
+    /// `vrrp_mcast_group4`
+    Group4,
+    /// `vrrp_mcast_group6`
+    Group6,
+    /// `vrrp_check_unicast_src`
+    CheckSource,
+    /// `vrrp_startup_delay`
+    StartupDelay,
+    /// `dynamic_interfaces`
+    DynamicInterfaces,
+    /// `v3_checksum_as_v2`
+    ChecksumAsV2,
+    /// `vrrp_xdp`
+    Xdp,
+}
+
+const MAIL: &str = "mail is not sent";
+const FIFO: &str = "notification FIFOs are not written";
+const FIREWALL: &str = "firewall rules are not installed";
+const PROCESS: &str = "the daemon chooses its own scheduling";
+const SCHEDULE: &str = "reload happens on SIGHUP alone";
+const SNMP: &str = "SNMP is not answered";
+const DBUS: &str = "D-Bus is not served";
+const DUMPS: &str = "dump files have their own names and forms";
+const BUFFERS: &str = "socket buffers are sized by the daemon";
+const OWN: &str = "the daemon has one process";
+
+const fn global(name: &'static str, shape: super::Shape, key: GlobalKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::Global(key), doc)
+}
+
+pub(super) const TABLE: &[Keyword] = &[
+    global(
+        "router_id",
+        Word,
+        GlobalKey::RouterId,
+        "Name of this host in mail and status",
+    ),
+    global(
+        "enable_script_security",
+        Flag,
+        GlobalKey::ScriptSecurity,
+        "No script as root that others may change",
+    ),
+    global(
+        "script_user",
+        Words,
+        GlobalKey::ScriptUser,
+        "USER [GROUP] that scripts run as",
+    ),
+    global(
+        "vrrp_strict",
+        Bool,
+        GlobalKey::Strict,
+        "Keep to the letter of the RFCs",
+    ),
+    global(
+        "vrrp_version",
+        Number,
+        GlobalKey::Version,
+        "Protocol version of all instances, 2 or 3",
+    ),
+    global(
+        "vrrp_garp_master_delay",
+        Seconds,
+        GlobalKey::Garp(GarpKey::Delay),
+        "Until the second gratuitous ARP burst",
+    ),
+    global(
+        "vrrp_garp_master_repeat",
+        Number,
+        GlobalKey::Garp(GarpKey::Repeat),
+        "Gratuitous ARPs per burst",
+    ),
+    global(
+        "vrrp_garp_master_refresh",
+        Seconds,
+        GlobalKey::Garp(GarpKey::Refresh),
+        "Between repeated gratuitous ARPs",
+    ),
+    global(
+        "vrrp_garp_master_refresh_repeat",
+        Number,
+        GlobalKey::Garp(GarpKey::RefreshRepeat),
+        "Gratuitous ARPs per repetition",
+    ),
+    global(
+        "vrrp_garp_lower_prio_delay",
+        Seconds,
+        GlobalKey::Garp(GarpKey::LowerDelay),
+        "Until the second burst after a contender of lower priority",
+    ),
+    global(
+        "vrrp_garp_lower_prio_repeat",
+        Number,
+        GlobalKey::Garp(GarpKey::LowerRepeat),
+        "Gratuitous ARPs after a contender of lower priority",
+    ),
+    global(
+        "vrrp_min_garp",
+        Bool,
+        GlobalKey::MinGarp,
+        "One gratuitous ARP, no second burst",
+    ),
+    global(
+        "vrrp_garp_interval",
+        Seconds,
+        GlobalKey::GarpInterval,
+        "Least time between gratuitous ARPs",
+    ),
+    global(
+        "vrrp_gna_interval",
+        Seconds,
+        GlobalKey::GnaInterval,
+        "Least time between unsolicited NAs",
+    ),
+    global(
+        "vrrp_lower_prio_no_advert",
+        Bool,
+        GlobalKey::LowerNoAdvert,
+        "Do not answer a contender of lower priority",
+    ),
+    global(
+        "vrrp_higher_prio_send_advert",
+        Bool,
+        GlobalKey::HigherSendAdvert,
+        "One last advert when standing down",
+    ),
+    global(
+        "vrrp_down_timer_adverts",
+        Number,
+        GlobalKey::DownAdverts,
+        "Missed adverts until the Master is dead, 1-100",
+    ),
+    global(
+        "vrrp_mcast_group4",
+        Address,
+        GlobalKey::Group4,
+        "IPv4 group, 224.0.0.18",
+    ),
+    global(
+        "vrrp_mcast_group6",
+        Address,
+        GlobalKey::Group6,
+        "IPv6 group, ff02::12",
+    ),
+    global(
+        "vrrp_check_unicast_src",
+        Bool,
+        GlobalKey::CheckSource,
+        "Only configured unicast peers count",
+    ),
+    global(
+        "vrrp_startup_delay",
+        Seconds,
+        GlobalKey::StartupDelay,
+        "Wait before taking part",
+    ),
+    global(
+        "dynamic_interfaces",
+        Words,
+        GlobalKey::DynamicInterfaces,
+        "Interfaces may come later",
+    ),
+    global(
+        "v3_checksum_as_v2",
+        Bool,
+        GlobalKey::ChecksumAsV2,
+        "IPv4 version 3 checksum without pseudo-header",
+    ),
+    global(
+        "vrrp_xdp",
+        Word,
+        GlobalKey::Xdp,
+        "auto, native, generic or off: how adverts are received",
+    ),
+    needless(
+        "vrrp_skip_check_adv_addr",
+        Bool,
+        "a differing address list is counted and never refused",
+        "Do not compare the address list of the known Master",
+    ),
+    missing(
+        "notification_email",
+        Entries,
+        MAIL,
+        "Addresses that are told of changes",
+    ),
+    missing("notification_email_from", Words, MAIL, "Sender of the mail"),
+    missing("smtp_server", Words, MAIL, "HOST [PORT] that takes the mail"),
+    missing("smtp_helo_name", Word, MAIL, "Name given in HELO"),
+    missing(
+        "smtp_connect_timeout",
+        Number,
+        MAIL,
+        "How long to wait for the mail server, s",
+    ),
+    missing("smtp_alert", Bool, MAIL, "Mail on every change"),
+    missing("smtp_alert_vrrp", Bool, MAIL, "Mail on every VRRP change"),
+    missing("no_email_faults", Flag, MAIL, "No mail on FAULT"),
+    missing("email_faults", Flag, MAIL, "Mail on FAULT"),
+    balancer("smtp_alert_checker"),
+    missing(
+        "vrrp_garp_extra_if",
+        Words,
+        "VMAC addresses are not announced elsewhere",
+        "Gratuitous ARP of VMAC addresses",
+    ),
+    missing(
+        "vrrp_vmac_garp_intvl",
+        Words,
+        "VMAC addresses are not announced elsewhere",
+        "Old name of vrrp_garp_extra_if",
+    ),
+    missing(
+        "vrrp_owner_ignore_adverts",
+        Bool,
+        "an owner judges adverts as any Master",
+        "Priority 255 hears nothing",
+    ),
+    missing(
+        "vrrp_delay_after_boot",
+        Seconds,
+        "use vrrp_startup_delay",
+        "Wait after boot before taking part",
+    ),
+    missing(
+        "default_interface",
+        Word,
+        "static addresses are not installed",
+        "Interface of static addresses",
+    ),
+    missing(
+        "disable_local_igmp",
+        Flag,
+        "IGMP is left to the kernel",
+        "No IGMP for VMAC interfaces",
+    ),
+    missing("vrrp_iptables", Words, FIREWALL, "iptables chains for no_accept"),
+    missing("vrrp_ipsets", Words, FIREWALL, "ipsets for no_accept"),
+    missing("nftables", Words, FIREWALL, "nftables table for no_accept"),
+    missing(
+        "nftables_priority",
+        Number,
+        FIREWALL,
+        "Priority of the nftables chains",
+    ),
+    missing(
+        "nftables_ifindex",
+        Flag,
+        FIREWALL,
+        "Interfaces by index in nftables",
+    ),
+    missing("nftables_counters", Flag, FIREWALL, "Counters in nftables"),
+    missing("notify_fifo", Words, FIFO, "FIFO that is told of changes"),
+    missing("notify_fifo_script", Command, FIFO, "Reader of the FIFO"),
+    missing(
+        "vrrp_notify_fifo",
+        Words,
+        FIFO,
+        "FIFO that is told of VRRP changes",
+    ),
+    missing(
+        "vrrp_notify_fifo_script",
+        Command,
+        FIFO,
+        "Reader of the VRRP FIFO",
+    ),
+    missing(
+        "vrrp_notify_priority_changes",
+        Bool,
+        FIFO,
+        "Tell of priority changes too",
+    ),
+    missing(
+        "fifo_write_vrrp_states_on_reload",
+        Bool,
+        FIFO,
+        "Tell all states after a reload",
+    ),
+    missing(
+        "startup_script",
+        Command,
+        "startup scripts are not run",
+        "Run before anything else",
+    ),
+    missing(
+        "startup_script_timeout",
+        Number,
+        "startup scripts are not run",
+        "How long it may take",
+    ),
+    missing(
+        "shutdown_script",
+        Command,
+        "shutdown scripts are not run",
+        "Run after everything else",
+    ),
+    missing(
+        "shutdown_script_timeout",
+        Number,
+        "shutdown scripts are not run",
+        "How long it may take",
+    ),
+    missing(
+        "max_auto_priority",
+        Number,
+        PROCESS,
+        "Raise the priority when late",
+    ),
+    missing("min_auto_priority_delay", Number, PROCESS, "How late is late, us"),
+    missing("vrrp_priority", Number, PROCESS, "Nice value"),
+    missing("vrrp_rt_priority", Number, PROCESS, "Real-time priority"),
+    missing("vrrp_rlimit_rttime", Number, PROCESS, "Real-time limit, us"),
+    missing("vrrp_no_swap", Flag, PROCESS, "Lock memory"),
+    missing("vrrp_cpu_affinity", Words, PROCESS, "CPUs to run on"),
+    missing(
+        "vrrp_rx_bufs_policy",
+        Words,
+        BUFFERS,
+        "How receive buffers are sized",
+    ),
+    missing(
+        "vrrp_rx_bufs_multiplier",
+        Number,
+        BUFFERS,
+        "Adverts a receive buffer holds",
+    ),
+    missing(
+        "vrrp_netlink_cmd_rcv_bufs",
+        Number,
+        BUFFERS,
+        "Netlink command buffer",
+    ),
+    missing("vrrp_netlink_cmd_rcv_bufs_force", Bool, BUFFERS, "Force it"),
+    missing(
+        "vrrp_netlink_monitor_rcv_bufs",
+        Number,
+        BUFFERS,
+        "Netlink event buffer",
+    ),
+    missing("vrrp_netlink_monitor_rcv_bufs_force", Bool, BUFFERS, "Force it"),
+    missing(
+        "process_monitor_rcv_bufs",
+        Number,
+        BUFFERS,
+        "Process event buffer",
+    ),
+    missing("process_monitor_rcv_bufs_force", Bool, BUFFERS, "Force it"),
+    missing(
+        "reload_check_config",
+        Words,
+        SCHEDULE,
+        "Check the file before a reload",
+    ),
+    missing(
+        "reload_time_file",
+        Word,
+        SCHEDULE,
+        "File that names the time of a reload",
+    ),
+    missing("reload_repeat", Flag, SCHEDULE, "Repeat it daily"),
+    missing("reload_file", Words, SCHEDULE, "File that asks for a reload"),
+    missing(
+        "include_check",
+        Words,
+        "missing includes are always reported",
+        "How strict includes are",
+    ),
+    missing("config_save_dir", Word, DUMPS, "Where configurations are kept"),
+    missing(
+        "tmp_config_directory",
+        Word,
+        DUMPS,
+        "Where configurations are kept for a while",
+    ),
+    missing("snmp_socket", Word, SNMP, "AgentX socket"),
+    missing("enable_traps", Flag, SNMP, "Send traps"),
+    missing("enable_snmp_keepalived", Flag, SNMP, "KEEPALIVED-MIB"),
+    missing("enable_snmp_vrrp", Flag, SNMP, "KEEPALIVED-MIB, VRRP part"),
+    missing("enable_snmp_checker", Flag, SNMP, "KEEPALIVED-MIB, checker part"),
+    missing("enable_snmp_rfc", Flag, SNMP, "VRRP MIBs"),
+    missing("enable_snmp_rfcv2", Flag, SNMP, "VRRPv2 MIB"),
+    missing("enable_snmp_rfcv3", Flag, SNMP, "VRRPv3 MIB"),
+    missing("enable_dbus", Flag, DBUS, "org.keepalived.Vrrp1"),
+    missing("dbus_service_name", Word, DBUS, "Another service name"),
+    missing(
+        "dbus_no_interface_name",
+        Word,
+        DBUS,
+        "Name of the path without interface",
+    ),
+    missing("process_names", Flag, OWN, "Name the processes"),
+    missing("process_name", Word, OWN, "Name of the parent"),
+    missing("vrrp_process_name", Word, OWN, "Name of the VRRP process"),
+    balancer("checker_process_name"),
+    missing("bfd_process_name", Word, OWN, "Name of the BFD process"),
+    missing(
+        "use_symlink_paths",
+        Bool,
+        "script paths are used as written",
+        "Keep symbolic links in script paths",
+    ),
+    missing(
+        "set_supplementary_groups",
+        Bool,
+        "scripts have no supplementary groups",
+        "Groups of script users",
+    ),
+    missing("umask", Any, DUMPS, "umask of files written"),
+    missing("random_seed", Number, "there is no random number in it", "Seed"),
+    missing(
+        "iproute_usr_dir",
+        Word,
+        "names are read by number only",
+        "Where iproute2's tables are",
+    ),
+    missing(
+        "iproute_etc_dir",
+        Word,
+        "names are read by number only",
+        "Where iproute2's tables are",
+    ),
+    missing("log_unknown_vrids", Flag, "unknown VRIDs are counted", "Log them"),
+    missing("vmac_prefix", Word, "VMAC is not done", "Name of VMAC interfaces"),
+    missing(
+        "vmac_addr_prefix",
+        Word,
+        "VMAC is not done",
+        "Name of VMAC interfaces of addresses",
+    ),
+    missing("json_version", Number, DUMPS, "Form of the JSON dump"),
+    missing("data_use_instance", Flag, DUMPS, "Name dumps by instance"),
+    missing("state_dump_file", Word, DUMPS, "Name of the data dump"),
+    missing("stats_dump_file", Word, DUMPS, "Name of the statistics dump"),
+    missing("json_dump_file", Word, DUMPS, "Name of the JSON dump"),
+    balancer("lvs_sync_daemon"),
+    balancer("lvs_flush"),
+    balancer("lvs_flush_on_stop"),
+    balancer("lvs_flush_onstop"),
+    balancer("lvs_timeouts"),
+    balancer("lvs_netlink_cmd_rcv_bufs"),
+    balancer("lvs_netlink_cmd_rcv_bufs_force"),
+    balancer("lvs_netlink_monitor_rcv_bufs"),
+    balancer("lvs_netlink_monitor_rcv_bufs_force"),
+    balancer("lvs_notify_fifo"),
+    balancer("lvs_notify_fifo_script"),
+    balancer("checker_priority"),
+    balancer("checker_rt_priority"),
+    balancer("checker_rlimit_rttime"),
+    balancer("checker_no_swap"),
+    balancer("checker_cpu_affinity"),
+    balancer("checker_log_all_failures"),
+    balancer("rs_init_notifies"),
+    balancer("no_checker_emails"),
+    missing("bfd_priority", Number, PROCESS, "Nice value of BFD"),
+    missing("bfd_rt_priority", Number, PROCESS, "Real-time priority of BFD"),
+    missing("bfd_rlimit_rttime", Number, PROCESS, "Real-time limit of BFD"),
+    missing("bfd_no_swap", Flag, PROCESS, "Lock memory of BFD"),
+    missing("bfd_cpu_affinity", Words, PROCESS, "CPUs of BFD"),
+];

@@ -1,0 +1,482 @@
+//! `vrrp_instance` and its `authentication`.
+
+use super::Shape::{
+    Address, Any, Block as Holds, Bool, Command, Entries, Flag, Number, Seconds, Word, Words,
+};
+use super::{Block, GarpKey, Key, Keyword, NotifyKey, Shape, Status, missing, needless, works};
+
+/// Keywords of `vrrp_instance` that are lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceKey {
+    /// `state`
+    State,
+    /// `interface`
+    Interface,
+    /// `virtual_router_id`
+    Vrid,
+    /// `priority`
+    Priority,
+    /// `advert_int`
+    Interval,
+    /// `version`
+    Version,
+    /// `authentication`
+    Authentication,
+    /// `virtual_ipaddress`
+    Addresses,
+    /// `virtual_ipaddress_excluded`
+    Excluded,
+    /// `no_virtual_ipaddress`
+    NoAddresses,
+    /// `unicast_src_ip`
+    UnicastSource,
+    /// `unicast_peer`
+    Peers,
+    /// `unicast_ttl`
+    UnicastTtl,
+    /// `check_unicast_src`
+    CheckSource,
+    /// `mcast_src_ip`
+    MulticastSource,
+    /// `mcast_dst_ip`
+    MulticastGroup,
+    /// `nopreempt`
+    NoPreempt,
+    /// `preempt`
+    Preempt,
+    /// `preempt_delay`
+    PreemptDelay,
+    /// `track_interface`
+    TrackInterface,
+    /// `track_script`
+    TrackScript,
+    /// `dont_track_primary`
+    DontTrackPrimary,
+    /// `notify…`
+    Notify(NotifyKey),
+    /// `garp_…`
+    Garp(GarpKey),
+    /// `lower_prio_no_advert`
+    LowerNoAdvert,
+    /// `higher_prio_send_advert`
+    HigherSendAdvert,
+    /// `down_timer_adverts`
+    DownAdverts,
+    /// `v3_checksum_as_v2`
+    ChecksumAsV2,
+    /// `strict_mode`
+    Strict,
+}
+
+/// Keywords of `authentication`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthKey {
+    /// `auth_type`
+    Type,
+    /// `auth_pass`
+    Password,
+}
+
+const ROUTES: &str = "routes and rules do not move with the addresses";
+const VMAC: &str = "virtual MAC addresses are not used; the addresses move with the interface's own";
+const MAIL: &str = "mail is not sent";
+const ACCEPT: &str = "the Master always answers on its addresses";
+const FIFO: &str = "notification FIFOs are not written";
+
+const fn instance(name: &'static str, shape: Shape, key: InstanceKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::Instance(key), doc)
+}
+
+pub(super) const TABLE: &[Keyword] = &[
+    instance(
+        "state",
+        Word,
+        InstanceKey::State,
+        "MASTER or BACKUP to begin with; a hint",
+    ),
+    instance("interface", Word, InstanceKey::Interface, "Interface it runs on"),
+    instance(
+        "virtual_router_id",
+        Number,
+        InstanceKey::Vrid,
+        "VRID, 1-255, the same on all hosts",
+    ),
+    instance(
+        "priority",
+        Number,
+        InstanceKey::Priority,
+        "1-255, 100; the highest becomes Master; 255 owns the addresses",
+    ),
+    instance(
+        "advert_int",
+        Seconds,
+        InstanceKey::Interval,
+        "Between adverts: version 2 1-255 s, version 3 0.01-40.95 s",
+    ),
+    instance(
+        "version",
+        Number,
+        InstanceKey::Version,
+        "Protocol version, 2 or 3",
+    ),
+    instance(
+        "authentication",
+        Holds(Block::Authentication),
+        InstanceKey::Authentication,
+        "Password (version 2)",
+    ),
+    instance(
+        "virtual_ipaddress",
+        Entries,
+        InstanceKey::Addresses,
+        "Addresses that the Master holds",
+    ),
+    instance(
+        "virtual_ipaddress_excluded",
+        Entries,
+        InstanceKey::Excluded,
+        "More of them, not named in adverts",
+    ),
+    instance(
+        "no_virtual_ipaddress",
+        Flag,
+        InstanceKey::NoAddresses,
+        "It has no address, on purpose",
+    ),
+    instance(
+        "unicast_src_ip",
+        Address,
+        InstanceKey::UnicastSource,
+        "Source of unicast adverts",
+    ),
+    instance(
+        "unicast_peer",
+        Entries,
+        InstanceKey::Peers,
+        "Hosts that adverts are sent to, instead of the group",
+    ),
+    instance(
+        "unicast_ttl",
+        Number,
+        InstanceKey::UnicastTtl,
+        "TTL of unicast adverts, 255",
+    ),
+    instance(
+        "check_unicast_src",
+        Bool,
+        InstanceKey::CheckSource,
+        "Only configured unicast peers count",
+    ),
+    instance(
+        "mcast_src_ip",
+        Address,
+        InstanceKey::MulticastSource,
+        "Source of multicast adverts",
+    ),
+    instance(
+        "mcast_dst_ip",
+        Address,
+        InstanceKey::MulticastGroup,
+        "Group of multicast adverts",
+    ),
+    instance(
+        "nopreempt",
+        Flag,
+        InstanceKey::NoPreempt,
+        "A living Master is never replaced",
+    ),
+    instance(
+        "preempt",
+        Flag,
+        InstanceKey::Preempt,
+        "A Master of lower priority is replaced (default)",
+    ),
+    instance(
+        "preempt_delay",
+        Seconds,
+        InstanceKey::PreemptDelay,
+        "... after this long, 0-1000 s",
+    ),
+    instance(
+        "track_interface",
+        Entries,
+        InstanceKey::TrackInterface,
+        "Interfaces that must be up",
+    ),
+    instance(
+        "track_script",
+        Entries,
+        InstanceKey::TrackScript,
+        "Scripts that must succeed",
+    ),
+    instance(
+        "dont_track_primary",
+        Flag,
+        InstanceKey::DontTrackPrimary,
+        "Its own interface may be down",
+    ),
+    instance(
+        "notify_master",
+        Command,
+        InstanceKey::Notify(NotifyKey::Master),
+        "Run on becoming Master",
+    ),
+    instance(
+        "notify_backup",
+        Command,
+        InstanceKey::Notify(NotifyKey::Backup),
+        "Run on becoming Backup",
+    ),
+    instance(
+        "notify_fault",
+        Command,
+        InstanceKey::Notify(NotifyKey::Fault),
+        "Run on a fault",
+    ),
+    instance(
+        "notify_stop",
+        Command,
+        InstanceKey::Notify(NotifyKey::Stop),
+        "Run at stop",
+    ),
+    instance(
+        "notify",
+        Command,
+        InstanceKey::Notify(NotifyKey::Any),
+        "Run on every change",
+    ),
+    instance(
+        "notify_master_rx_lower_pri",
+        Command,
+        InstanceKey::Notify(NotifyKey::MasterRxLowerPri),
+        "Run after a contention won as Master",
+    ),
+    instance(
+        "garp_master_delay",
+        Seconds,
+        InstanceKey::Garp(GarpKey::Delay),
+        "Until the second gratuitous ARP burst",
+    ),
+    instance(
+        "garp_master_repeat",
+        Number,
+        InstanceKey::Garp(GarpKey::Repeat),
+        "Gratuitous ARPs per burst",
+    ),
+    instance(
+        "garp_master_refresh",
+        Seconds,
+        InstanceKey::Garp(GarpKey::Refresh),
+        "Between repeated gratuitous ARPs",
+    ),
+    instance(
+        "garp_master_refresh_repeat",
+        Number,
+        InstanceKey::Garp(GarpKey::RefreshRepeat),
+        "Gratuitous ARPs per repetition",
+    ),
+    instance(
+        "garp_lower_prio_delay",
+        Seconds,
+        InstanceKey::Garp(GarpKey::LowerDelay),
+        "Until the second burst after a contender of lower priority",
+    ),
+    instance(
+        "garp_lower_prio_repeat",
+        Number,
+        InstanceKey::Garp(GarpKey::LowerRepeat),
+        "Gratuitous ARPs after a contender of lower priority",
+    ),
+    instance(
+        "lower_prio_no_advert",
+        Bool,
+        InstanceKey::LowerNoAdvert,
+        "Do not answer a contender of lower priority",
+    ),
+    instance(
+        "higher_prio_send_advert",
+        Bool,
+        InstanceKey::HigherSendAdvert,
+        "One last advert when standing down",
+    ),
+    instance(
+        "down_timer_adverts",
+        Number,
+        InstanceKey::DownAdverts,
+        "Missed adverts until the Master is dead, 1-100",
+    ),
+    instance(
+        "v3_checksum_as_v2",
+        Bool,
+        InstanceKey::ChecksumAsV2,
+        "IPv4 version 3 checksum without pseudo-header",
+    ),
+    instance(
+        "strict_mode",
+        Bool,
+        InstanceKey::Strict,
+        "Keep to the letter of the RFCs",
+    ),
+    needless(
+        "skip_check_adv_addr",
+        Bool,
+        "a differing address list is counted and never refused",
+        "Do not compare the address list of the known Master",
+    ),
+    needless(
+        "native_ipv6",
+        Flag,
+        "the first address decides the family",
+        "Adverts over IPv6",
+    ),
+    needless(
+        "accept",
+        Flag,
+        "the Master always answers on its addresses",
+        "Answer on addresses that are not its own",
+    ),
+    needless("debug", Number, "there is one level of detail, -D", "Debug level"),
+    needless(
+        "linkbeat_use_polling",
+        Flag,
+        "link states come from the kernel's events",
+        "Poll the link (old)",
+    ),
+    needless(
+        "lvs_sync_daemon_interface",
+        Word,
+        "part of the load balancer",
+        "Interface of the LVS sync daemon (old)",
+    ),
+    missing(
+        "no_accept",
+        Flag,
+        ACCEPT,
+        "Do not answer on addresses that are not its own",
+    ),
+    Keyword {
+        name: "auth_hmac",
+        shape: Any,
+        status: Status::Refused("remove `auth_hmac` here and on the peers, or run keepalived on all of them"),
+        doc: "Adverts signed with a shared key",
+    },
+    missing("virtual_routes", Entries, ROUTES, "Routes that the Master has"),
+    missing("virtual_rules", Entries, ROUTES, "Rules that the Master has"),
+    missing(
+        "unicast_fault_no_peer",
+        Flag,
+        "without peers adverts are multicast",
+        "FAULT without unicast peers",
+    ),
+    missing(
+        "old_unicast_checksum",
+        Any,
+        "both checksums are accepted, the new one is sent",
+        "As keepalived before 1.3.6",
+    ),
+    missing(
+        "track_src_ip",
+        Flag,
+        "the source address is not tracked",
+        "FAULT when mcast_src_ip is gone",
+    ),
+    missing(
+        "track_file",
+        Entries,
+        "files are not tracked",
+        "Files whose number counts as weight",
+    ),
+    missing(
+        "track_process",
+        Entries,
+        "processes are not tracked",
+        "Processes that must run",
+    ),
+    missing(
+        "track_bfd",
+        Entries,
+        "track_bfd protects nothing, for BFD does not run",
+        "BFD sessions that must be up",
+    ),
+    missing(
+        "notify_deleted",
+        Command,
+        "notify_fault is run instead",
+        "Run when a reload removed it",
+    ),
+    missing(
+        "notify_priority_changes",
+        Bool,
+        FIFO,
+        "Tell of priority changes too",
+    ),
+    missing("smtp_alert", Bool, MAIL, "Mail on every change"),
+    missing(
+        "garp_extra_if",
+        Words,
+        "VMAC addresses are not announced elsewhere",
+        "Gratuitous ARP of VMAC addresses",
+    ),
+    missing(
+        "vmac_garp_intvl",
+        Words,
+        "VMAC addresses are not announced elsewhere",
+        "Old name of garp_extra_if",
+    ),
+    missing(
+        "owner_ignore_adverts",
+        Bool,
+        "an owner judges adverts as any Master",
+        "Priority 255 hears nothing",
+    ),
+    missing(
+        "timer_expired_backup",
+        Words,
+        "a late Master always gives way to another",
+        "Stand down when late",
+    ),
+    missing(
+        "thread_timer_expired",
+        Words,
+        "a late Master always gives way to another",
+        "Old name of it",
+    ),
+    missing("use_vmac", Words, VMAC, "A virtual MAC address"),
+    missing(
+        "use_vmac_addr",
+        Flag,
+        VMAC,
+        "Virtual MAC addresses for addresses elsewhere",
+    ),
+    missing("vmac_xmit_base", Flag, VMAC, "Adverts from the interface below"),
+    missing("use_ipvlan", Words, VMAC, "An ipvlan interface"),
+    missing("vrf", Word, "routing domains are not used", "VRF"),
+    missing(
+        "promote_secondaries",
+        Flag,
+        "the sysctl is left alone",
+        "Set promote_secondaries",
+    ),
+    missing(
+        "kernel_rx_buf_size",
+        Number,
+        "socket buffers are sized by the daemon",
+        "Receive buffer",
+    ),
+    missing(
+        "vrrp_xdp",
+        Word,
+        "the global vrrp_xdp decides",
+        "How its adverts are received",
+    ),
+];
+
+pub(super) const AUTHENTICATION: &[Keyword] = &[
+    works("auth_type", Word, Key::Auth(AuthKey::Type), "PASS"),
+    works(
+        "auth_pass",
+        Word,
+        Key::Auth(AuthKey::Password),
+        "The password, 8 characters are used",
+    ),
+];

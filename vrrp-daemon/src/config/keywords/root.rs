@@ -1,0 +1,138 @@
+//! The file's top level.
+
+use super::Shape::{Any, Block as Holds, Flag, Named, Number, Word};
+use super::{Block, Key, Keyword, balancer, missing, works};
+
+/// Keywords of the top level that are lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKey {
+    /// `global_defs`
+    Global,
+    /// `vrrp_instance`
+    Instance,
+    /// `vrrp_sync_group`
+    Group,
+    /// `vrrp_script`
+    Script,
+}
+
+const STATIC: &str = "static addresses, routes and rules are not installed";
+const BFD: &str = "BFD does not run, and nothing that tracks it is protected by it";
+const LINKS: &str = "link states come from the kernel's events alone";
+const NAMESPACE: &str = "the network namespace is the one the daemon is started in";
+
+pub(super) const TABLE: &[Keyword] = &[
+    works(
+        "global_defs",
+        Holds(Block::Global),
+        Key::Root(RootKey::Global),
+        "Settings for the whole daemon",
+    ),
+    works(
+        "vrrp_instance",
+        Named(Block::Instance),
+        Key::Root(RootKey::Instance),
+        "One virtual router",
+    ),
+    works(
+        "vrrp_sync_group",
+        Named(Block::SyncGroup),
+        Key::Root(RootKey::Group),
+        "Virtual routers that move together",
+    ),
+    works(
+        "vrrp_script",
+        Named(Block::Script),
+        Key::Root(RootKey::Script),
+        "A script that judges the host's health",
+    ),
+    missing(
+        "vrrp_track_process",
+        Any,
+        "processes are not tracked",
+        "A process that must run",
+    ),
+    missing(
+        "track_file",
+        Any,
+        "files are not tracked",
+        "A number in a file that counts as weight",
+    ),
+    missing(
+        "vrrp_track_file",
+        Any,
+        "files are not tracked",
+        "Old name of track_file",
+    ),
+    missing("bfd_instance", Any, BFD, "A BFD session"),
+    missing("static_ipaddress", Any, STATIC, "Addresses that are always there"),
+    missing("static_routes", Any, STATIC, "Routes that are always there"),
+    missing("static_rules", Any, STATIC, "Rules that are always there"),
+    missing(
+        "track_group",
+        Any,
+        STATIC,
+        "Instances that static items belong to",
+    ),
+    missing(
+        "garp_group",
+        Any,
+        "gratuitous ARP is not paced",
+        "Pacing of gratuitous ARP by interface",
+    ),
+    missing(
+        "linkbeat_interfaces",
+        Any,
+        LINKS,
+        "Interfaces whose link is polled",
+    ),
+    missing(
+        "linkbeat_use_polling",
+        Flag,
+        LINKS,
+        "Poll the link of all interfaces",
+    ),
+    missing(
+        "interface_up_down_delays",
+        Any,
+        LINKS,
+        "How long a link must be up or down to count",
+    ),
+    missing("net_namespace", Word, NAMESPACE, "Network namespace to run in"),
+    missing(
+        "net_namespace_ipvs",
+        Word,
+        NAMESPACE,
+        "Network namespace of the load balancer",
+    ),
+    missing(
+        "namespace_with_ipsets",
+        Flag,
+        NAMESPACE,
+        "Use ipsets in a network namespace",
+    ),
+    missing(
+        "instance",
+        Word,
+        "several daemons are told apart by their files",
+        "Name of this daemon",
+    ),
+    missing(
+        "use_pid_dir",
+        Flag,
+        "pid files are where -p and -r say",
+        "pid files under /run/keepalived",
+    ),
+    missing(
+        "child_wait_time",
+        Number,
+        "scripts are not waited for at stop",
+        "Wait for children at stop, s",
+    ),
+    balancer("virtual_server"),
+    balancer("virtual_server_group"),
+    balancer("real_server"),
+    balancer("sorry_server"),
+    balancer("SSL"),
+    balancer("ssl"),
+];

@@ -1,0 +1,260 @@
+//! `global_defs`, and what it gives to instances that do not say otherwise.
+
+use std::net::IpAddr;
+
+use vrrp_common::id::Version;
+use vrrp_common::time::Nanos;
+
+use super::Lowering;
+use crate::config::diag::{Diagnostic, Remark};
+use crate::config::keywords::{GarpKey, GlobalKey, Key, Status};
+use crate::config::raw::Statement;
+use crate::config::{ScriptUser, XdpMode};
+use crate::proto::model::Announce;
+
+/// Longest delay taken anywhere: a day, unless keepalived says less.
+pub(super) const DAY: Nanos = Nanos::from_secs(86_400);
+
+/// What instances take over.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    pub(super) version: Option<Version>,
+    pub(super) strict: bool,
+    pub(super) garp: Garp,
+    pub(super) lower_no_advert: Option<bool>,
+    pub(super) higher_send_advert: bool,
+    pub(super) down_adverts: Option<u8>,
+    pub(super) group4: Option<IpAddr>,
+    pub(super) group6: Option<IpAddr>,
+    pub(super) check_source: Option<bool>,
+    pub(super) checksum_as_v2: bool,
+}
+
+/// `garp_…` as far as it was given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Garp {
+    delay: Option<Nanos>,
+    repeat: Option<u8>,
+    refresh: Option<Nanos>,
+    refresh_repeat: Option<u8>,
+    lower_delay: Option<Nanos>,
+    lower_repeat: Option<u8>,
+}
+
+impl Garp {
+    /// keepalived's defaults: five now, five more after five seconds.
+    pub(super) fn announce(self, defaults: Self) -> Announce {
+        let repeat = self.repeat.or(defaults.repeat).unwrap_or(5);
+        let delay = self.delay.or(defaults.delay).unwrap_or(Nanos::from_secs(5));
+        Announce {
+            repeat,
+            delay,
+            refresh: self.refresh.or(defaults.refresh).unwrap_or(Nanos::ZERO),
+            refresh_repeat: self.refresh_repeat.or(defaults.refresh_repeat).unwrap_or(1),
+            lower_repeat: self.lower_repeat.or(defaults.lower_repeat).unwrap_or(repeat),
+            lower_delay: self.lower_delay.or(defaults.lower_delay).unwrap_or(delay),
+        }
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn global(&mut self, block: &Statement) {
+        for statement in block.statements() {
+            if let Status::Works(Key::Global(key)) = statement.keyword.status {
+                self.global_keyword(key, statement);
+            }
+        }
+    }
+
+    fn global_keyword(&mut self, key: GlobalKey, statement: &Statement) {
+        match key {
+            GlobalKey::RouterId => {
+                if let Some(word) = self.one(statement) {
+                    self.config.global.router_id = Some(word.text.clone());
+                }
+            }
+            GlobalKey::ScriptSecurity => self.config.global.script_security = true,
+            GlobalKey::ScriptUser => {
+                if let Some(user) = self.user(statement, &statement.words) {
+                    self.config.global.script_user = Some(user);
+                }
+            }
+            GlobalKey::Strict => {
+                if let Some(strict) = self.boolean(statement) {
+                    self.defaults.strict = strict;
+                    self.strict_is_partial(strict, statement);
+                }
+            }
+            GlobalKey::Version => self.defaults.version = self.version(statement).or(self.defaults.version),
+            GlobalKey::Garp(key) => {
+                let mut garp = self.defaults.garp;
+                self.garp(key, statement, &mut garp);
+                self.defaults.garp = garp;
+            }
+            GlobalKey::MinGarp => {
+                if self.boolean(statement) == Some(true) {
+                    let garp = &mut self.defaults.garp;
+                    garp.repeat = garp.repeat.or(Some(1));
+                    garp.delay = garp.delay.or(Some(Nanos::ZERO));
+                }
+            }
+            GlobalKey::GarpInterval | GlobalKey::GnaInterval => self.pacing(statement),
+            GlobalKey::LowerNoAdvert => {
+                self.defaults.lower_no_advert = self.boolean(statement).or(self.defaults.lower_no_advert);
+            }
+            GlobalKey::HigherSendAdvert => {
+                self.defaults.higher_send_advert = self
+                    .boolean(statement)
+                    .unwrap_or(self.defaults.higher_send_advert);
+            }
+            GlobalKey::DownAdverts => {
+                self.defaults.down_adverts = self
+                    .byte(statement, 1..=100, "3 is used")
+                    .or(self.defaults.down_adverts);
+            }
+            GlobalKey::Group4 => {
+                self.defaults.group4 = self.group_address(statement, true).or(self.defaults.group4);
+            }
+            GlobalKey::Group6 => {
+                self.defaults.group6 = self.group_address(statement, false).or(self.defaults.group6);
+            }
+            GlobalKey::CheckSource => {
+                self.defaults.check_source = self.boolean(statement).or(self.defaults.check_source);
+            }
+            GlobalKey::StartupDelay => {
+                if let Some(delay) = self.seconds(statement, Nanos::ZERO..=DAY, "there is no delay") {
+                    self.config.global.startup_delay = delay;
+                }
+            }
+            GlobalKey::DynamicInterfaces => {
+                // `allow_if_changes` asks for nothing more: links are known by name here.
+                self.no_more(statement, 1);
+                self.config.global.dynamic_interfaces = true;
+            }
+            GlobalKey::ChecksumAsV2 => {
+                self.defaults.checksum_as_v2 =
+                    self.boolean(statement).unwrap_or(self.defaults.checksum_as_v2);
+            }
+            GlobalKey::Xdp => {
+                if let Some(word) = self.one(statement) {
+                    match word.text.as_str() {
+                        "auto" => self.config.global.xdp = XdpMode::Auto,
+                        "native" => self.config.global.xdp = XdpMode::Native,
+                        "generic" => self.config.global.xdp = XdpMode::Generic,
+                        "off" => self.config.global.xdp = XdpMode::Off,
+                        _ => {
+                            self.out_of_range(statement, word, "auto, native, generic or off", "auto is used")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One of the `garp_…` keywords, global or in an instance.
+    pub(super) fn garp(&mut self, key: GarpKey, statement: &Statement, garp: &mut Garp) {
+        let rounds = |this: &mut Self, old| this.byte(statement, 1..=255, "the default is used").or(old);
+        let time = |this: &mut Self, old| {
+            this.seconds(statement, Nanos::ZERO..=DAY, "the default is used")
+                .or(old)
+        };
+        match key {
+            GarpKey::Delay => garp.delay = time(self, garp.delay),
+            GarpKey::Repeat => garp.repeat = rounds(self, garp.repeat),
+            GarpKey::Refresh => garp.refresh = time(self, garp.refresh),
+            GarpKey::RefreshRepeat => garp.refresh_repeat = rounds(self, garp.refresh_repeat),
+            GarpKey::LowerDelay => garp.lower_delay = time(self, garp.lower_delay),
+            GarpKey::LowerRepeat => garp.lower_repeat = rounds(self, garp.lower_repeat),
+        }
+    }
+
+    /// `version`, `vrrp_version`.
+    pub(super) fn version(&mut self, statement: &Statement) -> Option<Version> {
+        match self.number(statement, 2..=3, "the default is used")? {
+            2 => Some(Version::V2),
+            _ => Some(Version::V3),
+        }
+    }
+
+    /// `USER [GROUP]`.
+    pub(super) fn user(
+        &mut self,
+        statement: &Statement,
+        words: &[crate::config::lexer::Word],
+    ) -> Option<ScriptUser> {
+        let Some((user, rest)) = words.split_first() else {
+            self.sink.push(
+                Diagnostic::warning(format!("`{}` names no user", statement.keyword.name))
+                    .at(statement.span, "ignored")
+                    .help("write USER or USER GROUP"),
+            );
+            return None;
+        };
+        Some(ScriptUser {
+            user: user.text.clone(),
+            group: rest.first().map(|group| group.text.clone()),
+        })
+    }
+
+    /// A multicast group of the family.
+    pub(super) fn group_address(&mut self, statement: &Statement, v4: bool) -> Option<IpAddr> {
+        let address = self.address(statement)?;
+        if address.is_multicast() && address.is_ipv4() == v4 {
+            return Some(address);
+        }
+        let family = if v4 { "IPv4" } else { "IPv6" };
+        if let Some(word) = statement.words.first() {
+            self.sink.push(
+                Diagnostic::warning(format!("`{}` is not an {family} multicast address", word.text))
+                    .at(word.span, "ignored")
+                    .help("remove it to use the standard group"),
+            );
+        }
+        None
+    }
+
+    pub(super) fn strict_is_partial(&mut self, strict: bool, statement: &Statement) {
+        if strict {
+            let name = statement.keyword.name;
+            self.sink.push_once(
+                "strict",
+                || {
+                    Diagnostic::warning(format!(
+                        "`{name}` is done in part: unicast stays allowed, and no firewall rule drops traffic to \
+                         the virtual addresses"
+                    ))
+                    .remark(Remark::None)
+                    .at(statement.span, "")
+                },
+                statement.span,
+            );
+        }
+    }
+
+    /// `vrrp_garp_interval 0` stands in most copied files, and keepalived remarks that it is out of range.
+    fn pacing(&mut self, statement: &Statement) {
+        let Some(word) = self.one(statement) else { return };
+        let name = statement.keyword.name;
+        if super::value::seconds(&word.text) == Some(Nanos::ZERO) {
+            self.sink.push(
+                Diagnostic::note(format!("`{name} 0` is the default"))
+                    .remark(Remark::General)
+                    .at(word.span, "keepalived calls this out of range")
+                    .help("remove the line"),
+            );
+        } else if super::value::seconds(&word.text).is_none() {
+            self.out_of_range(
+                statement,
+                word,
+                "seconds from 0.000001 to 4294.967295",
+                "there is no pause",
+            );
+        } else {
+            self.sink.push(
+                Diagnostic::warning(format!("`{name}` has no effect: announcements are not paced"))
+                    .remark(Remark::None)
+                    .at(statement.span, ""),
+            );
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The raw tree to a [`Config`]: meanings, defaults, and every remark of keepalived's that follows from them.
+//!
+//! Nothing here stops at the first fault: all of a file's errors come at once.
+
+mod address;
+mod clash;
+mod global;
+mod group;
+mod instance;
+mod resolve;
+mod script;
+mod track;
+mod value;
+
+use std::collections::{HashMap, HashSet};
+
+use super::Config;
+use super::diag::{Diagnostic, Remark, Severity, Sink};
+use super::environment::Environment;
+use super::keywords::{Key, RootKey, Status};
+use super::raw::{Statement, Tree};
+use super::source::Span;
+use crate::proto::{GroupId, LinkId, RouterId, ScriptId};
+
+/// Everything needed while lowering, and the configuration as far as it has come.
+struct Lowering<'a> {
+    sink: &'a mut Sink,
+    environment: &'a dyn Environment,
+    config: Config,
+    defaults: global::Defaults,
+    links: HashMap<String, LinkId>,
+    scripts: HashMap<String, script::Known>,
+    routers: HashMap<String, RouterId>,
+    groups: HashSet<String>,
+    /// Where each router's `vrrp_instance` line stands.
+    router_spans: Vec<Span>,
+    /// The first script that will be run.
+    first_script: Option<Span>,
+}
+
+/// Lower a tree. The configuration is worth something only if no error was reported.
+pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink) -> Config {
+    let mut lowering = Lowering {
+        sink,
+        environment,
+        config: Config::default(),
+        defaults: global::Defaults::default(),
+        links: HashMap::new(),
+        scripts: HashMap::new(),
+        routers: HashMap::new(),
+        groups: HashSet::new(),
+        router_spans: Vec::new(),
+        first_script: None,
+    };
+    // By dependence, not by place in the file: defaults, scripts, instances, groups.
+    for key in [
+        RootKey::Global,
+        RootKey::Script,
+        RootKey::Instance,
+        RootKey::Group,
+    ] {
+        for statement in &tree.statements {
+            if statement.keyword.status == Status::Works(Key::Root(key)) {
+                match key {
+                    RootKey::Global => lowering.global(statement),
+                    RootKey::Script => lowering.script(statement),
+                    RootKey::Instance => lowering.instance(statement),
+                    RootKey::Group => lowering.group(statement),
+                }
+            }
+        }
+    }
+    lowering.clashes();
+    lowering.security();
+    lowering.config.global.virtual_servers = tree.virtual_servers;
+    if tree.virtual_servers > 0 {
+        let count = tree.virtual_servers;
+        let (noun, verb) = if count == 1 {
+            ("server", "is")
+        } else {
+            ("servers", "are")
+        };
+        lowering.sink.push(
+            Diagnostic::warning(format!("{count} virtual {noun} {verb} NOT run by this daemon"))
+                .remark(Remark::None)
+                .help("run `keepalived -C` with the same file beside it"),
+        );
+    }
+    lowering.config
+}
+
+impl Lowering<'_> {
+    /// The name of a named block, unless it is missing.
+    fn name<'s>(&mut self, statement: &'s Statement) -> Option<&'s super::lexer::Word> {
+        let keyword = statement.keyword.name;
+        match statement.words.as_slice() {
+            [] => {
+                self.sink.push(
+                    Diagnostic::warning(format!("`{keyword}` has no name"))
+                        .at(statement.span, "ignored with everything in it")
+                        .help(format!("write `{keyword} NAME {{`")),
+                );
+                None
+            }
+            [name] => Some(name),
+            [name, extra, ..] => {
+                self.sink.push(
+                    Diagnostic::warning(format!("`{keyword}` has one name"))
+                        .at(extra.span, "ignored")
+                        .help("a name is one word: write it without blanks, or in double quotes"),
+                );
+                Some(name)
+            }
+        }
+    }
+
+    /// The position of an interface in the model's list.
+    fn link(&mut self, name: &str, at: Span) -> LinkId {
+        if let Some(id) = self.links.get(name) {
+            return *id;
+        }
+        let id = LinkId(self.position(self.config.model.links.len(), "interfaces", at));
+        self.config.model.links.push(name.to_owned());
+        self.links.insert(name.to_owned(), id);
+        id
+    }
+
+    /// A list's next index; the 65 537th is an error.
+    fn position(&mut self, len: usize, what: &str, at: Span) -> u16 {
+        u16::try_from(len).unwrap_or_else(|_| {
+            self.sink.push_once(
+                what,
+                || {
+                    Diagnostic::error(format!("more than 65536 {what}"))
+                        .at(at, "one too many")
+                        .help("use fewer")
+                },
+                at,
+            );
+            u16::MAX
+        })
+    }
+
+    fn router_id(&mut self, at: Span) -> RouterId {
+        RouterId(self.position(self.config.model.routers.len(), "instances", at))
+    }
+
+    fn group_id(&mut self, at: Span) -> GroupId {
+        GroupId(self.position(self.config.model.groups.len(), "sync groups", at))
+    }
+
+    fn script_id(&mut self, at: Span) -> ScriptId {
+        ScriptId(self.position(self.config.model.scripts.len(), "scripts", at))
+    }
+
+    /// keepalived's remark when scripts run unguarded; its `-t` answers 6 for it.
+    fn security(&mut self) {
+        if let Some(first) = self.first_script
+            && !self.config.global.script_security
+        {
+            self.sink.push(
+                Diagnostic::warning("scripts are run, and `enable_script_security` is not set")
+                    .remark(Remark::Security)
+                    .at(first, "a script")
+                    .help("set `enable_script_security` in `global_defs`, and `script_user` to an unprivileged user"),
+            );
+        }
+    }
+}
+
+/// Whether anything reported so far keeps the daemon from starting.
+pub(super) fn any_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
+}

@@ -1,0 +1,81 @@
+//! Whole files through the whole reader; a host that is made up answers what is asked of it.
+
+mod article;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::{Environment, Loaded, Severity};
+
+/// A host in memory.
+#[derive(Default)]
+struct FakeHost {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    executables: BTreeSet<PathBuf>,
+    addresses: BTreeMap<IpAddr, String>,
+}
+
+impl Environment for FakeHost {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let inside = self.files.keys().filter(|path| path.parent() == Some(directory));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        self.executables.contains(path)
+    }
+
+    fn search_path(&self) -> Vec<PathBuf> {
+        vec!["/usr/local/bin".into(), "/usr/bin".into()]
+    }
+
+    fn interface_with(&self, address: IpAddr) -> Option<String> {
+        self.addresses.get(&address).cloned()
+    }
+}
+
+/// The host of the article: its two scripts are there.
+fn host() -> FakeHost {
+    FakeHost {
+        executables: [
+            "/usr/local/bin/monitor_service.sh",
+            "/etc/keepalived/notify.sh",
+            "/bin/true",
+        ]
+        .map(PathBuf::from)
+        .into(),
+        ..FakeHost::default()
+    }
+}
+
+/// `SEVERITY LINE:COLUMN MESSAGE` of each diagnostic.
+fn said(loaded: &Loaded) -> Vec<String> {
+    let severity = |severity| match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    loaded
+        .diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let at = diagnostic
+                .place
+                .as_ref()
+                .map(|(span, _)| loaded.sources.position(*span));
+            let place = at.map_or("-".to_owned(), |at| format!("{}:{}", at.line, at.column));
+            format!("{} {place} {}", severity(diagnostic.severity), diagnostic.message)
+        })
+        .collect()
+}
