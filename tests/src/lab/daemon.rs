@@ -126,7 +126,7 @@ impl Program {
 pub struct Daemon {
     host: Host,
     child: Option<Child>,
-    log: String,
+    log: &'static str,
 }
 
 impl Daemon {
@@ -134,6 +134,8 @@ impl Daemon {
     pub const FILE: &'static str = "/etc/keepalived/keepalived.conf";
     /// keepalived's command line as an init script gives it; `-f`, `-p` and `-r` are added.
     pub const DETAILED: &'static [&'static str] = &["-n", "-l", "-D"];
+    /// Where the logs of the two programs stand on their host.
+    pub const LOGS: [&'static str; 2] = ["/run/vrrp-daemon.log", "/run/keepalived.log"];
     /// Without a log line per event.
     pub const QUIET: &'static [&'static str] = &["-n"];
 
@@ -173,7 +175,7 @@ impl Daemon {
         host.install(Self::FILE, file, 0o644)?;
         let log = Self::log_file(program);
         let output: File = host.namespace().inside(|| {
-            let append = File::options().create(true).append(true).open(&log)?;
+            let append = File::options().create(true).append(true).open(log)?;
             Ok(append)
         })?;
         command
@@ -202,8 +204,11 @@ impl Daemon {
 
     /// Where its log stands on its host.
     #[must_use]
-    pub fn log_file(program: &Program) -> String {
-        format!("/run/{}.log", program.name())
+    pub const fn log_file(program: &Program) -> &'static str {
+        match program {
+            Program::Ours { .. } => Self::LOGS[0],
+            Program::Keepalived { .. } => Self::LOGS[1],
+        }
     }
 
     /// The host it runs on.
@@ -224,7 +229,7 @@ impl Daemon {
     /// # Errors
     /// The log cannot be read.
     pub fn log(&self) -> anyhow::Result<String> {
-        self.host.read(&self.log)
+        self.host.read(self.log)
     }
 
     /// Whether it has ended by itself, and how.

@@ -11,6 +11,7 @@
 //! * [`Capture`] keeps every frame that crosses a port, stamped by the kernel; [`Frame`] reads them with a
 //!   decoder of its own, so that a fault in the daemon's wire code cannot hide.
 //! * [`Prober`] is the client that keeps asking.
+//! * [`Duo`] is two hosts on one network, ready made, and [`Settings`] a file for each.
 //! * [`Daemon`] is a running `vrrp-daemon`, or Debian's keepalived, started with the same command line.
 //!
 //! Everything dies with the process, also on `kill -9`: namespaces are held by file descriptors only and
@@ -19,21 +20,25 @@
 mod capture;
 mod client;
 mod daemon;
+mod duo;
 mod frame;
 mod host;
 mod kernel;
 mod namespace;
 mod pcap;
 mod privilege;
+mod settings;
 mod switch;
 mod wait;
 
 pub use capture::{Capture, Captured, Direction};
 pub use client::{Answer, Outage, Prober};
 pub use daemon::{Daemon, Program};
+pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
 pub use host::Host;
 pub use namespace::{Namespace, end_all_on_interrupt};
 pub use privilege::{is_root, root_or_skip};
+pub use settings::Settings;
 pub use switch::{Lab, Port};
 pub use wait::{Stamp, until};
