@@ -71,7 +71,6 @@ fn acts(form: Form, duo: &Duo, first: &Program, second: &Program) -> anyhow::Res
 
     let on_a = start(a, b, first, 200)?;
     a.await_mastery(VIP, b, LIMIT)?;
-    follows(a, b)?;
 
     let died = Stamp::now();
     a.port.isolate()?;
@@ -82,10 +81,10 @@ fn acts(form: Form, duo: &Duo, first: &Program, second: &Program) -> anyhow::Res
     })
 }
 
-/// The Backup hears ten adverts (three Master_Down_Intervals), says nothing, and complains about nothing.
+/// The Backup hears five adverts (more than one Master_Down_Interval), says nothing, and complains about nothing.
 fn follows(master: &Side, backup: &Side) -> anyhow::Result<()> {
     let settled = Stamp::now();
-    master.await_adverts(10, settled, LIMIT)?;
+    master.await_adverts(5, settled, LIMIT)?;
     let sent = backup.sent(settled);
     anyhow::ensure!(
         sent.is_empty(),
@@ -103,26 +102,49 @@ fn follows(master: &Side, backup: &Side) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn both_ways(form: Form) -> anyhow::Result<()> {
+/// Which program is the first Master.
+enum First {
+    Ours,
+    Keepalived,
+}
+
+fn test(form: Form, first: First) -> anyhow::Result<()> {
     if !root_or_skip() {
         return Ok(());
     }
     let (ours, keepalived) = (Program::ours()?, Program::keepalived()?);
-    play(form, &ours, &keepalived)?;
-    play(form, &keepalived, &ours)
+    match first {
+        First::Ours => play(form, &ours, &keepalived),
+        First::Keepalived => play(form, &keepalived, &ours),
+    }
 }
 
 #[test]
-fn v2_with_a_password_by_unicast() -> anyhow::Result<()> {
-    both_ways(Form::V2PassUnicast)
+fn v2_with_a_password_by_unicast_ours_first() -> anyhow::Result<()> {
+    test(Form::V2PassUnicast, First::Ours)
 }
 
 #[test]
-fn v3_by_unicast() -> anyhow::Result<()> {
-    both_ways(Form::V3Unicast)
+fn v2_with_a_password_by_unicast_keepalived_first() -> anyhow::Result<()> {
+    test(Form::V2PassUnicast, First::Keepalived)
 }
 
 #[test]
-fn v3_by_multicast() -> anyhow::Result<()> {
-    both_ways(Form::V3Multicast)
+fn v3_by_unicast_ours_first() -> anyhow::Result<()> {
+    test(Form::V3Unicast, First::Ours)
+}
+
+#[test]
+fn v3_by_unicast_keepalived_first() -> anyhow::Result<()> {
+    test(Form::V3Unicast, First::Keepalived)
+}
+
+#[test]
+fn v3_by_multicast_ours_first() -> anyhow::Result<()> {
+    test(Form::V3Multicast, First::Ours)
+}
+
+#[test]
+fn v3_by_multicast_keepalived_first() -> anyhow::Result<()> {
+    test(Form::V3Multicast, First::Keepalived)
 }

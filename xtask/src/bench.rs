@@ -158,6 +158,10 @@ impl Report {
                 .summary()
                 .print_millis(&format!("{}, first gratuitous ARP", column.daemon));
         }
+        ratio(
+            "first gratuitous ARP",
+            self.failover.iter().map(|column| column.announcement.summary()),
+        );
         println!("\nCPU of the daemon, 50 instances, 100 ms adverts, in % of one core");
         Summary::print_head();
         for column in &self.cpu {
@@ -170,6 +174,19 @@ impl Report {
                 .summary()
                 .print_percent(&format!("{}, Backup", column.daemon));
         }
+        ratio("Master", self.cpu.iter().map(|column| column.master.summary()));
+        ratio("Backup", self.cpu.iter().map(|column| column.backup.summary()));
+    }
+}
+
+/// The medians' ratio, second daemon to first: the figure that means something on another machine, too.
+fn ratio(what: &str, columns: impl Iterator<Item = Summary>) {
+    let medians: Vec<i64> = columns.map(|summary| summary.median()).collect();
+    if let [first, second] = medians[..]
+        && first > 0
+    {
+        let percent = second * 100 / first;
+        println!("  {what}: the second's median is {percent} % of the first's");
     }
 }
 

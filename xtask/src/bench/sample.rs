@@ -36,6 +36,10 @@ impl Samples {
 }
 
 impl Summary {
+    pub(super) const fn median(&self) -> i64 {
+        self.p50
+    }
+
     pub(super) fn print_head() {
         println!(
             "  {:<38}{:>4}{:>10}{:>10}{:>10}{:>12}",
