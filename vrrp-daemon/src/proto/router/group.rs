@@ -16,7 +16,7 @@ use vrrp_common::time::MonoNanos;
 use super::{State, Vrrp};
 use crate::proto::effect::{Effect, NotifyState, Reason, Subject};
 use crate::proto::instance::{Event, Instance};
-use crate::proto::model::{GroupId, RouterId};
+use crate::proto::model::{GroupId, RouterId, VirtualRouter};
 use crate::proto::tracking::Standing;
 
 /// What was last told about a sync group.
@@ -80,27 +80,15 @@ impl Vrrp {
     /// Bring a virtual router, and all it moves with, to where its and their faults want it.
     pub(super) fn settle(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
         let company = self.company(router);
-        let failing = |standing| matches!(standing, Standing::Failing(_));
-        let leader = company
-            .iter()
-            .copied()
-            .find(|&member| failing(self.own_standing(member)));
-        let owner_starts = company.iter().all(|&member| {
-            self.own_standing(member) == Standing::Ready
-                && self
-                    .model
-                    .routers
-                    .get(member.index())
-                    .is_some_and(|config| config.initially_master && config.priority.is_owner())
-        });
+        let leader = company.iter().copied().find(|&member| self.is_held(member));
+        let owner_starts = company.iter().all(|&member| self.is_owner_at_start(member));
         // Those with a fault of their own lead.
         for leading in [true, false] {
             for &member in company.iter() {
-                let own = self.own_standing(member);
-                if failing(own) == leading {
+                if self.is_held(member) == leading {
                     let standing = match leader {
                         Some(leader) if !leading => Standing::Failing(Reason::Group { leader }),
-                        Some(_) | None => own,
+                        Some(_) | None => self.own_standing(member),
                     };
                     let _settled = self.step(
                         now,
@@ -166,6 +154,28 @@ impl Vrrp {
         self.watches
             .get(router.index())
             .map_or_else(|| Arc::from([]), |watch| Arc::clone(&watch.company))
+    }
+
+    /// In FAULT for a reason of its own, or about to be. A script that has not run keeps in FAULT what is there
+    /// already.
+    fn is_held(&self, router: RouterId) -> bool {
+        match self.own_standing(router) {
+            Standing::Failing(_) => true,
+            Standing::Pending => self.state(router) == Some(State::Fault),
+            Standing::Ready => false,
+        }
+    }
+
+    /// Whether nothing here keeps its company from starting as Master.
+    fn is_owner_at_start(&self, router: RouterId) -> bool {
+        let owner = |config: &VirtualRouter| config.initially_master && config.priority.is_owner();
+        self.state(router) == Some(State::Init)
+            && self.own_standing(router) == Standing::Ready
+            && self.model.routers.get(router.index()).is_some_and(owner)
+    }
+
+    fn state(&self, router: RouterId) -> Option<State> {
+        self.instances.get(router.index()).map(Instance::state)
     }
 
     fn own_standing(&self, router: RouterId) -> Standing {

@@ -1,0 +1,404 @@
+//! Who stays and who goes: preemption, contention, owners, late waking.
+
+use vrrp_common::id::Priority;
+use vrrp_common::time::{MonoNanos, Nanos};
+
+use super::fixture::{
+    Bench, HIGH, LOW, OURS, R0, acquire, announce, centis, heard, model, ms, notify, release, remark, router,
+    send, us, went,
+};
+use crate::proto::model::{Announce, Preempt, VirtualRouter};
+use crate::proto::{Effect, Input, NotifyState, Reason, Remark, State};
+
+fn nopreempt(priority: u8) -> VirtualRouter {
+    VirtualRouter {
+        preempt: Preempt::Never,
+        ..router(priority)
+    }
+}
+
+fn rx_lower() -> Effect {
+    notify(R0, NotifyState::MasterRxLowerPri, 100)
+}
+
+fn lower_heard(source: std::net::IpAddr, priority: u8) -> Effect {
+    remark(
+        R0,
+        Remark::LowerPriority {
+            source,
+            priority: Priority(priority),
+        },
+    )
+}
+
+/// A lower Master is replaced when the timer that it does not restart runs out; said once.
+#[test]
+fn preemption() {
+    let mut bench = Bench::backup(router(100));
+    let pending = remark(
+        R0,
+        Remark::PreemptPending {
+            source: LOW,
+            priority: Priority(50),
+        },
+    );
+    assert_eq!(bench.hear(ms(1_000), R0, LOW, 50), [pending]);
+    assert_eq!(bench.hear(ms(2_000), R0, LOW, 50), []);
+    assert_eq!(bench.hear(ms(3_000), R0, LOW, 50), []);
+    assert_eq!(bench.vrrp.status(R0).unwrap().master.unwrap().address, LOW);
+    let reason = Reason::Preempted {
+        master: LOW,
+        priority: Priority(50),
+    };
+    assert_eq!(
+        bench.tick(us(3_609_375)),
+        [
+            send(R0, 100),
+            acquire(R0),
+            went(R0, State::Backup, State::Master, reason),
+            notify(R0, NotifyState::Master, 100),
+        ]
+    );
+}
+
+#[test]
+fn nopreempt_follows_a_lower_master_until_it_is_gone() {
+    let mut bench = Bench::backup(nopreempt(100));
+    assert_eq!(bench.hear(ms(1_000), R0, LOW, 50), []);
+    assert_eq!(bench.deadline(), Some(us(4_609_375)));
+    bench.hear(ms(2_000), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(2_609_375)));
+    let effects = bench.tick(us(2_609_375));
+    let reason = Reason::MasterReleased { master: Some(LOW) };
+    assert_eq!(effects[2], went(R0, State::Backup, State::Master, reason));
+}
+
+/// `nopreempt` says nothing about two Masters.
+#[test]
+fn nopreempt_master_yields_to_a_higher_one_and_stays_against_a_lower_one() {
+    let (mut bench, now) = Bench::master(nopreempt(100));
+    bench.hear(now, R0, HIGH, 99);
+    assert_eq!(bench.state(R0), State::Master);
+    bench.hear(now, R0, LOW, 101);
+    assert_eq!(bench.state(R0), State::Backup);
+}
+
+#[test]
+fn preempt_delay_counts_from_the_first_lower_advert() {
+    let config = VirtualRouter {
+        preempt: Preempt::After(Nanos::from_secs(10)),
+        ..router(100)
+    };
+    let mut bench = Bench::backup(config);
+    for second in 1..=10 {
+        assert_eq!(bench.hear(ms(second * 1_000), R0, LOW, 50), [], "{second} s");
+        assert_eq!(bench.deadline(), Some(us(second * 1_000_000 + 3_609_375)));
+    }
+    // Heard for ten seconds: the timer of the advert at 10 s runs on.
+    let pending = remark(
+        R0,
+        Remark::PreemptPending {
+            source: LOW,
+            priority: Priority(50),
+        },
+    );
+    assert_eq!(bench.hear(ms(11_000), R0, LOW, 50), [pending]);
+    assert_eq!(bench.deadline(), Some(us(13_609_375)));
+    // A better Master in between: the count begins again.
+    bench.hear(ms(12_000), R0, HIGH, 150);
+    bench.hear(ms(13_000), R0, LOW, 50);
+    bench.hear(ms(22_999), R0, LOW, 50);
+    assert_eq!(bench.deadline(), Some(us(26_608_375)));
+    bench.hear(ms(23_000), R0, LOW, 50);
+    assert_eq!(bench.deadline(), Some(us(26_608_375)));
+}
+
+/// Each packet of a flood of lower adverts costs neither an advert nor an announcement.
+#[test]
+fn a_flood_of_lower_adverts_is_answered_at_a_bounded_rate() {
+    let (mut bench, start) = Bench::master(router(100));
+    let mut effects = Vec::new();
+    // 10 kHz for one second, on a 1 s interval.
+    for nth in 0..10_000_u64 {
+        let now = MonoNanos(start.0 + nth * 100_000);
+        effects.extend(bench.hear(now, R0, LOW, 50));
+        effects.extend(bench.tick(now));
+    }
+    let count = |wanted: Effect| effects.iter().filter(|effect| **effect == wanted).count();
+    assert_eq!(count(send(R0, 100)), 10);
+    assert_eq!(count(announce(R0, 3)), 1);
+    assert_eq!(count(rx_lower()), 1);
+    assert_eq!(count(lower_heard(LOW, 50)), 1);
+    assert_eq!(effects.len(), 13);
+}
+
+/// The later burst waits for the end of the contention.
+#[test]
+fn a_contention_won_is_announced_again_afterwards() {
+    let config = router(100);
+    let announced = Announce {
+        delay: Nanos::ZERO,
+        ..config.announce
+    };
+    let (mut bench, _) = Bench::master(VirtualRouter {
+        announce: announced,
+        ..config
+    });
+    let first = bench.hear(ms(4_000), R0, LOW, 50);
+    assert_eq!(
+        first,
+        [send(R0, 100), lower_heard(LOW, 50), announce(R0, 3), rx_lower()]
+    );
+    // The second within the second that the first opened: only answered, and the later burst moves.
+    assert_eq!(bench.hear(ms(4_500), R0, LOW, 50), [send(R0, 100)]);
+    for second in 0..3 {
+        assert_eq!(bench.tick(ms(5_500 + second * 1_000)), [send(R0, 100)]);
+    }
+    // 4.5 s + 4 s, together with an advert.
+    assert_eq!(bench.tick(ms(8_500)), [send(R0, 100), announce(R0, 3)]);
+    assert_eq!(bench.tick(ms(9_500)), [send(R0, 100)]);
+}
+
+#[test]
+fn lower_prio_no_advert() {
+    let (mut bench, now) = Bench::master(VirtualRouter {
+        advert_on_lower: false,
+        ..router(100)
+    });
+    assert_eq!(
+        bench.hear(now, R0, LOW, 50),
+        [lower_heard(LOW, 50), announce(R0, 3), rx_lower()]
+    );
+    assert_eq!(bench.deadline(), Some(us(4_609_375)));
+}
+
+#[test]
+fn higher_prio_send_advert() {
+    let (mut bench, now) = Bench::master(VirtualRouter {
+        advert_on_higher: true,
+        ..router(100)
+    });
+    let reason = Reason::HigherPriority {
+        source: HIGH,
+        priority: Priority(150),
+    };
+    assert_eq!(
+        bench.hear(now, R0, HIGH, 150),
+        [
+            send(R0, 100),
+            release(R0),
+            went(R0, State::Master, State::Backup, reason),
+            notify(R0, NotifyState::Backup, 100),
+        ]
+    );
+}
+
+/// The new Backup waits from the arrival of the advert it yielded to, by that Master's interval.
+#[test]
+fn the_wait_after_yielding() {
+    let (mut bench, _) = Bench::master(router(100));
+    let better = crate::proto::Heard {
+        interval: centis(200),
+        ..heard(ms(3_900), R0, HIGH, 150)
+    };
+    let effects = bench.feed(ms(4_000), Input::Advert(better));
+    let adopted = Remark::IntervalAdopted {
+        source: HIGH,
+        theirs: centis(200),
+        ours: centis(100),
+    };
+    assert_eq!(effects.last(), Some(&remark(R0, adopted)));
+    // 3.9 s + 3 x 2 s + 156/256 x 2 s
+    assert_eq!(bench.deadline(), Some(us(11_118_750)));
+}
+
+#[test]
+fn an_owner_starts_as_master() {
+    let owner = VirtualRouter {
+        initially_master: true,
+        ..router(255)
+    };
+    let mut bench = Bench::told(model(vec![owner]));
+    assert_eq!(
+        bench.feed(ms(7), Input::Start),
+        [
+            send(R0, 255),
+            acquire(R0),
+            went(R0, State::Init, State::Master, Reason::Owner),
+            notify(R0, NotifyState::Master, 255),
+        ]
+    );
+    assert_eq!(bench.deadline(), Some(ms(1_007)));
+    // Nobody but another owner moves it.
+    bench.hear(ms(8), R0, HIGH, 254);
+    assert_eq!(bench.state(R0), State::Master);
+}
+
+/// `state MASTER` alone waits like anyone, and 255 without it too.
+#[test]
+fn only_the_owner_with_state_master_skips_the_wait() {
+    for (priority, initially_master) in [(254, true), (255, false)] {
+        let config = VirtualRouter {
+            initially_master,
+            ..router(priority)
+        };
+        let mut bench = Bench::told(model(vec![config]));
+        assert_eq!(
+            bench.feed(ms(0), Input::Start),
+            [
+                went(R0, State::Init, State::Backup, Reason::Started),
+                notify(R0, NotifyState::Backup, priority),
+            ]
+        );
+    }
+}
+
+/// The higher address wins; both say so.
+#[test]
+fn two_owners() {
+    let owner = VirtualRouter {
+        initially_master: true,
+        ..router(255)
+    };
+    let mut bench = Bench::started(model(vec![owner.clone()]));
+    let effects = bench.hear(ms(1), R0, LOW, 255);
+    assert_eq!(effects[0], remark(R0, Remark::TwoOwners { source: LOW }));
+    assert_eq!(bench.state(R0), State::Master);
+    let mut bench = Bench::started(model(vec![owner]));
+    let effects = bench.hear(ms(1), R0, HIGH, 255);
+    assert_eq!(effects[0], remark(R0, Remark::TwoOwners { source: HIGH }));
+    assert_eq!(bench.state(R0), State::Backup);
+}
+
+#[test]
+fn an_owner_ignores_nopreempt() {
+    let mut bench = Bench::backup(nopreempt(255));
+    bench.hear(ms(1_000), R0, HIGH, 254);
+    assert_eq!(bench.deadline(), Some(us(3_003_906) + Nanos(250)));
+}
+
+/// The Master was stopped and nobody noticed: it carries on, one advert, an alarm, a new cadence.
+#[test]
+fn overslept_and_nobody_heard() {
+    let (mut bench, _) = Bench::master(nopreempt(100));
+    // Due at 4.609375 s; the Master_Down_Interval later is still not overslept.
+    let effects = bench.tick(us(8_218_750));
+    assert_eq!(effects, [send(R0, 100)]);
+    let late = Nanos(3_609_375_001);
+    let at = MonoNanos(9_218_750_000 + late.0);
+    assert_eq!(
+        bench.tick(at),
+        [
+            remark(R0, Remark::Overslept { late }),
+            send(R0, 100),
+            announce(R0, 5)
+        ]
+    );
+    assert_eq!(bench.deadline(), Some(at + Nanos::from_secs(1)));
+    assert_eq!(bench.vrrp.status(R0).unwrap().counters.overslept, 1);
+    // Over with the first tick: an ordinary lower advert is an ordinary contention.
+    bench.hear(at, R0, LOW, 50);
+    assert_eq!(bench.state(R0), State::Master);
+    assert_eq!(bench.vrrp.status(R0).unwrap().counters.overslept, 1);
+}
+
+/// With nopreempt whoever took over while we slept stays; not one advert of ours disturbs it.
+#[test]
+fn overslept_and_taken_over_with_nopreempt() {
+    let (mut bench, _) = Bench::master(nopreempt(100));
+    let reason = Reason::OversleptTakenOver {
+        source: LOW,
+        late: Nanos(10_390_625_000),
+    };
+    assert_eq!(
+        bench.feed(ms(15_000), Input::Advert(heard(ms(14_800), R0, LOW, 50))),
+        [
+            release(R0),
+            went(R0, State::Master, State::Backup, reason),
+            notify(R0, NotifyState::Backup, 100),
+        ]
+    );
+    assert_eq!(bench.deadline(), Some(us(18_409_375)));
+    assert_eq!(bench.tick(ms(15_000)), []);
+    assert_eq!(bench.vrrp.status(R0).unwrap().counters.overslept, 1);
+}
+
+/// An advert from before our silence began is no takeover.
+#[test]
+fn overslept_with_an_old_contender_in_the_queue() {
+    let (mut bench, _) = Bench::master(nopreempt(100));
+    bench.feed(ms(15_000), Input::Advert(heard(ms(4_000), R0, LOW, 50)));
+    assert_eq!(bench.state(R0), State::Master);
+}
+
+/// Without nopreempt the election decides at once, and the winner announces again, whatever it announced
+/// a moment before.
+#[test]
+fn overslept_and_the_election_decides() {
+    let (mut bench, _) = Bench::master(router(100));
+    let effects = bench.feed(ms(15_000), Input::Advert(heard(ms(14_800), R0, LOW, 50)));
+    assert_eq!(
+        effects,
+        [send(R0, 100), lower_heard(LOW, 50), announce(R0, 3), rx_lower()]
+    );
+    assert_eq!(bench.vrrp.status(R0).unwrap().counters.overslept, 1);
+    // Sent already: the tick that follows has only the second burst left to do.
+    assert_eq!(bench.tick(ms(15_000)), [announce(R0, 5)]);
+
+    let (mut bench, _) = Bench::master(VirtualRouter {
+        advert_on_higher: true,
+        ..router(100)
+    });
+    let effects = bench.feed(ms(15_000), Input::Advert(heard(ms(14_800), R0, HIGH, 150)));
+    assert_eq!(effects[0], release(R0));
+    assert_eq!(bench.state(R0), State::Backup);
+}
+
+/// A Backup that slept past its down timer is told of the Master's life before the tick: no takeover, ever.
+#[test]
+fn a_late_backup_does_not_take_over_from_a_living_master() {
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(1_000), R0, HIGH, 150);
+    let now = ms(60_000);
+    assert_eq!(bench.vrrp.down_timers_due(now).collect::<Vec<_>>(), [R0]);
+    assert_eq!(
+        bench.feed(
+            now,
+            Input::StillThere {
+                router: R0,
+                source: HIGH,
+                at: ms(59_700)
+            }
+        ),
+        []
+    );
+    assert_eq!(bench.tick(now), []);
+    assert_eq!(bench.deadline(), Some(us(63_309_375)));
+}
+
+/// Priority 0 of one that is not the Master (it yielded, and now its cable is pulled) is not the Master's.
+#[test]
+fn a_strangers_release_starts_no_election() {
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(1_000), R0, HIGH, 150);
+    bench.hear(ms(1_100), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(4_609_375)));
+    // With no Master known, anybody's will do.
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(1_000), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(1_609_375)));
+}
+
+/// Our own adverts that come back, or another host with our address.
+#[test]
+fn our_own_address_is_never_heard() {
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(1_000), R0, OURS, 150);
+    assert_eq!(bench.deadline(), Some(us(3_609_375)));
+    let (mut bench, now) = Bench::master(router(100));
+    assert_eq!(
+        bench.hear(now, R0, OURS, 150),
+        [remark(R0, Remark::SameAddress { source: OURS })]
+    );
+    assert_eq!(bench.state(R0), State::Master);
+}

@@ -1,0 +1,17 @@
+//! Tests of the whole machine through [`Vrrp`](super::Vrrp), with literal effects and deadlines.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod counters;
+mod fixture;
+mod groups;
+mod mastership;
+mod pitfalls;
+mod recording;
+mod sequences;
+mod timing;
+mod tracking;
+mod transitions;
