@@ -1,1 +1,274 @@
+use std::net::IpAddr;
 
+use tracing::Level;
+use vrrp_common::id::Priority;
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::ladder::Refusal;
+
+use super::phrase;
+use crate::proto::model::{Script, SyncGroup};
+use crate::proto::{
+    Effect, GroupId, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject,
+};
+
+/// Names for every index that effects below use; virtual routers are left unnamed (`?`).
+fn model() -> Model {
+    Model {
+        links: vec!["bond0".to_owned(), "eth2".to_owned()],
+        scripts: vec![Script {
+            name: "monitor_service".to_owned(),
+        }],
+        groups: vec![SyncGroup {
+            name: "VG_1".to_owned(),
+            members: Vec::new(),
+            track: Vec::new(),
+            keep_weights: false,
+        }],
+        ..Model::default()
+    }
+}
+
+const ROUTER: RouterId = RouterId(0);
+const NOW: MonoNanos = MonoNanos(10_000_000_000);
+
+fn peer() -> IpAddr {
+    "192.0.2.2".parse().unwrap()
+}
+
+fn line(effect: Effect) -> String {
+    phrase(&model(), NOW, &effect).unwrap().text
+}
+
+#[test]
+fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
+    let down = Reason::MasterDown {
+        master: Some(peer()),
+        last_heard: MonoNanos(6_390_588_000),
+        interval: Nanos(3_609_375_000),
+    };
+    let alone = Reason::MasterDown {
+        master: None,
+        last_heard: MonoNanos(6_000_000_000),
+        interval: Nanos(3_609_375_000),
+    };
+    let table = [
+        (
+            State::Init,
+            State::Backup,
+            Reason::Started,
+            "(?) Entering BACKUP STATE (init)",
+        ),
+        (
+            State::Init,
+            State::Master,
+            Reason::Owner,
+            "(?) Entering MASTER STATE: it owns the addresses (priority 255)",
+        ),
+        (
+            State::Backup,
+            State::Master,
+            down,
+            "(?) Entering MASTER STATE: nothing heard from 192.0.2.2 for 3609.412 ms \
+             (Master_Down_Interval 3609.375 ms)",
+        ),
+        (
+            State::Backup,
+            State::Master,
+            alone,
+            "(?) Entering MASTER STATE: no Master heard for 4000.000 ms (Master_Down_Interval 3609.375 ms)",
+        ),
+        (
+            State::Backup,
+            State::Master,
+            Reason::MasterReleased { master: Some(peer()) },
+            "(?) Entering MASTER STATE: 192.0.2.2 stood down with priority 0",
+        ),
+        (
+            State::Backup,
+            State::Master,
+            Reason::Preempted {
+                master: peer(),
+                priority: Priority(90),
+            },
+            "(?) Entering MASTER STATE: its priority is higher than that of 192.0.2.2 (90)",
+        ),
+        (
+            State::Master,
+            State::Backup,
+            Reason::HigherPriority {
+                source: peer(),
+                priority: Priority(150),
+            },
+            "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with higher priority 150",
+        ),
+        (
+            State::Master,
+            State::Backup,
+            Reason::OversleptTakenOver {
+                source: peer(),
+                late: Nanos::from_millis(4200),
+            },
+            "(?) Entering BACKUP STATE: woke 4200.000 ms late and 192.0.2.2 had taken over meanwhile",
+        ),
+        (
+            State::Master,
+            State::Fault,
+            Reason::LinkDown { link: LinkId(1) },
+            "(?) Entering FAULT STATE: interface eth2 is not up",
+        ),
+        (
+            State::Backup,
+            State::Fault,
+            Reason::ScriptFailing { script: ScriptId(0) },
+            "(?) Entering FAULT STATE: script monitor_service fails",
+        ),
+        (
+            State::Fault,
+            State::Backup,
+            Reason::Recovered,
+            "(?) Entering BACKUP STATE: everything tracked is well again",
+        ),
+        (
+            State::Master,
+            State::Init,
+            Reason::Shutdown,
+            "(?) Stopped: the daemon stops",
+        ),
+    ];
+    for (from, to, reason, expected) in table {
+        assert_eq!(
+            line(Effect::Transition {
+                router: ROUTER,
+                from,
+                to,
+                reason
+            }),
+            expected
+        );
+    }
+}
+
+#[test]
+fn fields_carry_the_evidence() {
+    let reason = Reason::MasterDown {
+        master: Some(peer()),
+        last_heard: MonoNanos(6_390_000_000),
+        interval: Nanos(3_609_375_000),
+    };
+    let (from, to) = (State::Backup, State::Master);
+    let phrase = phrase(
+        &model(),
+        NOW,
+        &Effect::Transition {
+            router: ROUTER,
+            from,
+            to,
+            reason,
+        },
+    )
+    .unwrap();
+    assert_eq!(phrase.level, Level::INFO);
+    assert_eq!((phrase.from, phrase.to), (Some("BACKUP"), Some("MASTER")));
+    assert_eq!(phrase.reason, Some("master-down"));
+    assert_eq!((phrase.source, phrase.age_ms), (Some(peer()), Some(3610)));
+}
+
+#[test]
+fn groups_and_priority_zero() {
+    let group = |state| Effect::Notify {
+        subject: Subject::Group(GroupId(0)),
+        state,
+        priority: Priority(0),
+    };
+    assert_eq!(
+        line(group(NotifyState::Master)),
+        "VRRP_Group(VG_1) Syncing instances to MASTER state"
+    );
+    assert_eq!(
+        line(group(NotifyState::Fault)),
+        "VRRP_Group(VG_1) Syncing instances to FAULT state"
+    );
+    let released = Effect::Send {
+        router: ROUTER,
+        priority: Priority(0),
+    };
+    assert_eq!(line(released), "(?) sent 0 priority");
+    // An ordinary advert is not worth a line.
+    let advert = Effect::Send {
+        router: ROUTER,
+        priority: Priority(100),
+    };
+    assert_eq!(phrase(&model(), NOW, &advert), None);
+}
+
+#[test]
+fn remarks_name_the_remedy() {
+    let source = peer();
+    let centis = |value| Centis::new(value).unwrap();
+    let table = [
+        (
+            Remark::Refused {
+                source,
+                refusal: Refusal::Source,
+            },
+            "(?) advert from 192.0.2.2 refused: the sender is not a unicast_peer: add it there if it should be one",
+        ),
+        (
+            Remark::Refused {
+                source,
+                refusal: Refusal::AuthPassword,
+            },
+            "(?) advert from 192.0.2.2 refused: its password differs: set auth_pass the same on both",
+        ),
+        (
+            Remark::IntervalAdopted {
+                source,
+                theirs: centis(200),
+                ours: centis(25),
+            },
+            "(?) 192.0.2.2 advertises every 2.00 s, we every 0.25 s: following the Master's interval",
+        ),
+        (
+            Remark::LowerPriority {
+                source,
+                priority: Priority(90),
+            },
+            "(?) Received advert from 192.0.2.2 with lower priority 90, forcing new election",
+        ),
+        (
+            Remark::PreemptPending {
+                source,
+                priority: Priority(90),
+            },
+            "(?) received lower priority (90) advert from 192.0.2.2 - discarding",
+        ),
+        (
+            Remark::PriorityChanged {
+                from: Priority(100),
+                to: Priority(80),
+            },
+            "(?) Changing effective priority from 100 to 80",
+        ),
+        (
+            Remark::SendFailed { errno: 1 },
+            "(?) adverts cannot be sent: Operation not permitted (os error 1)",
+        ),
+    ];
+    for (remark, expected) in table {
+        assert_eq!(
+            line(Effect::Remark {
+                router: Some(ROUTER),
+                remark
+            }),
+            expected
+        );
+    }
+    let remark = Remark::Refused {
+        source,
+        refusal: Refusal::Vrid,
+    };
+    assert_eq!(
+        line(Effect::Remark { router: None, remark }),
+        "advert from 192.0.2.2 refused: no virtual router here has its VRID"
+    );
+}

@@ -1,1 +1,106 @@
+use std::collections::BTreeMap;
 
+use super::{render, span};
+use crate::ingress::control::status::{
+    Address, Counters, Daemon, Group, Instance, Master, ReceivePath, Script, Status,
+};
+use crate::proto::{ScriptState, State};
+
+fn status() -> Status {
+    Status {
+        daemon: Daemon {
+            version: "0.1.0".to_owned(),
+            pid: 42,
+            uptime_ms: 303_000,
+            config_file: "/etc/keepalived/keepalived.conf".into(),
+            notifications_dropped: 0,
+        },
+        instances: vec![Instance {
+            name: "VI_1".to_owned(),
+            vrid: 133,
+            interface: "bond0".to_owned(),
+            state: State::Backup,
+            since_ms: 12_345,
+            reason: "started".to_owned(),
+            priority_configured: 100,
+            priority_effective: 90,
+            master: Some(Master {
+                address: "20.31.250.11".parse().unwrap(),
+                priority: 100,
+                last_advert_ms: 417,
+            }),
+            master_down_us: 3_609_375,
+            interval_ms: 1000,
+            receive_path: ReceivePath::XdpNative,
+            addresses: vec![Address {
+                address: "20.31.250.13".parse().unwrap(),
+                prefix: 32,
+                interface: "bond0".to_owned(),
+                present: false,
+            }],
+            counters: Counters {
+                adverts_received: 301,
+                refused: BTreeMap::from([("checksum".to_owned(), 2), ("ttl".to_owned(), 1)]),
+                ..Counters::default()
+            },
+        }],
+        groups: vec![Group {
+            name: "VG_1".to_owned(),
+            state: None,
+            members: vec!["VI_1".to_owned(), "VI_2".to_owned()],
+        }],
+        scripts: vec![Script {
+            name: "monitor_service".to_owned(),
+            state: Some(ScriptState::Failing),
+        }],
+        refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
+    }
+}
+
+#[test]
+fn text_for_people() {
+    let expected = "\
+vrrp-daemon 0.1.0, pid 42, up 5 m 03 s, /etc/keepalived/keepalived.conf
+
+INSTANCE  VRID  INTERFACE  STATE   SINCE  PRIO  MASTER        RECEIVE
+VI_1      133   bond0      BACKUP  12 s   90    20.31.250.11  xdp-native
+
+VI_1: BACKUP: started
+  priority 90 (configured 100), advert every 1000 ms, Master_Down_Interval 3609.375 ms
+  Master 20.31.250.11 with priority 100, last advert 417 ms ago
+  20.31.250.13/32 on bond0: absent
+  adverts: 0 sent, 0 failed, 301 received; Master 0 times, released 0 times
+  refused: checksum 2, ttl 1
+
+group VG_1: (members differ), members VI_1 VI_2
+script monitor_service: FAILING
+refused, for no virtual router of ours: vrid 3
+";
+    assert_eq!(render(&status()), expected);
+}
+
+#[test]
+fn json_names_are_stable() {
+    let json = serde_json::to_value(status()).unwrap();
+    assert_eq!(json["instances"][0]["state"], "BACKUP");
+    assert_eq!(json["instances"][0]["receive_path"], "xdp-native");
+    assert_eq!(json["instances"][0]["master"]["last_advert_ms"], 417);
+    assert_eq!(json["instances"][0]["addresses"][0]["present"], false);
+    assert_eq!(json["instances"][0]["counters"]["refused"]["checksum"], 2);
+    assert_eq!(json["scripts"][0]["state"], "failing");
+    assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status());
+}
+
+#[test]
+fn spans_have_two_units_at_most() {
+    for (millis, expected) in [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (59_999, "59 s"),
+        (60_000, "1 m 00 s"),
+        (7_500_000, "2 h 05 m"),
+        (273_600_000, "3 d 04 h"),
+    ] {
+        assert_eq!(span(millis), expected);
+    }
+}
