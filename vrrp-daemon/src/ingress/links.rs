@@ -1,8 +1,9 @@
 //! Watches interfaces and addresses, and tells what changed for our virtual routers.
 //!
-//! Two rtnetlink connections: one hears events, the other asks for everything, at the start and whenever
-//! events were lost. Events that arrive during such a dump are applied after it: each says how a thing is
-//! now, so the last one is right whatever the dump already knew.
+//! A socket hears events, and a connection beside it asks for everything: at the start, and whenever events
+//! were lost. Events that arrive while it asks are applied after the answer: each says how a thing is now,
+//! so the last one is right whatever the answer already knew. What was queued before a loss is thrown away:
+//! the event that would have overruled it may be the lost one.
 
 mod table;
 
@@ -10,11 +11,11 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::stream::{Stream, StreamExt, TryStreamExt};
+use futures_util::stream::{Stream, TryStreamExt};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::SocketAddr;
-use rtnetlink::{Handle, MulticastGroup, new_connection, new_multicast_connection};
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use rtnetlink::{Handle, MulticastGroup, new_connection};
 use tokio::sync::mpsc;
 use vrrp_common::wire::ethernet::Mac;
 
@@ -59,21 +60,18 @@ pub enum LinkEvent {
 /// The kernel cannot be asked or listened to.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// No netlink socket.
+    /// No netlink socket, or it broke.
     #[error("cannot watch interfaces: {0}")]
     Open(#[from] io::Error),
     /// The kernel refused to list interfaces or addresses.
     #[error("cannot list interfaces and addresses: {0}")]
     Dump(#[from] rtnetlink::Error),
-    /// The connection ended.
-    #[error("the kernel's event stream ended")]
-    Ended,
 }
 
 /// Pause before a broken connection is made anew.
 const RETRY: Duration = Duration::from_millis(200);
-
-type Messages = futures_util::stream::BoxStream<'static, (NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
+/// What the kernel puts into one datagram of events at most.
+const INBOX: usize = 32 * 1024;
 
 /// Watch until the receiver of `events` is dropped. To be spawned on a runtime: at best not the protocol
 /// thread's, since asking the kernel can wait for its routing lock. When the queue is full this waits, and
@@ -100,40 +98,119 @@ async fn watch(
     events: &mpsc::Sender<LinkEvent>,
     synced_once: &mut bool,
 ) -> Result<(), LinkError> {
-    let groups = [
-        MulticastGroup::Link,
-        MulticastGroup::Ipv4Ifaddr,
-        MulticastGroup::Ipv6Ifaddr,
-    ];
-    let (listening, _handle, messages) = new_multicast_connection(&groups)?;
-    let (asking, handle, _) = new_connection()?;
-    let _tasks = [Task(tokio::spawn(listening)), Task(tokio::spawn(asking))];
-    let mut messages: Messages = messages.boxed();
+    let mut listener = Listener::open()?;
+    let (connection, handle, _) = new_connection()?;
+    let _task = Task(tokio::spawn(connection));
 
     let mut stale = true;
     loop {
         if stale {
+            listener.discard()?;
             resync(table, &handle).await?;
             if !deliver(table, events).await || events.send(LinkEvent::Synced).await.is_err() {
                 return Ok(());
             }
             *synced_once = true;
         }
-        let next = tokio::select! {
+        stale = tokio::select! {
             () = events.closed() => return Ok(()),
-            next = messages.next() => next,
+            heard = listener.hear() => heard?.is_lost(),
         };
-        let Some((message, _)) = next else {
-            return Err(LinkError::Ended);
-        };
-        stale = matches!(message.payload, NetlinkPayload::Overrun(_));
-        if let NetlinkPayload::InnerMessage(message) = message.payload {
+        for message in listener.messages() {
             table.apply(&message);
-            if !deliver(table, events).await {
-                return Ok(());
-            }
+        }
+        if !deliver(table, events).await {
+            return Ok(());
         }
     }
+}
+
+/// A socket that the kernel tells what happens. It is read only as fast as its events are taken, so nothing
+/// but the kernel's own buffer can fill up.
+struct Listener {
+    socket: TokioSocket,
+    inbox: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Events,
+    Lost,
+}
+
+impl Heard {
+    fn is_lost(self) -> bool {
+        self == Self::Lost
+    }
+}
+
+impl Listener {
+    fn open() -> io::Result<Self> {
+        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+        ];
+        let groups = groups.map(|group| 1 << (group as u32 - 1));
+        socket
+            .socket_mut()
+            .bind(&SocketAddr::new(0, groups.iter().sum()))?;
+        Ok(Self {
+            socket,
+            inbox: Vec::with_capacity(INBOX),
+        })
+    }
+
+    /// Wait for events. Nothing is lost if this is dropped while it waits.
+    async fn hear(&mut self) -> io::Result<Heard> {
+        self.inbox.clear();
+        match self.socket.recv(&mut self.inbox).await {
+            Ok(()) => Ok(Heard::Events),
+            Err(error) if overrun(&error) => Ok(Heard::Lost),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = RouteNetlinkMessage> {
+        let mut rest = self.inbox.as_slice();
+        std::iter::from_fn(move || {
+            loop {
+                let length = u32::from_ne_bytes(*rest.first_chunk()?);
+                let length = usize::try_from(length).ok().filter(|length| *length > 0)?;
+                let message = NetlinkMessage::deserialize(rest.get(..length)?);
+                rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+                // A message that our parser does not know is no reason to miss the others.
+                if let Ok(NetlinkMessage {
+                    payload: NetlinkPayload::InnerMessage(message),
+                    ..
+                }) = message
+                {
+                    return Some(message);
+                }
+            }
+        })
+    }
+
+    /// Throw away what is queued.
+    fn discard(&mut self) -> io::Result<()> {
+        loop {
+            self.inbox.clear();
+            match self.socket.socket_ref().recv(&mut self.inbox, 0) {
+                Ok(_) => {}
+                Err(error) if overrun(&error) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.inbox.clear();
+        Ok(())
+    }
+}
+
+/// The kernel had no room for an event.
+fn overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
 /// Ask for everything.
