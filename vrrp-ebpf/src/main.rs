@@ -1,3 +1,72 @@
-//! The XDP program.
+//! The XDP program: judges, stamps and counts adverts before the network stack sees them.
+//!
+//! ```text
+//! frame ─► classify ─► judge ─► report ─► one exit that counts
+//!             │ not protocol 112: XDP_PASS at once
+//! ```
+//!
+//! | verdict | action |
+//! |---|---|
+//! | accepted | stamped, put into the ring, consumed (`XDP_DROP`) |
+//! | refused, for a virtual router of ours | `XDP_DROP` |
+//! | not ours, or not for the kernel to judge | `XDP_PASS`, untouched |
+//!
+//! The rules are `vrrp_common`'s, the same that the daemon applies to the raw socket. Mastership is never
+//! decided here, and a filter is not authentication.
 #![no_std]
 #![no_main]
+#![deny(unsafe_code)]
+
+mod classify;
+mod cursor;
+mod judge;
+mod maps;
+mod object;
+mod report;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use vrrp_common::abi::Verdict;
+
+use crate::classify::Class;
+
+/// With `frags`, or a device with a large MTU could not have the program.
+#[xdp(frags)]
+fn vrrp(context: XdpContext) -> u32 {
+    program(&context)
+}
+
+#[inline(always)]
+fn program(context: &XdpContext) -> u32 {
+    match classify::frame(context) {
+        Class::Other => XDP_PASS,
+        Class::Unsound => finish(context, Verdict::NotJudged, XDP_PASS),
+        Class::Vrrp(packet) => match judge::packet(packet) {
+            Ok(accepted) => {
+                let action = accepted.action();
+                report::accepted(accepted);
+                finish(context, Verdict::Accepted, action)
+            }
+            Err(verdict @ Verdict::Refused(_)) => finish(context, verdict, XDP_DROP),
+            Err(verdict) => finish(context, verdict, XDP_PASS),
+        },
+    }
+}
+
+/// The only way out for protocol 112.
+#[inline(always)]
+fn finish(context: &XdpContext, verdict: Verdict, action: u32) -> u32 {
+    maps::count(verdict.counter());
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(context, "vrrp: verdict {} action {}", verdict.counter(), action);
+    #[cfg(not(feature = "log"))]
+    let _ = context;
+    action
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the verifier would refuse the endless loop.
+    loop {}
+}

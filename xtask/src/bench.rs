@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             ("keepalived again", Program::keepalived()?),
         ]
     } else {
-        build::run()?;
+        build::run(build::Args::RELEASE)?;
         [
             ("keepalived", Program::keepalived()?),
             ("vrrp-daemon", Program::release()?),

@@ -56,7 +56,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     setup::run(setup::Args::default())?;
     let program = match args.daemon {
         Player::Ours => {
-            build::run()?;
+            build::run(build::Args::RELEASE)?;
             Program::ours()?
         }
         Player::Keepalived => Program::keepalived()?,

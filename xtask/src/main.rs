@@ -24,7 +24,7 @@ enum Verb {
     /// Find or install what building and testing need
     Setup(setup::Args),
     /// Build the XDP program and the daemon with it embedded
-    Build,
+    Build(build::Args),
     /// Two hosts, four addresses, a master that dies: watch the takeover
     Demo(demo::Args),
     /// Run all tests
@@ -38,7 +38,7 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Setup(args) => setup::run(args),
-        Verb::Build => build::run(),
+        Verb::Build(args) => build::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Bench(args) => bench::run(args),

@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     };
     let all = (|| {
         part("setup", &mut || setup::run(setup::Args::default()))?;
-        part("build", &mut build::run)?;
+        part("build", &mut || build::run(build::Args::default()))?;
         part("tests", &mut cargo_test)?;
         if args.full {
             part("demo", &mut || xtask(&["demo"]))?;

@@ -1,1 +1,18 @@
-//! (to be written)
+//! The XDP path: the program that judges and stamps adverts before the network stack, its maps, and the
+//! devices it is attached to.
+//!
+//! Everything here lives as long as the process: programs, maps and links are file descriptors, nothing is
+//! pinned, so nothing stays behind after `kill -9`. Whatever fails, the raw sockets still hear every advert;
+//! each error says in one line why, and what would help.
+
+mod attach;
+mod events;
+mod loader;
+mod maps;
+mod object;
+
+pub use attach::{AttachError, Attached, Mode};
+pub use events::Event;
+pub use loader::{XdpError, XdpPath};
+pub use maps::{Counters, MapsError, Place, Seen};
+pub use object::embedded;
