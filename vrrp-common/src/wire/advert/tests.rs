@@ -363,6 +363,7 @@ fn address_lists_are_compared_in_any_order() {
     assert!(!advert.lists(&[a, b, d]));
     assert!(!advert.lists(&[a, b, c, d]));
     assert!(!advert.lists(&[a, b, b]), "an address twice is not two addresses");
+    assert!(!advert.lists(&[a, b, c, c]), "nor are three addresses four");
     assert!(!advert.lists(&[]));
 }
 
