@@ -10,7 +10,7 @@
 //! | Active | [`State::Master`] |
 //! | (none) | [`State::Fault`]: something tracked without a weight is down |
 //!
-//! The contract of [`Vrrp`](router::Vrrp), in the manner of quinn-proto: hand over one input, carry out the
+//! The contract of [`Vrrp`], in the manner of quinn-proto: hand over one input, carry out the
 //! effects **in their order**, and only then hand over the next. `now` never goes backwards. A spurious
 //! [`Input::Tick`] does nothing.
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
