@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use vrrp_tests::lab::{Daemon, Duo, Program, Settings, Side, Stamp, root_or_skip, until};
 
 const VIP: std::net::Ipv4Addr = Settings::ADDRESS;
@@ -142,4 +143,31 @@ fn a_stalled_backup_does_not_take_over_from_a_master_that_lives() {
     }
     assert_eq!(duo.b.sent(stalled), []);
     duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
+}
+
+/// The parent starts the protocol process again, as keepalived's does; nothing is left on both hosts.
+#[test]
+fn a_killed_protocol_process_is_started_again() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (_a, _b) = settle(&duo).unwrap();
+    let protocol =
+        || -> anyhow::Result<i32> { Ok(duo.a.host.read("/run/keepalived_vrrp.pid")?.trim().parse()?) };
+    let first = protocol().unwrap();
+    let killed = Stamp::now();
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    until("the protocol process is another", LIMIT, || {
+        Ok(protocol().is_ok_and(|pid| pid != first))
+    })
+    .unwrap();
+    duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
+    duo.a.await_adverts(5, Stamp::now(), LIMIT).unwrap();
+    assert!(
+        duo.a
+            .heard(killed)
+            .iter()
+            .all(|(_, advert)| advert.priority == 100)
+    );
 }

@@ -121,7 +121,8 @@ impl Program {
     }
 }
 
-/// A running daemon. All of its host's processes are killed when this is dropped, unless it was let go.
+/// A running daemon. All of its host's processes are killed when this is dropped, unless it was let go. When
+/// a failing test drops it, it shows what it logged.
 #[derive(Debug)]
 pub struct Daemon {
     host: Host,
@@ -307,6 +308,10 @@ impl Drop for Daemon {
             let killed = self.host.namespace().kill_all();
             let _reaped = child.wait();
             reap(&killed);
+            if std::thread::panicking() {
+                let log = self.log().unwrap_or_default();
+                eprintln!("-- host {}, {}:\n{log}", self.host.name(), self.log);
+            }
         }
     }
 }

@@ -4,14 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::capture::{Capture, Direction};
-use super::daemon::Daemon;
 use super::frame::{Advert, Frame};
 use super::host::Host;
 use super::switch::{Lab, Port};
 use super::wait::{Stamp, until};
 
-/// Hosts A (192.0.2.1) and B (192.0.2.2), each with `eth0`. When it is dropped by a failing test it shows
-/// what the daemons logged.
+/// Hosts A (192.0.2.1) and B (192.0.2.2), each with `eth0`.
 #[derive(Debug)]
 pub struct Duo {
     /// Host A.
@@ -47,22 +45,6 @@ impl Duo {
             b: Side::new(&lab, "B", Ipv4Addr::new(192, 0, 2, 2))?,
             _lab: lab,
         })
-    }
-}
-
-impl Drop for Duo {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        for side in [&self.a, &self.b] {
-            for log in Daemon::LOGS {
-                let text = side.host.read(log).unwrap_or_default();
-                if !text.is_empty() {
-                    eprintln!("-- host {}, {log}:\n{text}", side.host.name());
-                }
-            }
-        }
     }
 }
 

@@ -147,26 +147,37 @@ impl Namespace {
             .collect()
     }
 
-    /// SIGKILL for every process inside, until none is left. Answers who was killed: their parents still
-    /// have to reap them.
+    /// SIGKILL for every process inside, all at once as when a machine loses its power: they are stopped
+    /// first, so that none has time to act on the death of another. Answers who was killed: their parents
+    /// still have to reap them.
     pub fn kill_all(&self) -> Vec<Pid> {
-        let mut killed = Vec::new();
-        // A process that forks while it is being killed leaves a child for the next round.
+        let mut stopped: Vec<Pid> = Vec::new();
+        // A process that forks while the others are being stopped leaves a child for the next round.
         for _ in 0..100 {
-            // A zombie has left its namespaces and is not among them.
-            let alive = self.processes();
-            if alive.is_empty() {
+            let new: Vec<Pid> = self
+                .processes()
+                .into_iter()
+                .filter(|pid| !stopped.contains(pid))
+                .collect();
+            if new.is_empty() {
                 break;
             }
-            for pid in alive {
-                let _gone_already = kill(pid, Signal::SIGKILL);
-                if !killed.contains(&pid) {
-                    killed.push(pid);
-                }
+            for &pid in &new {
+                let _gone_already = kill(pid, Signal::SIGSTOP);
+            }
+            stopped.extend(new);
+        }
+        for &pid in &stopped {
+            let _gone_already = kill(pid, Signal::SIGKILL);
+        }
+        // A dying process leaves its namespaces a moment later; a zombie has left them.
+        for _ in 0..1_000 {
+            if self.processes().is_empty() {
+                break;
             }
             thread::yield_now();
         }
-        killed
+        stopped
     }
 
     /// Leave name and processes where they are when this value goes.
