@@ -329,7 +329,8 @@ fn reap(killed: &[Pid]) {
 }
 
 /// The workspace's `target`.
-fn target_dir() -> PathBuf {
+#[must_use]
+pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
         PathBuf::from,

@@ -5,7 +5,6 @@
 //! counted, and the count is logged as soon as there is room.
 
 mod sink;
-mod stamp;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ pub mod caps;
 pub mod clock;
 pub mod filter;
 pub mod interface;
+pub mod local_time;
 pub mod netlink;
 pub mod packet_sock;
 pub mod process;

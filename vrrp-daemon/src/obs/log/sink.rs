@@ -12,8 +12,8 @@ use std::time::Duration;
 use libsystemd::logging::{Priority, journal_send};
 use tracing::Level;
 
-use super::stamp::Stamp;
 use super::{Record, Settings};
+use crate::sys::local_time::Stamp;
 
 /// A syslogd that does not read is waited for this long per line, once.
 const SEND_PATIENCE: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Local time for log lines.
+//! Wall-clock time as people read it in log lines.
 
 #![allow(unsafe_code, reason = "local time is known to the C library alone")]
 
@@ -9,7 +9,8 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// A point in local time.
-pub(super) struct Stamp {
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
     year: i32,
     month: i32,
     day: i32,
@@ -20,7 +21,9 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn local(at: SystemTime) -> Self {
+    /// `at` in the time zone of this host.
+    #[must_use]
+    pub fn local(at: SystemTime) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = libc::time_t::try_from(since.as_secs()).unwrap_or(0);
         // SAFETY: all zeros is a valid `tm`; both pointers are valid for the call.
@@ -41,7 +44,8 @@ impl Stamp {
     }
 
     /// RFC 3164's form, `Nov  3 09:05:07`.
-    pub(super) fn syslog(&self) -> String {
+    #[must_use]
+    pub fn syslog(&self) -> String {
         let month = usize::try_from(self.month)
             .ok()
             .and_then(|month| MONTHS.get(month))
@@ -53,7 +57,8 @@ impl Stamp {
     }
 
     /// `2026-11-03 09:05:07.000123`
-    pub(super) fn precise(&self) -> String {
+    #[must_use]
+    pub fn precise(&self) -> String {
         format!(
             "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
             self.year,

@@ -1,0 +1,234 @@
+//! The parent process with a stand-in for the protocol process: started, signalled, killed, started again.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+use vrrp_daemon::runtime::supervisor::{Plan, Supervisor};
+
+/// Where the process that plays the parent finds its files; set by the tests that start it.
+const DIRECTORY: &str = "SVC_SUPERVISOR_DIR";
+
+/// Says that it is ready, logs the signals it gets, and ends on SIGTERM.
+const PROTOCOL_PROCESS: &str = r#"#!/bin/sh
+exec 2>/dev/null
+dir=$2
+trap 'echo TERM >> $dir/log; exit 0' TERM
+trap 'echo HUP >> $dir/log' HUP
+trap 'echo USR1 >> $dir/log' USR1
+test "$1" = --child || exit 9
+test -e $dir/bad-config && exit 2
+echo $$ >> $dir/pids
+printf 1 >&0
+while :; do sleep 0.02; done
+"#;
+
+/// Not a test of its own: the parent process, when one of the tests below starts this program again.
+#[test]
+fn the_parent_process() {
+    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else {
+        return;
+    };
+    let plan = Plan {
+        program: Some(directory.join("protocol.sh")),
+        args: vec![directory.clone().into_os_string()],
+        daemonize: false,
+        respawn: true,
+        ignore_sigint: false,
+        pid_file: directory.join("parent.pid"),
+    };
+    let code = match Supervisor::prepare(plan) {
+        Ok(supervisor) => supervisor.run().expect("the parent runs"),
+        Err(error) => {
+            fs::write(directory.join("error"), error.to_string()).expect("writing the error");
+            1
+        }
+    };
+    std::process::exit(i32::from(code));
+}
+
+struct Lab {
+    directory: PathBuf,
+    manager: UnixDatagram,
+    parent: Child,
+}
+
+impl Lab {
+    fn start(name: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let directory = std::env::temp_dir().join(format!("vrrp-svc-{name}-{}", std::process::id()));
+        fs::create_dir(&directory).expect("a fresh directory");
+        // Written by another process: see ETXTBSY in execve(2).
+        let written = Command::new("/bin/sh")
+            .args([
+                "-c",
+                "printf '%s' \"$1\" > \"$2\" && chmod 755 \"$2\"",
+                "write",
+                PROTOCOL_PROCESS,
+            ])
+            .arg(directory.join("protocol.sh"))
+            .status();
+        assert!(written.expect("running a shell").success());
+        prepare(&directory);
+        let manager = UnixDatagram::bind(directory.join("notify")).expect("a socket like systemd's");
+        manager
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a timeout");
+        let parent = Self::parent(&directory);
+        Self {
+            directory,
+            manager,
+            parent,
+        }
+    }
+
+    /// The real parent blocks signals before it has threads. Here the test framework has made some by then,
+    /// so the process inherits a mask in which they are blocked.
+    fn parent(directory: &Path) -> Child {
+        let mask: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGCHLD]
+            .into_iter()
+            .collect();
+        mask.thread_block().expect("blocking signals");
+        let parent = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "the_parent_process", "--nocapture"])
+            .env(DIRECTORY, directory)
+            .env("NOTIFY_SOCKET", directory.join("notify"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        mask.thread_unblock().expect("unblocking signals");
+        parent.expect("starting the parent")
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.join(name)).unwrap_or_default()
+    }
+
+    /// Process id of the `number`th protocol process, once it is there.
+    fn protocol_process(&self, number: usize) -> Pid {
+        self.until(|lab| lab.read("pids").lines().count() >= number);
+        let pids = self.read("pids");
+        let pid = pids.lines().nth(number - 1).expect("as many lines");
+        Pid::from_raw(pid.parse().expect("a number"))
+    }
+
+    fn signal_parent(&self, signal: Signal) {
+        let pid = i32::try_from(self.parent.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).expect("signalling the parent");
+    }
+
+    fn told_manager(&self) -> String {
+        let mut buffer = [0; 256];
+        let length = self.manager.recv(&mut buffer).expect("a message to the manager");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    fn until(&self, mut condition: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !condition(self) {
+            assert!(
+                Instant::now() < deadline,
+                "waited too long; log: {:?}",
+                self.read("log")
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn ends(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.parent.try_wait().expect("waiting") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the parent does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.parent.kill();
+        let _ = self.parent.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn signals_are_handed_on_and_a_stop_is_a_stop() {
+    let mut lab = Lab::start("stop", |_| {});
+    lab.protocol_process(1);
+    assert_eq!(lab.told_manager(), "READY=1\n");
+    assert_eq!(lab.read("parent.pid"), format!("{}\n", lab.parent.id()));
+    lab.signal_parent(Signal::SIGHUP);
+    lab.until(|lab| lab.read("log") == "HUP\n");
+    lab.signal_parent(Signal::SIGUSR1);
+    lab.until(|lab| lab.read("log") == "HUP\nUSR1\n");
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends(), Some(0));
+    assert_eq!(lab.told_manager(), "STOPPING=1\n");
+    assert_eq!(lab.read("log"), "HUP\nUSR1\nTERM\n");
+    assert_eq!(lab.read("pids").lines().count(), 1);
+    assert!(!lab.directory.join("parent.pid").exists());
+}
+
+#[test]
+fn a_killed_protocol_process_is_started_again() {
+    let mut lab = Lab::start("respawn", |_| {});
+    let first = lab.protocol_process(1);
+    let killed = Instant::now();
+    kill(first, Signal::SIGKILL).expect("killing it");
+    let second = lab.protocol_process(2);
+    assert_ne!(first, second);
+    // It had lived for less than a minute, so there was a pause.
+    assert!(
+        killed.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        killed.elapsed()
+    );
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends(), Some(0));
+}
+
+#[test]
+fn a_stop_during_the_pause_is_heard() {
+    let mut lab = Lab::start("pause", |_| {});
+    kill(lab.protocol_process(1), Signal::SIGKILL).expect("killing it");
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends().map(|code| code < 2), Some(true));
+    assert_eq!(lab.read("pids").lines().count(), 1);
+}
+
+#[test]
+fn a_bad_configuration_is_not_tried_again() {
+    let mut lab = Lab::start("config", |directory| {
+        fs::write(directory.join("bad-config"), "").expect("writing")
+    });
+    assert_eq!(lab.ends(), Some(2));
+    assert_eq!(lab.read("pids"), "");
+}
+
+#[test]
+fn a_killed_parent_takes_the_protocol_process_along_cleanly() {
+    let lab = Lab::start("orphan", |_| {});
+    lab.protocol_process(1);
+    lab.signal_parent(Signal::SIGKILL);
+    lab.until(|lab| lab.read("log") == "TERM\n");
+}
+
+#[test]
+fn a_second_daemon_is_told_of_the_first() {
+    let lab = Lab::start("twice", |_| {});
+    lab.protocol_process(1);
+    let mut second = Lab::parent(&lab.directory);
+    assert_eq!(second.wait().expect("waiting").code(), Some(1));
+    let error = lab.read("error");
+    assert!(
+        error.contains(&format!("belongs to process {}, which runs", lab.parent.id())),
+        "{error}"
+    );
+}
