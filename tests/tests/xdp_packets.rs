@@ -6,22 +6,22 @@
 use std::net::IpAddr;
 
 use aya::programs::{TestRun, TestRunOptions};
-use nix::time::{ClockId, clock_gettime};
 use vrrp_common::abi::MAX_PDU;
-use vrrp_common::id::{Family, Priority, Version, Vrid};
-use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::id::Version;
+use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::{self, Datagram};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ethernet::{self, EtherType};
 use vrrp_common::wire::ladder::{IP_PROTOCOL, Peer, Refusal, Rules, Sources, TtlRange};
 use vrrp_common::wire::{ipv4, ipv6};
-use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, V3Checksum, VirtualRouter};
+use vrrp_daemon::proto::model::{Transport, VirtualRouter};
 use vrrp_daemon::proto::{Model, RouterId};
-use vrrp_daemon::xdp::{Counters, Place, XdpPath, embedded};
+use vrrp_daemon::xdp::{Counters, Place, XdpPath};
 use vrrp_tests::lab::root_or_skip;
 
 mod packets;
 
+use packets::bench::{monotonic, object_or_skip, router};
 use packets::{Frame, hex, summed};
 
 /// `BPF_PROG_TEST_RUN` hands frames in as if they came from the loopback device.
@@ -127,45 +127,6 @@ fn model() -> (Model, Vec<Place>) {
         },
         places,
     )
-}
-
-fn router(vrid: u8, version: Version, interval: u16, auth: Auth, transport: Transport) -> VirtualRouter {
-    let family = match &transport {
-        Transport::Multicast {
-            group: IpAddr::V6(_), ..
-        } => Family::V6,
-        _ => Family::V4,
-    };
-    VirtualRouter {
-        name: format!("VI_{vrid}"),
-        link: LinkId(0),
-        vrid: Vrid::new(vrid).unwrap(),
-        version,
-        family,
-        priority: Priority(100),
-        interval: Centis::new(interval).unwrap(),
-        initially_master: false,
-        preempt: Preempt::Never,
-        down_adverts: 3,
-        auth,
-        transport,
-        v3_checksum: V3Checksum::PseudoHeader,
-        addresses: Vec::new(),
-        excluded: Vec::new(),
-        track: Vec::new(),
-        track_primary: true,
-        announce: Announce {
-            repeat: 5,
-            delay: Nanos::from_secs(5),
-            refresh: Nanos::ZERO,
-            refresh_repeat: 1,
-            lower_repeat: 5,
-            lower_delay: Nanos::from_secs(5),
-        },
-        advert_on_lower: true,
-        advert_on_higher: false,
-        group: None,
-    }
 }
 
 fn v2_pass() -> Frame {
@@ -545,6 +506,14 @@ fn passed() -> Vec<Row> {
     ]
 }
 
+/// An event, to keep.
+#[derive(Debug)]
+struct Told {
+    router: u16,
+    pdu: Vec<u8>,
+    at: MonoNanos,
+}
+
 /// The program, loaded and told of [`model`].
 struct Bench {
     xdp: XdpPath,
@@ -584,15 +553,20 @@ impl Bench {
     }
 
     /// What the program did, from its action, its counters and the ring, which must tell one story.
-    fn observe(&mut self, frame: &[u8]) -> (u32, Fate, Option<(u16, Vec<u8>, MonoNanos)>) {
+    fn observe(&mut self, frame: &[u8]) -> (u32, Fate, Option<Told>) {
         let before = self.counters();
         let (action, _) = self.run(frame, 1);
         let after = self.counters();
         let mut events = Vec::new();
-        self.xdp
-            .drain(|event| events.push((event.router.unwrap().0, event.datagram.pdu.to_vec(), event.at)));
+        self.xdp.drain(|event| {
+            events.push(Told {
+                router: event.router.unwrap().0,
+                pdu: event.datagram.pdu.to_vec(),
+                at: event.at,
+            });
+        });
         let mut fates = Vec::new();
-        fates.extend((after.accepted > before.accepted).then(|| Fate::Accepted(events[0].0)));
+        fates.extend((after.accepted > before.accepted).then(|| Fate::Accepted(events[0].router)));
         fates.extend((after.not_ours > before.not_ours).then_some(Fate::NotOurs));
         fates.extend((after.not_judged > before.not_judged).then_some(Fate::NotJudged));
         for refusal in Refusal::ALL {
@@ -680,23 +654,6 @@ fn agree(kernel: Fate, daemon: Fate) -> bool {
     }
 }
 
-/// The XDP program in the daemon. Without it there is nothing to test, which is a fault where all must run.
-fn object_or_skip() -> Option<&'static [u8]> {
-    let object = embedded();
-    if object.is_none() {
-        let told = "the daemon was built without the XDP program: run `cargo xtask build` first";
-        let demanded = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        assert!(!demanded("REQUIRE_ROOT") && !demanded("CI"), "{told}");
-        eprintln!("skipped: {told}");
-    }
-    object
-}
-
-fn monotonic() -> MonoNanos {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
-    MonoNanos(u64::try_from(now.tv_sec() * 1_000_000_000 + now.tv_nsec()).unwrap())
-}
-
 #[test]
 fn every_row_meets_its_fate() {
     let Some(mut bench) = Bench::new() else {
@@ -713,7 +670,7 @@ fn every_row_meets_its_fate() {
         };
         assert_eq!(action, expected_action, "{what}");
         if let Fate::Accepted(router) = fate {
-            let (to, pdu, at) = event.expect(what);
+            let Told { router: to, pdu, at } = event.expect(what);
             assert_eq!(to, router, "{what}");
             assert!(
                 frame.windows(pdu.len()).any(|window| window == pdu) && pdu.len() >= 12,
@@ -787,7 +744,7 @@ fn a_captured_packet_is_accepted_whole() {
     frame.extend(hex(V2_PASS));
     let (action, fate, event) = bench.observe(&frame);
     assert_eq!((action, fate), (XDP_DROP, Fate::Accepted(0)));
-    assert_eq!(event.unwrap().1, hex(V2_PASS));
+    assert_eq!(event.unwrap().pdu, hex(V2_PASS));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Builds frames byte by byte, also wrong ones. Shares no code with what is tested.
 
+pub(crate) mod bench;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// `02:…:02 <- 02:…:01`: the program does not look at who a frame is for.

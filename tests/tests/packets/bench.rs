@@ -1,0 +1,74 @@
+//! What the tests of the XDP program share besides frames.
+
+use std::net::IpAddr;
+
+use nix::time::{ClockId, clock_gettime};
+use vrrp_common::id::{Family, Priority, Version, Vrid};
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::auth::Auth;
+use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, V3Checksum, VirtualRouter};
+use vrrp_daemon::xdp::embedded;
+
+/// A virtual router of which only what the kernel judges by matters.
+pub(crate) fn router(
+    vrid: u8,
+    version: Version,
+    interval: u16,
+    auth: Auth,
+    transport: Transport,
+) -> VirtualRouter {
+    let family = match &transport {
+        Transport::Multicast {
+            group: IpAddr::V6(_), ..
+        } => Family::V6,
+        _ => Family::V4,
+    };
+    VirtualRouter {
+        name: format!("VI_{vrid}"),
+        link: LinkId(0),
+        vrid: Vrid::new(vrid).unwrap(),
+        version,
+        family,
+        priority: Priority(100),
+        interval: Centis::new(interval).unwrap(),
+        initially_master: false,
+        preempt: Preempt::Never,
+        down_adverts: 3,
+        auth,
+        transport,
+        v3_checksum: V3Checksum::PseudoHeader,
+        addresses: Vec::new(),
+        excluded: Vec::new(),
+        track: Vec::new(),
+        track_primary: true,
+        announce: Announce {
+            repeat: 5,
+            delay: Nanos::from_secs(5),
+            refresh: Nanos::ZERO,
+            refresh_repeat: 1,
+            lower_repeat: 5,
+            lower_delay: Nanos::from_secs(5),
+        },
+        advert_on_lower: true,
+        advert_on_higher: false,
+        group: None,
+    }
+}
+
+/// The XDP program in the daemon. Without it there is nothing to test, which is a fault where all must run.
+pub(crate) fn object_or_skip() -> Option<&'static [u8]> {
+    let object = embedded();
+    if object.is_none() {
+        let told = "the daemon was built without the XDP program: run `cargo xtask build` first";
+        let demanded = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        assert!(!demanded("REQUIRE_ROOT") && !demanded("CI"), "{told}");
+        eprintln!("skipped: {told}");
+    }
+    object
+}
+
+/// CLOCK_MONOTONIC.
+pub(crate) fn monotonic() -> MonoNanos {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
+    MonoNanos(u64::try_from(now.tv_sec() * 1_000_000_000 + now.tv_nsec()).unwrap())
+}
