@@ -44,7 +44,7 @@ fn shown(host: &Host) -> BTreeMap<IpAddr, Value> {
 }
 
 /// Add an address to bond0 with the daemon's mark, as its writer would (`ip` of 2022 knows no `proto`).
-fn add_marked(host: &Host, address: &str, prefix: u8) {
+pub(crate) fn add_marked(host: &Host, address: &str, prefix: u8) {
     let add = |ifindex| Wanted {
         ifindex,
         address: ip(address),

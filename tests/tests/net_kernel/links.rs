@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::thread;
 
 use tokio::sync::mpsc::{Receiver, channel};
+use vrrp_common::id::Priority;
 use vrrp_daemon::ingress::links::{self, LinkEvent};
 use vrrp_daemon::proto::LinkState;
 use vrrp_daemon::proto::model::{LinkId, Model, RouterId, Transport};
 use vrrp_tests::lab::{Host, root_or_skip};
 
+use super::addresses::add_marked;
 use super::model::{BOND0, FIRST, LIMIT, cable, ip, lab, model, router, unicast};
 
 /// A monitor at work inside a host. It ends when this is dropped.
@@ -300,4 +302,22 @@ fn lost_events_are_made_good() {
     };
     assert!(told.contains(&source_gone), "{} events", told.len());
     assert!(told.contains(&removed), "{} events", told.len());
+}
+
+/// An owner's address is the interface's own, and a good source, unless this daemon put it there.
+#[test]
+fn an_owner_sends_from_its_own_address() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &[]);
+    let mut owner = router(51, &["192.0.2.1", "192.0.2.2"]);
+    owner.priority = Priority::OWNER;
+    let model = model(vec![owner]);
+    let mut monitor = Monitor::start(&a.host, &model, 64);
+    assert!(monitor.until(LinkState::Up, None).is_some());
+    add_marked(&a.host, "192.0.2.1", 32);
+    run(&a.host, "addr add 192.0.2.2/24 dev bond0");
+    monitor.until(LinkState::Up, Some("192.0.2.2"));
 }

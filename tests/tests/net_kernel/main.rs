@@ -5,5 +5,6 @@
 
 mod addresses;
 mod adverts;
+mod judge;
 mod links;
 mod model;
