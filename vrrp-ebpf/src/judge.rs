@@ -76,9 +76,12 @@ fn advert(packet: Packet, rules: &'static RouterRules) -> Result<Accepted, Verdi
     };
     let head = Head::read(head).map_err(Verdict::Refused)?;
 
+    // Word by word: a copy of the whole becomes a call of `memmove`, which compares pointers, which takes
+    // CAP_PERFMON.
+    let [a, b, c, d] = header.source;
     let peer = maps::peer(&PeerKey {
         slot: rules.slot,
-        source: header.source,
+        source: [a, b, c, d],
     });
     let (min, max) = match (&peer, rules.flags & RouterRules::CHECK_SOURCE) {
         (_, 0) => (rules.ttl_min, rules.ttl_max),
