@@ -1,0 +1,417 @@
+//! Several engines on a virtual clock and a bad network. Everything follows from the seed.
+
+mod host;
+mod network;
+mod random;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use vrrp_common::id::{Family, Priority, Version, Vrid};
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::auth::Auth;
+use vrrp_daemon::proto::model::{
+    Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport, V3Checksum,
+    VirtualRouter,
+};
+use vrrp_daemon::proto::{Effect, Input, LinkId, LinkState, Reason, RouterId, ScriptId, ScriptState, State};
+
+pub(crate) use host::Host;
+use host::{address, router};
+use network::{Flight, Network};
+pub(crate) use random::Random;
+
+/// How the hosts of one simulation are configured.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// One for each host.
+    pub(crate) priorities: Vec<u8>,
+    /// One virtual router on each; several are one sync group.
+    pub(crate) segments: usize,
+    pub(crate) interval: Centis,
+    pub(crate) preempt: Preempt,
+    /// The kernel is silent about unchanged adverts.
+    pub(crate) silent: bool,
+    /// Lateness of waking.
+    pub(crate) lateness: Nanos,
+    pub(crate) delay: Nanos,
+    pub(crate) jitter: Nanos,
+}
+
+/// A change of state, with what the host had heard before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) at: MonoNanos,
+    pub(crate) host: usize,
+    pub(crate) segment: usize,
+    pub(crate) to: State,
+    pub(crate) reason: Reason,
+    /// Arrival of the last advert that the host had to respect, if any since it came up.
+    pub(crate) respected: Option<MonoNanos>,
+}
+
+pub(crate) struct Sim {
+    pub(crate) plan: Plan,
+    pub(crate) now: MonoNanos,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) network: Network,
+    pub(crate) random: Random,
+    /// Hosts whose cable to a segment is out.
+    pub(crate) unplugged: BTreeSet<(usize, usize)>,
+    pub(crate) changes: Vec<Change>,
+    respected: Vec<Vec<Option<MonoNanos>>>,
+    /// Since when a segment has two Masters.
+    split_since: Vec<Option<MonoNanos>>,
+    /// The longest time two hosts held a segment's addresses, since it was last cleared.
+    pub(crate) longest_split: Nanos,
+    /// A moment at which a segment had no Master, since it was last cleared.
+    pub(crate) orphaned: Option<MonoNanos>,
+}
+
+pub(crate) fn model(plan: &Plan, host: usize) -> Model {
+    let group = (plan.segments > 1).then_some(GroupId(0));
+    let routers = (0..plan.segments).map(|segment| VirtualRouter {
+        name: format!("VI_{segment}"),
+        link: LinkId(u16::try_from(segment).unwrap()),
+        vrid: Vrid::new(51).unwrap(),
+        version: Version::V3,
+        family: Family::V4,
+        priority: Priority(plan.priorities[host]),
+        interval: plan.interval,
+        initially_master: false,
+        preempt: plan.preempt,
+        down_adverts: 3,
+        auth: Auth::None,
+        transport: Transport::Multicast {
+            group: IpAddr::from([224, 0, 0, 18]),
+            source: None,
+        },
+        v3_checksum: V3Checksum::PseudoHeader,
+        addresses: Vec::new(),
+        excluded: Vec::new(),
+        track: vec![Track {
+            object: TrackObject::Script(ScriptId(0)),
+            weight: 0,
+            reverse: false,
+        }],
+        track_primary: true,
+        announce: Announce {
+            repeat: 5,
+            delay: Nanos::from_secs(5),
+            refresh: Nanos::ZERO,
+            refresh_repeat: 1,
+            lower_repeat: 5,
+            lower_delay: Nanos::from_secs(5),
+        },
+        advert_on_lower: true,
+        advert_on_higher: false,
+        group,
+    });
+    let members = (0..plan.segments)
+        .map(|segment| RouterId(u16::try_from(segment).unwrap()))
+        .collect();
+    Model {
+        links: (0..plan.segments)
+            .map(|segment| format!("eth{segment}"))
+            .collect(),
+        routers: routers.collect(),
+        groups: group
+            .map(|_| SyncGroup {
+                name: "VG".to_owned(),
+                members,
+                track: Vec::new(),
+                keep_weights: false,
+            })
+            .into_iter()
+            .collect(),
+        scripts: vec![Script {
+            name: "check".to_owned(),
+        }],
+    }
+}
+
+impl Sim {
+    pub(crate) fn new(seed: u64, plan: Plan) -> Self {
+        let now = MonoNanos(1_000_000_000);
+        let mut sim = Self {
+            now,
+            hosts: (0..plan.priorities.len())
+                .map(|host| Host::new(host, model(&plan, host), plan.silent, now))
+                .collect(),
+            network: Network::new(plan.delay, plan.jitter),
+            random: Random::new(seed),
+            unplugged: BTreeSet::new(),
+            changes: Vec::new(),
+            respected: vec![vec![None; plan.segments]; plan.priorities.len()],
+            split_since: vec![None; plan.segments],
+            longest_split: Nanos::ZERO,
+            orphaned: None,
+            plan,
+        };
+        for host in 0..sim.hosts.len() {
+            let effects = sim.hosts[host].boot(now);
+            sim.carry_out(host, &effects);
+        }
+        sim
+    }
+
+    /// Times of the interval.
+    pub(crate) fn intervals(&self, count: u64) -> Nanos {
+        self.plan.interval.nanos().times(count)
+    }
+
+    /// Let time pass.
+    pub(crate) fn run(&mut self, span: Nanos) {
+        let end = self.now + span;
+        loop {
+            let wake = self
+                .hosts
+                .iter()
+                .enumerate()
+                .filter_map(|(index, host)| Some((host.next_wake()?, index)))
+                .min();
+            let arrival = self.network.next_arrival();
+            match (arrival, wake) {
+                (Some(at), wake) if at <= end && wake.is_none_or(|(wakes, _)| at <= wakes) => {
+                    self.now = at;
+                    self.deliver();
+                }
+                (_, Some((at, host))) if at <= end => {
+                    self.now = at.max(self.now);
+                    self.wake(host);
+                }
+                (_, _) => break,
+            }
+        }
+        self.now = end;
+        self.observe();
+    }
+
+    fn deliver(&mut self) {
+        while let Some(flight) = self.network.arrived(self.now) {
+            let Flight {
+                from,
+                to,
+                segment,
+                priority,
+                ..
+            } = flight;
+            if self.unplugged.contains(&(from, segment)) || self.unplugged.contains(&(to, segment)) {
+                continue;
+            }
+            self.note(to, segment, priority);
+            if self.hosts[to].arrive(&flight) {
+                let lateness = Nanos(self.random.below(self.plan.lateness.0 + 1));
+                let at = self.now + lateness;
+                let wakes = &mut self.hosts[to].wakes;
+                *wakes = Some(wakes.map_or(at, |wakes| wakes.min(at)));
+            }
+        }
+    }
+
+    /// What a Backup has to respect, kept apart from the engine's own opinion.
+    fn note(&mut self, to: usize, segment: usize, priority: Priority) {
+        let ours = Priority(self.plan.priorities[to]);
+        let respected = &mut self.respected[to][segment];
+        if priority.is_release() {
+            *respected = None;
+        } else if priority >= ours || self.plan.preempt == Preempt::Never {
+            *respected = Some(self.now);
+        }
+    }
+
+    fn wake(&mut self, host: usize) {
+        self.hosts[host].stopped_until = None;
+        self.hosts[host].wakes = None;
+        let effects = self.hosts[host].wake(self.now);
+        self.carry_out(host, &effects);
+    }
+
+    pub(crate) fn feed(&mut self, host: usize, input: Input) {
+        // A stopped host learns of it when it wakes.
+        self.hosts[host].told.push_back(input);
+        if self.hosts[host]
+            .stopped_until
+            .is_none_or(|until| until <= self.now)
+        {
+            self.wake(host);
+        } else {
+            self.hosts[host].wakes.get_or_insert(self.now);
+        }
+    }
+
+    fn carry_out(&mut self, host: usize, effects: &[Effect]) {
+        for effect in effects {
+            match *effect {
+                Effect::Send { router, priority } => self.send(host, usize::from(router.0), priority),
+                Effect::Acquire { router, .. } => self.hosts[host].holds[usize::from(router.0)] = true,
+                Effect::Release { router } => self.hosts[host].holds[usize::from(router.0)] = false,
+                Effect::Transition {
+                    router, to, reason, ..
+                } => {
+                    let segment = usize::from(router.0);
+                    let respected = self.respected[host][segment];
+                    self.changes.push(Change {
+                        at: self.now,
+                        host,
+                        segment,
+                        to,
+                        reason,
+                        respected,
+                    });
+                }
+                Effect::Announce { .. } | Effect::Notify { .. } | Effect::Remark { .. } => {}
+            }
+        }
+        let lateness = Nanos(self.random.below(self.plan.lateness.0 + 1));
+        self.hosts[host].wakes = self.hosts[host]
+            .vrrp
+            .next_deadline()
+            .map(|at| at.max(self.now) + lateness);
+        self.observe();
+    }
+
+    fn send(&mut self, host: usize, segment: usize, priority: Priority) {
+        if self.unplugged.contains(&(host, segment)) {
+            return;
+        }
+        for to in (0..self.hosts.len()).filter(|&to| to != host) {
+            self.network.carry(
+                &mut self.random,
+                self.now,
+                (host, to, segment),
+                priority,
+                self.plan.interval,
+            );
+        }
+    }
+
+    /// Look at who holds what, after every step of every host.
+    fn observe(&mut self) {
+        for segment in 0..self.plan.segments {
+            let holders = self.hosts.iter().filter(|host| host.holds[segment]).count();
+            if holders == 0 {
+                self.orphaned = Some(self.now);
+            }
+            if let Some(since) = self.split_since[segment] {
+                self.longest_split = self.longest_split.max(self.now.since(since));
+            }
+            self.split_since[segment] = (holders > 1).then(|| self.split_since[segment].unwrap_or(self.now));
+        }
+        for host in &self.hosts {
+            let states = host.states();
+            let masters = states.iter().filter(|state| **state == State::Master).count();
+            assert!(
+                masters == 0 || masters == states.len(),
+                "a group that is half Master: {states:?}"
+            );
+            let held: Vec<_> = states.iter().map(|state| *state == State::Master).collect();
+            assert_eq!(
+                held, host.holds,
+                "addresses held without being Master, or the reverse"
+            );
+        }
+    }
+
+    /// Hosts that hold the addresses of a segment.
+    pub(crate) fn masters(&self, segment: usize) -> Vec<usize> {
+        (0..self.hosts.len())
+            .filter(|&host| self.hosts[host].holds[segment])
+            .collect()
+    }
+
+    /// Begin to measure splits and gaps from here.
+    pub(crate) fn clear_measures(&mut self) {
+        self.longest_split = Nanos::ZERO;
+        self.orphaned = None;
+        self.split_since.fill(None);
+    }
+
+    pub(crate) fn unplug(&mut self, host: usize, segment: usize) {
+        self.unplugged.insert((host, segment));
+        self.feed(
+            host,
+            Input::Link {
+                link: LinkId(u16::try_from(segment).unwrap()),
+                state: LinkState::Down,
+            },
+        );
+    }
+
+    pub(crate) fn plug(&mut self, host: usize, segment: usize) {
+        self.unplugged.remove(&(host, segment));
+        self.feed(
+            host,
+            Input::Link {
+                link: LinkId(u16::try_from(segment).unwrap()),
+                state: LinkState::Up,
+            },
+        );
+    }
+
+    pub(crate) fn script(&mut self, host: usize, state: ScriptState) {
+        self.feed(
+            host,
+            Input::Script {
+                script: ScriptId(0),
+                state,
+            },
+        );
+    }
+
+    /// `kill -9`, and a supervisor that starts it again at once: the addresses are gone, no priority 0.
+    pub(crate) fn crash(&mut self, host: usize) {
+        self.hosts[host] = Host::new(host, model(&self.plan, host), self.plan.silent, self.now);
+        self.respected[host].fill(None);
+        let effects = self.hosts[host].boot(self.now);
+        self.carry_out(host, &effects);
+        let unplugged: Vec<_> = self
+            .unplugged
+            .iter()
+            .copied()
+            .filter(|(whose, _)| *whose == host)
+            .collect();
+        for (host, segment) in unplugged {
+            self.unplug(host, segment);
+        }
+    }
+
+    /// A whole host is cut off, or joined again, without any cable knowing.
+    pub(crate) fn isolate(&mut self, host: usize, segment: usize, cut: bool) {
+        for other in (0..self.hosts.len()).filter(|&other| other != host) {
+            for pair in [(host, other, segment), (other, host, segment)] {
+                if cut {
+                    self.network.cut.insert(pair);
+                } else {
+                    self.network.cut.remove(&pair);
+                }
+            }
+        }
+    }
+
+    /// Everything is well again from now on.
+    pub(crate) fn heal(&mut self) {
+        self.network.cut.clear();
+        self.network.loss = 0;
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].stopped_until.take().is_some() {
+                self.wake(host);
+            }
+            self.script(host, ScriptState::Passing);
+            for segment in 0..self.plan.segments {
+                self.plug(host, segment);
+            }
+        }
+    }
+
+    /// The status line of every host, for a failure's message.
+    pub(crate) fn describe(&self) -> String {
+        let lines = self.hosts.iter().enumerate().map(|(index, host)| {
+            let sources: Vec<_> = (0..host.segments)
+                .map(|segment| (address(index, segment), host.vrrp.status(router(segment))))
+                .collect();
+            format!("host {index}: {sources:?}")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
