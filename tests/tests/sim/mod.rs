@@ -59,7 +59,7 @@ pub(crate) struct Sim {
     /// Hosts whose cable to a segment is out.
     pub(crate) unplugged: BTreeSet<(usize, usize)>,
     pub(crate) changes: Vec<Change>,
-    respected: Vec<Vec<Option<MonoNanos>>>,
+    respected: Vec<Vec<Option<(usize, MonoNanos)>>>,
     /// Since when a segment has two Masters.
     split_since: Vec<Option<MonoNanos>>,
     /// The longest time two hosts held a segment's addresses, since it was last cleared.
@@ -199,7 +199,7 @@ impl Sim {
             if self.unplugged.contains(&(from, segment)) || self.unplugged.contains(&(to, segment)) {
                 continue;
             }
-            self.note(to, segment, priority);
+            self.note(to, from, segment, priority);
             if self.hosts[to].arrive(&flight) {
                 let lateness = Nanos(self.random.below(self.plan.lateness.0 + 1));
                 let at = self.now + lateness;
@@ -210,13 +210,17 @@ impl Sim {
     }
 
     /// What a Backup has to respect, kept apart from the engine's own opinion.
-    fn note(&mut self, to: usize, segment: usize, priority: Priority) {
+    fn note(&mut self, to: usize, from: usize, segment: usize, priority: Priority) {
         let ours = Priority(self.plan.priorities[to]);
+        if !matches!(self.hosts[to].states()[segment], State::Backup | State::Master) {
+            return;
+        }
         let respected = &mut self.respected[to][segment];
         if priority.is_release() {
-            *respected = None;
+            // Only the Master itself can release us from it.
+            *respected = respected.filter(|(source, _)| *source != from);
         } else if priority >= ours || self.plan.preempt == Preempt::Never {
-            *respected = Some(self.now);
+            *respected = Some((from, self.now));
         }
     }
 
@@ -250,7 +254,11 @@ impl Sim {
                     router, to, reason, ..
                 } => {
                     let segment = usize::from(router.0);
-                    let respected = self.respected[host][segment];
+                    if matches!(to, State::Init | State::Fault) {
+                        // Whatever is heard there, the full wait begins afterwards.
+                        self.respected[host][segment] = None;
+                    }
+                    let respected = self.respected[host][segment].map(|(_, at)| at);
                     self.changes.push(Change {
                         at: self.now,
                         host,

@@ -103,7 +103,7 @@ impl Backup {
 
     /// An advert by the rules of RFC 9568 §6.4.2, with two exceptions for the sake of a living Master: one
     /// older than the last of the same sender moves nothing, and priority 0 counts only from the Master we
-    /// know. (A router that stops with an old Master's addresses still in hand would otherwise start a second
+    /// follow, while there is one. (A router that stops with an old Master's addresses still in hand would otherwise start a second
     /// election under the first Master's nose.)
     pub(super) fn hears(&mut self, config: &VirtualRouter, ours: Priority, heard: &Heard) -> Option<Remark> {
         let (source, priority) = (heard.source, heard.priority);
@@ -113,7 +113,7 @@ impl Backup {
         let lower_since = self.lower_since.unwrap_or(heard.at);
         match election::as_backup(priority, ours, config.preempt, lower_since, heard.at) {
             AsBackup::Released => {
-                if self.current().is_none_or(|master| master.source == source) {
+                if self.followed.is_none_or(|master| master.source == source) {
                     let skew = timers::skew(config.version, ours, self.interval);
                     // Never later than before: repeated zeros must not keep everybody waiting.
                     self.down_at = self.down_at.min(heard.at + skew);
@@ -202,7 +202,7 @@ impl Backup {
     pub(super) fn reason_to_take_over(&self, interval: Nanos) -> Reason {
         if self.released {
             Reason::MasterReleased {
-                master: self.current().map(|seen| seen.source),
+                master: self.followed.or(self.overruled).map(|seen| seen.source),
             }
         } else if let Some(lower) = self.overruled {
             Reason::Preempted {

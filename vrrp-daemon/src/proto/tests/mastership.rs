@@ -383,6 +383,10 @@ fn a_strangers_release_starts_no_election() {
     bench.hear(ms(1_000), R0, HIGH, 150);
     bench.hear(ms(1_100), R0, LOW, 0);
     assert_eq!(bench.deadline(), Some(us(4_609_375)));
+    // Nor that of one that was heard as Master just now, and lost.
+    bench.hear(ms(1_200), R0, LOW, 50);
+    bench.hear(ms(1_300), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(4_609_375)));
     // With no Master known, anybody's will do.
     let mut bench = Bench::backup(router(100));
     bench.hear(ms(1_000), R0, LOW, 0);
