@@ -11,10 +11,10 @@ mod sim;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use sim::{Plan, Random, Sim};
+use sim::{Change, Plan, Random, Sim};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_daemon::proto::model::Preempt;
-use vrrp_daemon::proto::{ScriptState, State};
+use vrrp_daemon::proto::{Reason, ScriptState, State};
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
@@ -196,6 +196,8 @@ fn a_dead_master_is_replaced_in_time_and_nopreempt_keeps_it_so() {
             "{:?}",
             sim.plan
         );
+        let silence = |change: &Change| matches!(change.reason, Reason::MasterDown { master: Some(_), .. });
+        assert!(sim.changes.iter().all(silence), "{:?}", sim.changes);
         // 3 intervals and the skew of priority 150, 106/256, after an advert at most one interval before.
         let last = sim.changes.last().unwrap().at;
         let master_down = sim.plan.interval.nanos().0 * (3 * 256 + 106) / 256;
