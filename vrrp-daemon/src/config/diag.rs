@@ -225,17 +225,26 @@ pub(super) struct Sink {
     diagnostics: Vec<Diagnostic>,
     /// Findings that are told once however often they occur, by their key.
     merged: Vec<(String, usize)>,
+    errors: usize,
+    remarks: usize,
     left_out: usize,
 }
 
-/// Findings kept, errors aside: a file that is not a configuration at all has one on every line.
+/// Errors kept, and other findings: a file that is not a configuration at all has one on every line.
 const KEPT: usize = 1_000;
 /// Further places kept of a finding that is told once.
 const LISTED: usize = 32;
 
 impl Sink {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < KEPT || diagnostic.severity == Severity::Error {
+        // Apart from each other, so that an error is never lost among remarks.
+        let kept = if diagnostic.severity == Severity::Error {
+            &mut self.errors
+        } else {
+            &mut self.remarks
+        };
+        if *kept < KEPT {
+            *kept += 1;
             self.diagnostics.push(diagnostic);
         } else {
             self.left_out += 1;

@@ -470,7 +470,6 @@ impl Parser<'_, '_> {
             key,
             || {
                 Diagnostic::error(format!("{what} are not supported yet"))
-                    .remark(Remark::None)
                     .at(first.span, "")
                     .help("write the lines out by hand")
             },

@@ -5,6 +5,9 @@ use std::ops::Range;
 /// Largest file read. A configuration of 10 000 addresses has less than one megabyte.
 pub(super) const MAX_FILE_LEN: usize = 16 << 20;
 
+/// Bytes of a source line that are shown whole.
+const LONGEST_SHOWN: u32 = 800;
+
 /// One file of a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceId(u16);
@@ -199,6 +202,19 @@ impl Sources {
             .get(last + 1)
             .copied()
             .unwrap_or(offset(file.text.len()));
+        // Of a line that nobody can read, what stands around the span.
+        let (from, to) = if to - from > LONGEST_SHOWN {
+            let start = span.start.saturating_sub(LONGEST_SHOWN / 8).max(from);
+            let end = span
+                .end
+                .min(span.start + LONGEST_SHOWN / 2)
+                .saturating_add(LONGEST_SHOWN / 8)
+                .min(to);
+            let boundary = |at: u32| offset(file.text.floor_char_boundary(index(at)));
+            (boundary(start), boundary(end))
+        } else {
+            (from, to)
+        };
         let shown = file.text.get(index(from)..index(to)).unwrap_or("");
         let mut text = String::with_capacity(shown.len());
         let mut done = from;

@@ -1,13 +1,17 @@
 //! Whole files through the whole reader; a host that is made up answers what is asked of it.
 
 mod article;
+mod dumped;
+mod language;
+mod robust;
+mod severity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Loaded, Severity};
+use super::{Environment, Loaded, Severity, parse_str};
 
 /// A host in memory.
 #[derive(Default)]
@@ -78,4 +82,16 @@ fn said(loaded: &Loaded) -> Vec<String> {
             format!("{} {place} {}", severity(diagnostic.severity), diagnostic.message)
         })
         .collect()
+}
+
+/// Read a text on the article's host.
+fn read(text: &str) -> Loaded {
+    parse_str("test.conf", text, &host())
+}
+
+/// A text with one instance that has all it needs, and these lines besides.
+fn instance(lines: &str) -> String {
+    format!(
+        "vrrp_instance P {{\n interface d0\n virtual_router_id 51\n virtual_ipaddress {{\n 192.0.2.100\n }}\n{lines}\n}}\n"
+    )
 }

@@ -222,6 +222,7 @@ pub(super) fn guess(block: Block, word: &str) -> Option<Guess> {
     block
         .keywords()
         .iter()
+        .filter(|keyword| keyword.name.len().abs_diff(word.len()) <= tolerated)
         .map(|keyword| (distance(&lower, keyword.name), keyword.name))
         .filter(|(distance, _)| *distance <= tolerated)
         .min_by_key(|(distance, _)| *distance)

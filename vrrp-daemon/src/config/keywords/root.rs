@@ -131,8 +131,5 @@ pub(super) const TABLE: &[Keyword] = &[
     ),
     balancer("virtual_server"),
     balancer("virtual_server_group"),
-    balancer("real_server"),
-    balancer("sorry_server"),
     balancer("SSL"),
-    balancer("ssl"),
 ];
