@@ -326,3 +326,47 @@ mod pod {
     // SAFETY: see above.
     unsafe impl aya::Pod for super::PeerState {}
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::IpAddr;
+
+    use super::{COUNTER_SLOTS, RING_FULL_COUNTER, RecordHeader, Verdict, address, address_words};
+    use crate::id::Family;
+    use crate::wire::ladder::Refusal;
+
+    #[test]
+    fn addresses_lie_in_keys_as_they_lie_on_the_wire() {
+        let v4 = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!(
+            address_words(v4).map(u32::to_ne_bytes).as_flattened(),
+            [192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(address(Family::V4, address_words(v4)), v4);
+        let bytes = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        let v6 = IpAddr::from(bytes);
+        assert_eq!(address_words(v6).map(u32::to_ne_bytes).as_flattened(), bytes);
+        assert_eq!(address(Family::V6, address_words(v6)), v6);
+    }
+
+    #[test]
+    fn a_record_shorter_than_it_says_is_none() {
+        let mut record = [0; RecordHeader::LEN + 12];
+        record[52..54].copy_from_slice(&12_u16.to_ne_bytes());
+        let whole = RecordHeader::split(&record).map(|(header, pdu)| (header.pdu_len, pdu.len()));
+        assert_eq!(whole, Some((12, 12)));
+        assert_eq!(RecordHeader::split(&record[..RecordHeader::LEN + 11]), None);
+        assert_eq!(RecordHeader::split(&record[..RecordHeader::LEN - 1]), None);
+    }
+
+    /// The numbers are the order of the ladder, and no two verdicts share one.
+    #[test]
+    fn every_verdict_has_a_counter_of_its_own() {
+        for (number, refusal) in (0..).zip(Refusal::ALL) {
+            assert_eq!(Verdict::Refused(refusal).counter(), number);
+        }
+        let others = [Verdict::Accepted, Verdict::NotOurs, Verdict::NotJudged].map(Verdict::counter);
+        assert_eq!(others, [32, 33, 34]);
+        assert_eq!((RING_FULL_COUNTER, COUNTER_SLOTS), (35, 36));
+    }
+}
