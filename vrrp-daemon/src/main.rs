@@ -1,2 +1,158 @@
-//! `vrrp-daemon`.
-fn main() {}
+//! `vrrp-daemon`: reads the command line and the configuration, then is the parent process or the protocol
+//! process.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use vrrp_common::time::MonoNanos;
+use vrrp_daemon::cli::{self, Action, LogOptions, Options};
+use vrrp_daemon::config::{self, Host, Loaded, Severity};
+use vrrp_daemon::obs::log::{self, Guard, Settings};
+use vrrp_daemon::obs::phrase;
+use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
+use vrrp_daemon::runtime::driver::Observer;
+use vrrp_daemon::runtime::protocol;
+use vrrp_daemon::runtime::supervisor::{EXIT_CONFIG, Parent, Plan, Supervisor};
+
+/// keepalived's exit code for a command line that it does not understand, and for other failures.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let action = match cli::parse(std::env::args_os()) {
+        Ok(action) => action,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EXIT_FAILURE);
+        }
+    };
+    let result = match action {
+        Action::Print(text) => {
+            // A reader that left is no error.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            Ok(0)
+        }
+        Action::Test { config, output } => test(&config, output.as_deref()),
+        Action::Run(options) if options.child => protocol_process(&options),
+        Action::Run(options) => parent(&options),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("vrrp-daemon: {error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// `-t`: judge the configuration; nothing on the host is touched.
+fn test(path: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
+    let loaded = config::load(path, &Host);
+    match output {
+        Some(output) => std::fs::write(output, loaded.render(false))?,
+        None => eprint!("{}", loaded.render(std::io::stderr().is_terminal())),
+    }
+    Ok(config::exit_class(&loaded))
+}
+
+/// The parent: looks at the configuration once, so that a bad one is told where it was typed, and then keeps a
+/// protocol process running.
+fn parent(options: &Options) -> anyhow::Result<u8> {
+    let loaded = config::load(&options.config, &Host);
+    if loaded.config.is_none() {
+        eprint!("{}", loaded.render(std::io::stderr().is_terminal()));
+        eprintln!("vrrp-daemon: not started, nothing was changed; `vrrp-daemon -t` checks a configuration");
+        return Ok(EXIT_CONFIG);
+    }
+    let supervisor = Supervisor::prepare(Plan {
+        program: None,
+        args: std::env::args_os().skip(1).collect(),
+        daemonize: !options.foreground,
+        respawn: options.respawn,
+        ignore_sigint: options.ignore_sigint,
+        pid_file: options.pid_file.clone(),
+    })?;
+    let _log = start_log("Keepalived", &options.log)?;
+    Ok(supervisor.run()?)
+}
+
+/// The protocol process.
+fn protocol_process(options: &Options) -> anyhow::Result<u8> {
+    let parent = Parent::connect()?;
+    let _log = start_log("Keepalived_vrrp", &options.log)?;
+    let loaded = config::load(&options.config, &Host);
+    log_diagnostics(&loaded);
+    let Some(config) = loaded.config else {
+        return Ok(EXIT_CONFIG);
+    };
+    if config.global.virtual_servers > 0 {
+        tracing::warn!(
+            "{} virtual servers are NOT run by this daemon; run `keepalived -C` beside it",
+            config.global.virtual_servers
+        );
+    }
+    if options.dump_config {
+        for line in format!("{config:#?}").lines() {
+            tracing::info!("{line}");
+        }
+    }
+    let settings = protocol::Settings {
+        config_file: options.config.clone(),
+        pid_file: options.vrrp_pid_file.clone(),
+        control_socket: options.control_socket.clone(),
+        record: options.record.clone(),
+        ignore_sigint: options.ignore_sigint,
+        keep_addresses: !options.release_on_stop,
+    };
+    match protocol::run(config, &settings, Box::new(Words), || parent.ready()) {
+        Ok(()) => {
+            tracing::info!("Stopped");
+            Ok(0)
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Ok(if error.is_permanent() {
+                EXIT_CONFIG
+            } else {
+                EXIT_FAILURE
+            })
+        }
+    }
+}
+
+fn start_log(ident: &str, options: &LogOptions) -> anyhow::Result<Guard> {
+    log::init(Settings {
+        ident: ident.to_owned(),
+        console: options.console,
+        syslog: options.syslog.then_some(options.facility),
+        socket: Settings::SYSLOG_SOCKET.into(),
+        file: options.file.clone(),
+        flush: options.flush,
+        detail: options.detail,
+    })
+}
+
+fn log_diagnostics(loaded: &Loaded) {
+    for (severity, line) in loaded.lines() {
+        match severity {
+            Severity::Error => tracing::error!("{line}"),
+            Severity::Warning => tracing::warn!("{line}"),
+            Severity::Note => tracing::info!("{line}"),
+        }
+    }
+}
+
+/// What the protocol does, in words, to the log.
+struct Words;
+
+impl Observer for Words {
+    fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect) {
+        phrase::log(vrrp.model(), now, effect);
+    }
+
+    fn reason(&self, vrrp: &Vrrp, router: RouterId, now: MonoNanos) -> String {
+        vrrp.status(router)
+            .map(|status| phrase::reason(vrrp.model(), now, &status.reason))
+            .unwrap_or_default()
+    }
+}

@@ -45,13 +45,15 @@ pub enum LinkEvent {
         /// The address.
         address: Option<IpAddr>,
     },
-    /// A virtual address left its interface. For a Master that is somebody else's doing, to be undone; our
-    /// own releases are told too.
-    VipRemoved {
+    /// A virtual address came to its interface or left it, by our doing or somebody else's. One that a
+    /// Master loses is somebody else's doing, to be undone. After lost events, what is there is told again.
+    Vip {
         /// The virtual router.
         router: RouterId,
         /// The address.
         address: IpAddr,
+        /// Whether it is there now.
+        present: bool,
     },
     /// All that was there has been told (also after events were lost).
     Synced,

@@ -1,4 +1,18 @@
-//! (to be written)
+//! The only place where the protocol, what comes in and what goes out meet.
+//!
+//! | module | thread |
+//! |---|---|
+//! | [`supervisor`] | the parent process |
+//! | [`protocol`] | sets the protocol process up and takes it down |
+//! | [`driver`], [`kernel_path`], [`snapshot`] | the protocol thread |
+//! | [`service`] | the service thread |
+//! | [`recorder`] | a thread of its own, only with `--record` |
+
+pub mod driver;
+pub mod kernel_path;
 pub mod pidfile;
+pub mod protocol;
+pub mod recorder;
 pub mod service;
+pub mod snapshot;
 pub mod supervisor;

@@ -1,5 +1,6 @@
 //! The service thread: a second runtime, at normal priority, for everything that may take its time: tracked
-//! scripts, notify scripts, the control socket. The protocol thread holds [`Ports`] and never waits for it.
+//! scripts, notify scripts, the control socket, and the watch on interfaces (asking the kernel for a list can wait
+//! for its routing lock). The protocol thread holds [`Ports`] and never waits for it.
 
 use std::io;
 use std::path::Path;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::{Config, ScriptUser};
 use crate::effects::notify::{self, Notifier};
 use crate::ingress::control::{BindError, Control, ControlRequest};
+use crate::ingress::links::{self, LinkEvent};
 use crate::proto::{ScriptId, ScriptState};
 use crate::sys::sched;
 use crate::track::script::{Runner, Tracked};
@@ -23,6 +25,9 @@ pub const CHILD_WAIT: Duration = Duration::from_secs(5);
 const STOP_MARGIN: Duration = Duration::from_secs(3);
 /// Requests of control clients on their way to the protocol thread.
 const REQUESTS: usize = 32;
+/// News of interfaces and addresses on their way to the protocol thread. When it is full the watcher waits, and
+/// asks the kernel for what it missed meanwhile.
+const LINK_EVENTS: usize = 1024;
 
 /// The protocol thread's ends.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct Ports {
     pub notifier: Notifier,
     /// Requests of control clients.
     pub control: mpsc::Receiver<ControlRequest>,
+    /// Interfaces and their addresses; it ends when the kernel cannot be asked.
+    pub links: mpsc::Receiver<LinkEvent>,
 }
 
 /// The running service thread.
@@ -72,6 +79,8 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
     let (verdicts, scripts) = mpsc::channel(config.scripts.len().max(16) * 2);
     let (requests, control_requests) = mpsc::channel(REQUESTS);
     let (notifier, notify_runner) = notify::channel(config);
+    let (link_events, links) = mpsc::channel(LINK_EVENTS);
+    let model = config.model.clone();
     let (stop, stopping) = oneshot::channel();
     let (ending, ended) = channel();
     let tracked = tracked(config);
@@ -94,6 +103,11 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
                         tracing::warn!("control socket: {error}; vrrpctl will not work");
                     }
                 });
+                let watching = tokio::spawn(async move {
+                    if let Err(error) = links::run(model, link_events).await {
+                        tracing::error!("{error}");
+                    }
+                });
                 let (tell, told) = oneshot::channel::<()>();
                 let notifying = tokio::spawn(notify_runner.run_until(
                     async {
@@ -104,6 +118,7 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
                 // An error means that the `Service` was dropped: that is a stop too.
                 let _ = stopping.await;
                 control.abort();
+                watching.abort();
                 let _ = control.await;
                 drop(tell);
                 let (_, _) = tokio::join!(runner.stop(), notifying);
@@ -118,6 +133,7 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
         scripts,
         notifier,
         control: control_requests,
+        links,
     };
     Ok((service, ports))
 }

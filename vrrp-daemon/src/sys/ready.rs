@@ -1,10 +1,13 @@
 //! Several descriptors behind one: an epoll set, itself a descriptor that can be waited for.
+#![allow(unsafe_code, reason = "registering a descriptor with tokio")]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Most tokens that one [`ReadySet::poll`] reports; the rest stays for the next.
 pub const BATCH: usize = 32;
@@ -37,6 +40,16 @@ impl ReadySet {
     /// As `epoll_ctl(2)`.
     pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(self.0.delete(fd)?)
+    }
+
+    /// The set as a descriptor that a task of this runtime can wait for.
+    ///
+    /// # Errors
+    /// The runtime has no I/O driver, or the system no room.
+    pub fn into_async(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: `as_raw_fd` is that of the `Epoll` in here, always the same one, which nothing takes out and
+        // which is closed only when the `AsyncFd` drops the set.
+        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }.map_err(io::Error::from)
     }
 
     /// The tokens that are ready now; never waits.

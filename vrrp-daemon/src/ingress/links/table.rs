@@ -27,7 +27,8 @@ pub(super) struct Table {
     present: HashSet<(RouterId, IpAddr)>,
     /// `present` as it was before a resync.
     before: HashSet<(RouterId, IpAddr)>,
-    removed: Vec<(RouterId, IpAddr)>,
+    /// Virtual addresses that came (`true`) or went since the last report.
+    moved: Vec<(RouterId, IpAddr, bool)>,
     /// Something changed that links or sources depend on.
     dirty: bool,
 }
@@ -105,7 +106,7 @@ impl Table {
             addresses: HashMap::new(),
             present: HashSet::new(),
             before: HashSet::new(),
-            removed: Vec::new(),
+            moved: Vec::new(),
             dirty: true,
         }
     }
@@ -124,7 +125,8 @@ impl Table {
         let gone = mem::take(&mut self.before)
             .into_iter()
             .filter(|vip| !self.present.contains(vip));
-        self.removed.extend(gone);
+        self.moved
+            .extend(gone.map(|(router, address)| (router, address, false)));
     }
 
     /// Take in one message of the kernel.
@@ -178,7 +180,11 @@ impl Table {
     fn new_address(&mut self, entry: Entry) {
         let vips = self.vips_at(&entry);
         let source = self.may_be_source(&entry);
-        self.present.extend(vips);
+        for (router, address) in vips {
+            if self.present.insert((router, address)) {
+                self.moved.push((router, address, true));
+            }
+        }
         if !source {
             return;
         }
@@ -193,7 +199,7 @@ impl Table {
     fn del_address(&mut self, entry: &Entry) {
         for vip in self.vips_at(entry) {
             if self.present.remove(&vip) {
-                self.removed.push(vip);
+                self.moved.push((vip.0, vip.1, false));
             }
         }
         if let Some(known) = self.addresses.get_mut(&entry.ifindex) {
@@ -234,8 +240,12 @@ impl Table {
             self.changed_links(&mut events);
             self.changed_sources(&mut events);
         }
-        let removed = self.removed.drain(..);
-        events.extend(removed.map(|(router, address)| LinkEvent::VipRemoved { router, address }));
+        let moved = self.moved.drain(..);
+        events.extend(moved.map(|(router, address, present)| LinkEvent::Vip {
+            router,
+            address,
+            present,
+        }));
         events
     }
 

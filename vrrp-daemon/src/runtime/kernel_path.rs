@@ -1,0 +1,186 @@
+//! The XDP path as the driver sees it: there or not, and attached where the virtual routers' links are.
+//!
+//! Native, then generic, then raw sockets alone; each outcome is said once per interface. Whatever fails here,
+//! the raw sockets go on.
+
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use vrrp_common::time::MonoNanos;
+
+use crate::config::XdpMode;
+use crate::ingress::control::status::ReceivePath;
+use crate::ingress::judge::{Judge, Judged};
+use crate::proto::{LinkId, Model, RouterId};
+use crate::xdp::{self, Attached, Mode, Place, XdpPath};
+
+/// The XDP path, or its absence.
+#[derive(Debug)]
+pub struct KernelPath {
+    loaded: Option<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    path: XdpPath,
+    mode: Mode,
+    /// Same order as `model.routers`.
+    places: Vec<Place>,
+    /// Same order as `model.links`.
+    links: Vec<Option<u32>>,
+}
+
+impl KernelPath {
+    /// Load the program, unless the configuration says otherwise or the kernel does; then the raw sockets are
+    /// alone, and the log says why, once.
+    #[must_use]
+    pub fn load(model: &Model, mode: XdpMode) -> Self {
+        let mode = match mode {
+            XdpMode::Off => {
+                tracing::info!("XDP is off (vrrp_xdp off): adverts are received by raw sockets alone");
+                return Self { loaded: None };
+            }
+            XdpMode::Auto => Mode::Auto,
+            XdpMode::Native => Mode::Native,
+            XdpMode::Generic => Mode::Generic,
+        };
+        let object = xdp::embedded().ok_or(xdp::XdpError::NoObject);
+        match object.and_then(XdpPath::load) {
+            Ok(path) => Self {
+                loaded: Some(Loaded {
+                    path,
+                    mode,
+                    places: vec![Place::default(); model.routers.len()],
+                    links: vec![None; model.links.len()],
+                }),
+            },
+            Err(error) => {
+                tracing::warn!("adverts are received by raw sockets alone: {error}");
+                Self { loaded: None }
+            }
+        }
+    }
+
+    /// Readable while adverts wait in the ring; `None` without a program.
+    #[must_use]
+    pub fn ring(&self) -> Option<BorrowedFd<'_>> {
+        self.loaded.as_ref().map(|loaded| loaded.path.as_fd())
+    }
+
+    /// Judge what is in the ring by the same code as what the raw sockets bring.
+    pub fn drain(&mut self, judge: &Judge, sink: &mut impl FnMut(Judged)) {
+        let Some(Loaded { path, links, .. }) = &mut self.loaded else {
+            return;
+        };
+        path.drain(|event| {
+            let link = links.iter().position(|ifindex| *ifindex == Some(event.ifindex));
+            // An interface that went away while its advert was in the ring.
+            if let Some(link) = link.and_then(|link| u16::try_from(link).ok()) {
+                sink(judge.judge(LinkId(link), &event.datagram, event.at));
+            }
+        });
+    }
+
+    /// When the kernel last accepted an advert of `source` for `router`, also one that found the ring full.
+    #[must_use]
+    pub fn last_seen(&self, router: RouterId, source: IpAddr) -> Option<MonoNanos> {
+        let seen = self.loaded.as_ref()?.path.last_seen(router, source)?;
+        Some(seen.at)
+    }
+
+    /// An interface has this index now, or is gone: attach there, for the virtual routers on it.
+    pub fn set_link(&mut self, model: &Model, link: LinkId, ifindex: Option<u32>) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let Some(known) = loaded.links.get_mut(link.index()) else {
+            return;
+        };
+        let runs_here = model.routers.iter().any(|router| router.link == link);
+        if *known == ifindex || !runs_here {
+            return;
+        }
+        if let Some(gone) = *known {
+            loaded.path.detach(gone);
+        }
+        *known = ifindex;
+        for (router, place) in model.routers.iter().zip(&mut loaded.places) {
+            if router.link == link {
+                place.ifindex = ifindex;
+            }
+        }
+        // Rules first: a program without them would pass everything, which is harmless but useless.
+        loaded.configure(model);
+        if let Some(ifindex) = ifindex {
+            loaded.attach(ifindex, name(model, link));
+        }
+    }
+
+    /// A virtual router sends from this address now, which is where unicast adverts are sent to.
+    pub fn set_source(&mut self, model: &Model, router: RouterId, source: Option<IpAddr>) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let Some(place) = loaded.places.get_mut(router.index()) else {
+            return;
+        };
+        if place.source != source {
+            place.source = source;
+            loaded.configure(model);
+        }
+    }
+
+    /// `router` follows `source` now: keep its stamps.
+    pub fn follow(&mut self, router: RouterId, source: IpAddr) {
+        if let Some(loaded) = &mut self.loaded
+            && let Err(error) = loaded.path.follow(router, source)
+        {
+            tracing::warn!("{error}; stamps of {source} are not kept");
+        }
+    }
+
+    /// How adverts on this interface arrive.
+    #[must_use]
+    pub fn receive_path(&self, ifindex: Option<u32>) -> ReceivePath {
+        let loaded = self.loaded.as_ref().zip(ifindex);
+        match loaded.and_then(|(loaded, ifindex)| loaded.path.attached(ifindex)) {
+            Some(Attached::Native) => ReceivePath::XdpNative,
+            Some(Attached::Generic) => ReceivePath::XdpGeneric,
+            None => ReceivePath::Raw,
+        }
+    }
+
+    /// What the program counted; `None` without one.
+    #[must_use]
+    pub fn counters(&self) -> Option<xdp::Counters> {
+        self.loaded.as_ref()?.path.counters().ok()
+    }
+}
+
+impl Loaded {
+    fn configure(&mut self, model: &Model) {
+        match self.path.configure(model, &self.places, false) {
+            Ok(ambiguous) => {
+                for router in ambiguous {
+                    let name = model
+                        .routers
+                        .get(router.index())
+                        .map_or("?", |router| &router.name);
+                    tracing::debug!(
+                        "({name}) shares VRID and address with another instance: raw socket alone"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!("{error}; adverts go to the raw sockets"),
+        }
+    }
+
+    fn attach(&mut self, ifindex: u32, name: &str) {
+        match self.path.attach(ifindex, self.mode) {
+            Ok(attached) => {
+                tracing::info!("{name}: XDP attached ({attached}); the raw socket stays open beside it")
+            }
+            Err(error) => tracing::warn!("{name}: adverts are received by the raw socket alone: {error}"),
+        }
+    }
+}
+
+fn name(model: &Model, link: LinkId) -> &str {
+    model.links.get(link.index()).map_or("?", String::as_str)
+}

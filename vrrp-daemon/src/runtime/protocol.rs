@@ -1,0 +1,224 @@
+//! The protocol process from start to end: what is opened, in which order, and how it is taken down.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use vrrp_common::time::Nanos;
+
+use super::driver::{Driver, Observer, Parts};
+use super::kernel_path::KernelPath;
+use super::pidfile::{PidFile, PidFileError};
+use super::recorder::Recorder;
+use super::service::{self, Ports, ServiceError};
+use super::snapshot::Snapshots;
+use crate::config::Config;
+use crate::effects::addresses::{self, AddressWriter};
+use crate::effects::advert_tx::AdvertSender;
+use crate::ingress::judge::Judge;
+use crate::ingress::raw::RawReceiver;
+use crate::proto::Vrrp;
+use crate::sys::{caps, clock, interface, sched};
+
+/// Outcomes of the netlink writer on their way to the protocol thread.
+const REPORTS: usize = 1024;
+/// How long the removal of addresses may take at the end.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest that a real-time thread may compute without blocking once: a bug must not freeze the host.
+const REALTIME_BUDGET: Nanos = Nanos::from_millis(500);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configuration file, for the status.
+    pub config_file: PathBuf,
+    /// Pid file of this process.
+    pub pid_file: PathBuf,
+    /// Where `vrrpctl` connects.
+    pub control_socket: PathBuf,
+    /// Record every input there.
+    pub record: Option<PathBuf>,
+    /// SIGINT is not for us.
+    pub ignore_sigint: bool,
+    /// Leave the addresses where they are at the end (`-V`).
+    pub keep_addresses: bool,
+}
+
+/// The daemon cannot run. Each is one line that names the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An interface in the configuration does not exist; keepalived refuses to start, too.
+    #[error(
+        "(Line 0) Non-existent interface specified in configuration: {0}; correct the name, create the interface first, \
+         or say `dynamic_interfaces` in global_defs to wait for it"
+    )]
+    NoInterface(String),
+    /// A capability is missing.
+    #[error(transparent)]
+    Capability(#[from] caps::Missing),
+    /// The pid file.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    /// The service thread.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The recording.
+    #[error("cannot record to {}: {error}; name a file that can be written with --record", path.display())]
+    Record {
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Anything else that the system refused.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether starting again would end the same way: the configuration does not fit this host.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::NoInterface(_))
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::System { what, error }
+}
+
+/// Run the protocol until a signal ends it. `ready` is called once the election has begun.
+///
+/// # Errors
+/// [`StartError`]; nothing was changed on the host unless the text says so.
+pub fn run(
+    config: Config,
+    settings: &Settings,
+    observer: Box<dyn Observer>,
+    ready: impl FnOnce(),
+) -> Result<(), StartError> {
+    caps::check()?;
+    if !config.global.dynamic_interfaces
+        && let Some(missing) = config
+            .model
+            .links
+            .iter()
+            .find(|name| interface::index_of(name).is_none())
+    {
+        return Err(StartError::NoInterface(missing.clone()));
+    }
+    let _pid_file = PidFile::create(&settings.pid_file)?;
+    let recorder = match &settings.record {
+        None => None,
+        Some(path) => {
+            let recorder = Recorder::start(path, &config.model, clock::now());
+            Some(recorder.map_err(|error| StartError::Record {
+                path: path.clone(),
+                error,
+            })?)
+        }
+    };
+    remove_leftovers(&config);
+
+    let started = clock::now();
+    let (service, ports) = service::start(&config, &settings.control_socket)?;
+    let Ports {
+        scripts,
+        notifier,
+        control,
+        links,
+    } = ports;
+    let (report, reports) = mpsc::channel(REPORTS);
+    let writer = AddressWriter::spawn(&config.model, true, move |outcome| {
+        // Full only if the protocol thread is stuck; then nobody reads the log line either.
+        let _ = report.try_send(outcome);
+    })
+    .map_err(system("starting the netlink writer"))?;
+    go_real_time();
+
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(system("starting the protocol thread"))?;
+    let script_count = config.model.scripts.len();
+    let ended = runtime.block_on(async {
+        let model = config.model;
+        let parts = Parts {
+            judge: Judge::new(&model),
+            raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
+            kernel: KernelPath::load(&model, config.global.xdp),
+            sender: AdvertSender::new(&model),
+            links,
+            writer,
+            reports,
+            notifier,
+            scripts,
+            control,
+            recorder,
+            snapshots: Snapshots::new(settings.config_file.clone(), started, script_count),
+            observer,
+            start_at: started + config.global.startup_delay,
+            vrrp: Vrrp::new(model, started),
+        };
+        let driver = Driver::new(parts, settings.keep_addresses).map_err(system("making a timer"))?;
+        driver
+            .run(settings.ignore_sigint, ready)
+            .await
+            .map_err(system("waiting for events"))
+    });
+    let parts = ended?;
+    // The service thread need not be waited for at real-time priority.
+    let _ = sched::normal();
+    if !parts.writer.shutdown(RELEASE_PATIENCE) {
+        tracing::error!("addresses may have stayed behind: the kernel took too long; see `ip addr`");
+    }
+    drop(parts.notifier);
+    service.stop();
+    Ok(())
+}
+
+/// A crash may have left addresses behind, and no other router may be Master beside them.
+fn remove_leftovers(config: &Config) {
+    match addresses::remove_leftovers(&config.model) {
+        Err(error) => tracing::warn!("cannot look for addresses left over: {error}; see `ip addr`"),
+        Ok(leftovers) => {
+            for leftover in leftovers {
+                let addresses::Leftover {
+                    address,
+                    prefix,
+                    link,
+                    removed,
+                    ..
+                } = leftover;
+                match removed {
+                    Ok(()) => {
+                        tracing::info!("removed {address}/{prefix} on {link}, left over from an earlier run")
+                    }
+                    Err(errno) => tracing::error!(
+                        "{address}/{prefix} on {link} is left over from an earlier run and cannot be removed: {errno}; \
+                         remove it with `ip addr del`"
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Each refusal is one line; the daemon runs without.
+fn go_real_time() {
+    let steps = [
+        sched::lock_memory(),
+        sched::limit_realtime(REALTIME_BUDGET),
+        sched::fifo(sched::PROTOCOL_PRIORITY),
+    ];
+    for refused in steps.into_iter().filter_map(Result::err) {
+        tracing::info!("{refused}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The answer to `status`: one snapshot, made on the protocol thread, so that its parts agree.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use vrrp_common::time::MonoNanos;
+use vrrp_common::wire::ladder::Refusal;
+
+use super::driver::Observer;
+use super::kernel_path::KernelPath;
+use crate::ingress::control::status::{
+    Address, Counters, Daemon, Group, Instance, Master, Script, Status, by_name,
+};
+use crate::proto::model::VirtualRouter;
+use crate::proto::{RouterId, ScriptId, ScriptState, State, Vrrp};
+
+/// What a snapshot shows besides the protocol's own state.
+#[derive(Debug)]
+pub struct Snapshots {
+    config_file: PathBuf,
+    started: MonoNanos,
+    /// Last verdict on each script; same order as `model.scripts`.
+    scripts: Vec<Option<ScriptState>>,
+    /// Refused messages that named none of our virtual routers.
+    refused_elsewhere: [u64; Refusal::ALL.len()],
+}
+
+/// What only the driver holds.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The protocol.
+    pub vrrp: &'a Vrrp,
+    /// How adverts arrive.
+    pub kernel: &'a KernelPath,
+    /// Index of each link, same order as `model.links`.
+    pub ifindexes: &'a [Option<u32>],
+    /// Whether an address is on the host.
+    pub present: &'a dyn Fn(RouterId, IpAddr) -> bool,
+    /// Words.
+    pub observer: &'a dyn Observer,
+    /// Notifications that could not be queued.
+    pub notifications_dropped: u64,
+}
+
+impl Snapshots {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(config_file: PathBuf, started: MonoNanos, scripts: usize) -> Self {
+        Self {
+            config_file,
+            started,
+            scripts: vec![None; scripts],
+            refused_elsewhere: [0; Refusal::ALL.len()],
+        }
+    }
+
+    /// A script's verdict.
+    pub fn note_script(&mut self, script: ScriptId, state: ScriptState) {
+        if let Some(known) = self.scripts.get_mut(script.index()) {
+            *known = Some(state);
+        }
+    }
+
+    /// A refused message that named none of our virtual routers.
+    pub fn note_refused(&mut self, refusal: Refusal) {
+        let rungs = Refusal::ALL.iter().zip(&mut self.refused_elsewhere);
+        for (_, count) in rungs.filter(|(rung, _)| **rung == refusal) {
+            *count += 1;
+        }
+    }
+
+    /// The whole daemon, now.
+    #[must_use]
+    pub fn take(&self, now: MonoNanos, view: View<'_>) -> Status {
+        let model = view.vrrp.model();
+        let ids = (0..).map(RouterId);
+        Status {
+            daemon: Daemon {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                uptime_ms: now.since(self.started).as_millis(),
+                config_file: self.config_file.clone(),
+                notifications_dropped: view.notifications_dropped,
+            },
+            instances: ids
+                .zip(&model.routers)
+                .filter_map(|(id, router)| instance(now, view, id, router))
+                .collect(),
+            groups: model
+                .groups
+                .iter()
+                .map(|group| Group {
+                    name: group.name.clone(),
+                    state: shared_state(view.vrrp, &group.members),
+                    members: group
+                        .members
+                        .iter()
+                        .filter_map(|member| model.routers.get(member.index()))
+                        .map(|member| member.name.clone())
+                        .collect(),
+                })
+                .collect(),
+            scripts: model
+                .scripts
+                .iter()
+                .zip(&self.scripts)
+                .map(|(script, state)| Script {
+                    name: script.name.clone(),
+                    state: *state,
+                })
+                .collect(),
+            refused_elsewhere: self.refused_elsewhere(view.kernel),
+        }
+    }
+
+    /// Messages for none of our virtual routers: those the daemon met, and what the kernel refused for ours
+    /// (which the instances' own counters do not have, because the daemon never saw them).
+    fn refused_elsewhere(&self, kernel: &KernelPath) -> BTreeMap<String, u64> {
+        let mut refused = self.refused_elsewhere;
+        if let Some(counters) = kernel.counters() {
+            for (count, in_kernel) in refused.iter_mut().zip(counters.refused) {
+                *count += in_kernel;
+            }
+        }
+        by_name(&refused)
+    }
+}
+
+fn instance(now: MonoNanos, view: View<'_>, id: RouterId, router: &VirtualRouter) -> Option<Instance> {
+    let status = view.vrrp.status(id)?;
+    let link_name = |link: crate::proto::LinkId| {
+        let name = view.vrrp.model().links.get(link.index());
+        name.cloned().unwrap_or_default()
+    };
+    let ifindex = view.ifindexes.get(router.link.index()).copied().flatten();
+    Some(Instance {
+        name: router.name.clone(),
+        vrid: router.vrid.value(),
+        interface: link_name(router.link),
+        state: status.state,
+        since_ms: now.since(status.since).as_millis(),
+        reason: view.observer.reason(view.vrrp, id, now),
+        priority_configured: router.priority.0,
+        priority_effective: status.priority.0,
+        master: status
+            .master
+            .filter(|_| status.state != State::Master)
+            .map(|master| Master {
+                address: master.address,
+                priority: master.priority.0,
+                last_advert_ms: now.since(master.last).as_millis(),
+            }),
+        master_down_us: status.master_down.as_micros(),
+        interval_ms: router.interval.nanos().as_millis(),
+        receive_path: view.kernel.receive_path(ifindex),
+        addresses: router
+            .addresses
+            .iter()
+            .chain(&router.excluded)
+            .map(|address| Address {
+                address: address.address,
+                prefix: address.prefix,
+                interface: link_name(address.link),
+                present: (view.present)(id, address.address),
+            })
+            .collect(),
+        counters: Counters::from(&status.counters),
+    })
+}
+
+/// The state that all members are in, if it is one.
+fn shared_state(vrrp: &Vrrp, members: &[RouterId]) -> Option<State> {
+    let mut states = members
+        .iter()
+        .map(|member| vrrp.status(*member).map(|status| status.state));
+    let first = states.next()??;
+    states.all(|state| state == Some(first)).then_some(first)
+}
