@@ -150,9 +150,10 @@ impl Observer for Words {
         phrase::log(vrrp.model(), now, effect);
     }
 
-    fn reason(&self, vrrp: &Vrrp, router: RouterId, now: MonoNanos) -> String {
+    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String {
         vrrp.status(router)
-            .map(|status| phrase::reason(vrrp.model(), now, &status.reason))
+            // As it was told then: the evidence has not grown older since.
+            .map(|status| phrase::reason(vrrp.model(), status.since, &status.reason))
             .unwrap_or_default()
     }
 }

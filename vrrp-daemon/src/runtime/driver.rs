@@ -35,7 +35,7 @@ pub trait Observer {
     /// One effect, just carried out.
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect);
     /// Why a router is in its state, in words.
-    fn reason(&self, vrrp: &Vrrp, router: RouterId, now: MonoNanos) -> String;
+    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String;
 }
 
 /// Everything the protocol thread holds.

@@ -140,7 +140,7 @@ fn instance(now: MonoNanos, view: View<'_>, id: RouterId, router: &VirtualRouter
         interface: link_name(router.link),
         state: status.state,
         since_ms: now.since(status.since).as_millis(),
-        reason: view.observer.reason(view.vrrp, id, now),
+        reason: view.observer.reason(view.vrrp, id),
         priority_configured: router.priority.0,
         priority_effective: status.priority.0,
         master: status
