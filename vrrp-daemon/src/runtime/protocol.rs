@@ -141,7 +141,6 @@ pub fn run(
         let _ = report.try_send(outcome);
     })
     .map_err(system("starting the netlink writer"))?;
-    go_real_time();
 
     let runtime = Builder::new_current_thread()
         .enable_io()
@@ -168,6 +167,8 @@ pub fn run(
             vrrp: Vrrp::new(model, started),
         };
         let driver = Driver::new(parts, settings.keep_addresses).map_err(system("making a timer"))?;
+        // Only now: loading the XDP program takes more CPU time than a real-time thread is given.
+        go_real_time();
         driver
             .run(settings.ignore_sigint, ready)
             .await
