@@ -127,14 +127,22 @@ impl Driver {
             set.add(ring, 0)?;
         }
         let wakeups = set.into_async()?;
-        let mut stop = Stop::new(ignore_sigint)?;
+        let mut signals = Signals::new(ignore_sigint)?;
         let mut ready = Some(ready);
 
         loop {
             self.timer.arm(self.next_deadline())?;
             tokio::select! {
                 biased;
-                () = stop.wait() => break,
+                signal = signals.next() => match signal {
+                    Wanted::Stop => break,
+                    Wanted::Reload => tracing::warn!(
+                        "reloading is not supported yet: the configuration stays as it is; restart to change it"
+                    ),
+                    Wanted::Dump => tracing::warn!(
+                        "data and statistics files are not written yet; `vrrpctl status --json` shows what they held"
+                    ),
+                },
                 guard = wakeups.readable() => {
                     let mut guard = guard?;
                     self.turn();
@@ -142,10 +150,12 @@ impl Driver {
                     if guard.get_inner().poll()?.next().is_none() {
                         guard.clear_ready();
                     }
-                    continue;
                 }
                 event = self.parts.links.recv() => match event {
-                    Some(event) => self.link_event(event),
+                    Some(event) => {
+                        self.link_event(event);
+                        self.turn();
+                    }
                     None => return Err(io::Error::other("the watch on interfaces ended")),
                 },
                 Some(report) = self.parts.reports.recv() => self.report(report),
@@ -155,7 +165,6 @@ impl Driver {
                 }
                 Some(request) = self.parts.control.recv() => self.answer(request),
             }
-            self.turn();
             if self.started
                 && let Some(ready) = ready.take()
             {
@@ -171,7 +180,8 @@ impl Driver {
         if self.started {
             self.parts.vrrp.next_deadline()
         } else {
-            Some(self.parts.start_at)
+            // Until then the interfaces are waited for, not the clock.
+            self.synced.then_some(self.parts.start_at)
         }
     }
 
@@ -495,31 +505,43 @@ impl Driver {
     }
 }
 
-/// SIGTERM, and SIGINT unless it is not for us.
-struct Stop {
-    term: Signal,
-    int: Option<Signal>,
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Stop,
+    Reload,
+    Dump,
 }
 
-impl Stop {
+/// SIGTERM, SIGINT unless it is not for us, and those that keepalived's tools send: unheard they would kill.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+    ignore_sigint: bool,
+}
+
+impl Signals {
     fn new(ignore_sigint: bool) -> io::Result<Self> {
-        let int = signal(SignalKind::interrupt())?;
         Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: (!ignore_sigint).then_some(int),
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+            ignore_sigint,
         })
     }
 
-    async fn wait(&mut self) {
-        let Self { term, int } = self;
-        match int {
-            Some(int) => tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            },
-            None => {
-                term.recv().await;
-            }
+    async fn next(&mut self) -> Wanted {
+        tokio::select! {
+            _ = self.terminate.recv() => Wanted::Stop,
+            _ = self.interrupt.recv(), if !self.ignore_sigint => Wanted::Stop,
+            _ = self.hangup.recv() => Wanted::Reload,
+            _ = self.user1.recv() => Wanted::Dump,
+            _ = self.user2.recv() => Wanted::Dump,
         }
     }
 }
