@@ -7,17 +7,19 @@
 //! Cancel safety: every branch of the `select!` is a receive from a channel or the readiness of a descriptor;
 //! dropping one loses nothing.
 
+mod news;
+
 use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use vrrp_common::time::MonoNanos;
 
 use super::kernel_path::KernelPath;
 use super::recorder::Recorder;
-use super::snapshot::{Snapshots, View};
+use super::signals::{Signals, Wanted};
+use super::snapshot::Snapshots;
 use crate::effects::addresses::{AddressWriter, Report};
 use crate::effects::advert_tx::AdvertSender;
 use crate::effects::notify::Notifier;
@@ -25,7 +27,7 @@ use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
-use crate::proto::{Effect, Input, LinkId, RouterId, ScriptId, ScriptState, State, Vrrp};
+use crate::proto::{Effect, Input, RouterId, ScriptId, ScriptState, Vrrp};
 use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
@@ -335,213 +337,6 @@ impl Driver {
                 self.parts.notifier.notify(subject, state, priority);
             }
             Effect::Transition { .. } | Effect::Remark { .. } => {}
-        }
-    }
-}
-
-/// What the network tells, and what the other threads report.
-impl Driver {
-    fn link_event(&mut self, event: LinkEvent) {
-        match event {
-            LinkEvent::Link {
-                link,
-                ifindex,
-                mac,
-                state,
-            } => {
-                self.parts.writer.set_link(link, ifindex, mac);
-                if let Err(error) = self.parts.raw.set_link(link, ifindex) {
-                    tracing::warn!("{error}");
-                }
-                self.parts.kernel.set_link(self.parts.vrrp.model(), link, ifindex);
-                if let Some(known) = self.ifindexes.get_mut(link.index()) {
-                    *known = ifindex;
-                }
-                for router in self.routers_on(link) {
-                    self.open_sender(router);
-                }
-                self.feed(Input::Link { link, state });
-            }
-            LinkEvent::Source { router, address } => {
-                if let Some(source) = self.sources.get_mut(router.index()) {
-                    *source = address;
-                }
-                if let Err(error) = self.parts.raw.set_source(router, address) {
-                    tracing::warn!("{error}");
-                }
-                self.parts
-                    .kernel
-                    .set_source(self.parts.vrrp.model(), router, address);
-                self.open_sender(router);
-                self.feed(Input::Source { router, address });
-            }
-            LinkEvent::Vip {
-                router,
-                address,
-                present: true,
-            } => {
-                self.present.insert((router, address));
-            }
-            LinkEvent::Vip {
-                router,
-                address,
-                present: false,
-            } => {
-                self.present.remove(&(router, address));
-                self.address_removed(router, address);
-            }
-            LinkEvent::Synced => self.synced = true,
-        }
-    }
-}
-
-/// What the other threads report and ask.
-impl Driver {
-    fn open_sender(&mut self, router: RouterId) {
-        let Some(config) = self.parts.vrrp.model().routers.get(router.index()) else {
-            return;
-        };
-        let source = self.sources.get(router.index()).copied().flatten();
-        let ifindex = self.ifindexes.get(config.link.index()).copied().flatten();
-        if let Err(error) = self.parts.sender.set_source(router, source, ifindex) {
-            tracing::warn!("{error}");
-        }
-    }
-
-    fn routers_on(&self, link: LinkId) -> Vec<RouterId> {
-        let routers = (0..).map(RouterId).zip(&self.parts.vrrp.model().routers);
-        routers
-            .filter(|(_, router)| router.link == link)
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    fn report(&mut self, report: Report) {
-        let model = self.parts.vrrp.model();
-        let name = |router: RouterId| {
-            model
-                .routers
-                .get(router.index())
-                .map_or("?", |router| &router.name)
-        };
-        match report {
-            Report::Acquired {
-                router,
-                added,
-                already,
-                took,
-            } => {
-                tracing::debug!(
-                    "({}) {added} addresses added, {already} were there, in {took}",
-                    name(router)
-                );
-            }
-            Report::Released { router, removed } => {
-                tracing::debug!("({}) {removed} addresses removed", name(router));
-            }
-            Report::Refused {
-                router,
-                failed,
-                address,
-                errno,
-            } => {
-                tracing::error!(
-                    "({}) {failed} addresses cannot be added, {address} first: {errno}; check that the interface is \
-                     there and the address is not in use by something else",
-                    name(router)
-                );
-                self.feed(Input::AddressesRefused { router, failed });
-            }
-            Report::NotRemoved {
-                router,
-                failed,
-                address,
-                errno,
-            } => {
-                tracing::error!(
-                    "({}) {failed} addresses cannot be removed, {address} first: {errno}; remove them with `ip addr del`",
-                    name(router)
-                );
-            }
-            Report::NotAnnounced { router, link, errno } => {
-                let link = model.links.get(link.index()).map_or("?", String::as_str);
-                tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
-            }
-        }
-    }
-
-    /// Somebody else took an address of ours away: put it back, rather than give up mastership over it.
-    fn address_removed(&mut self, router: RouterId, address: IpAddr) {
-        let status = self.parts.vrrp.status(router);
-        if status.is_some_and(|status| status.state == State::Master) {
-            let name = self
-                .parts
-                .vrrp
-                .model()
-                .routers
-                .get(router.index())
-                .map_or("?", |router| &router.name);
-            tracing::warn!("({name}) {address} was removed by another program; adding it again");
-            self.parts.writer.acquire(router, 1);
-        }
-    }
-
-    fn answer(&mut self, request: ControlRequest) {
-        let ControlRequest::Status { reply } = request;
-        let present = |router: RouterId, address| self.present.contains(&(router, address));
-        let status = self.parts.snapshots.take(
-            clock::now(),
-            View {
-                vrrp: &self.parts.vrrp,
-                kernel: &self.parts.kernel,
-                ifindexes: &self.ifindexes,
-                present: &present,
-                observer: self.parts.observer.as_ref(),
-                notifications_dropped: self.parts.notifier.dropped(),
-            },
-        );
-        // A client that left in the meantime is no error.
-        let _ = reply.send(status);
-    }
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    Stop,
-    Reload,
-    Dump,
-}
-
-/// SIGTERM, SIGINT unless it is not for us, and those that keepalived's tools send: unheard they would kill.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    user1: Signal,
-    user2: Signal,
-    ignore_sigint: bool,
-}
-
-impl Signals {
-    fn new(ignore_sigint: bool) -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
-            ignore_sigint,
-        })
-    }
-
-    async fn next(&mut self) -> Wanted {
-        tokio::select! {
-            _ = self.terminate.recv() => Wanted::Stop,
-            _ = self.interrupt.recv(), if !self.ignore_sigint => Wanted::Stop,
-            _ = self.hangup.recv() => Wanted::Reload,
-            _ = self.user1.recv() => Wanted::Dump,
-            _ = self.user2.recv() => Wanted::Dump,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
-//! | [`driver`], [`kernel_path`], [`snapshot`] | the protocol thread |
+//! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
 //! | [`service`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |
 
@@ -14,5 +14,6 @@ pub mod pidfile;
 pub mod protocol;
 pub mod recorder;
 pub mod service;
+pub mod signals;
 pub mod snapshot;
 pub mod supervisor;

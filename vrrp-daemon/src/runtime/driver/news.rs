@@ -1,0 +1,175 @@
+//! What the network tells, and what the other threads report and ask.
+
+use std::net::IpAddr;
+
+use super::super::snapshot::View;
+use super::Driver;
+use crate::effects::addresses::Report;
+use crate::ingress::control::ControlRequest;
+use crate::ingress::links::LinkEvent;
+use crate::proto::{Input, LinkId, RouterId, State};
+use crate::sys::clock;
+
+impl Driver {
+    pub(super) fn link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Link {
+                link,
+                ifindex,
+                mac,
+                state,
+            } => {
+                self.parts.writer.set_link(link, ifindex, mac);
+                if let Err(error) = self.parts.raw.set_link(link, ifindex) {
+                    tracing::warn!("{error}");
+                }
+                self.parts.kernel.set_link(self.parts.vrrp.model(), link, ifindex);
+                if let Some(known) = self.ifindexes.get_mut(link.index()) {
+                    *known = ifindex;
+                }
+                for router in self.routers_on(link) {
+                    self.open_sender(router);
+                }
+                self.feed(Input::Link { link, state });
+            }
+            LinkEvent::Source { router, address } => {
+                if let Some(source) = self.sources.get_mut(router.index()) {
+                    *source = address;
+                }
+                if let Err(error) = self.parts.raw.set_source(router, address) {
+                    tracing::warn!("{error}");
+                }
+                self.parts
+                    .kernel
+                    .set_source(self.parts.vrrp.model(), router, address);
+                self.open_sender(router);
+                self.feed(Input::Source { router, address });
+            }
+            LinkEvent::Vip {
+                router,
+                address,
+                present: true,
+            } => {
+                self.present.insert((router, address));
+            }
+            LinkEvent::Vip {
+                router,
+                address,
+                present: false,
+            } => {
+                self.present.remove(&(router, address));
+                self.address_removed(router, address);
+            }
+            LinkEvent::Synced => self.synced = true,
+        }
+    }
+}
+
+impl Driver {
+    fn open_sender(&mut self, router: RouterId) {
+        let Some(config) = self.parts.vrrp.model().routers.get(router.index()) else {
+            return;
+        };
+        let source = self.sources.get(router.index()).copied().flatten();
+        let ifindex = self.ifindexes.get(config.link.index()).copied().flatten();
+        if let Err(error) = self.parts.sender.set_source(router, source, ifindex) {
+            tracing::warn!("{error}");
+        }
+    }
+
+    fn routers_on(&self, link: LinkId) -> Vec<RouterId> {
+        let routers = (0..).map(RouterId).zip(&self.parts.vrrp.model().routers);
+        routers
+            .filter(|(_, router)| router.link == link)
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        let model = self.parts.vrrp.model();
+        let name = |router: RouterId| {
+            model
+                .routers
+                .get(router.index())
+                .map_or("?", |router| &router.name)
+        };
+        match report {
+            Report::Acquired {
+                router,
+                added,
+                already,
+                took,
+            } => {
+                tracing::debug!(
+                    "({}) {added} addresses added, {already} were there, in {took}",
+                    name(router)
+                );
+            }
+            Report::Released { router, removed } => {
+                tracing::debug!("({}) {removed} addresses removed", name(router));
+            }
+            Report::Refused {
+                router,
+                failed,
+                address,
+                errno,
+            } => {
+                tracing::error!(
+                    "({}) {failed} addresses cannot be added, {address} first: {errno}; check that the interface is \
+                     there and the address is not in use by something else",
+                    name(router)
+                );
+                self.feed(Input::AddressesRefused { router, failed });
+            }
+            Report::NotRemoved {
+                router,
+                failed,
+                address,
+                errno,
+            } => {
+                tracing::error!(
+                    "({}) {failed} addresses cannot be removed, {address} first: {errno}; remove them with `ip addr del`",
+                    name(router)
+                );
+            }
+            Report::NotAnnounced { router, link, errno } => {
+                let link = model.links.get(link.index()).map_or("?", String::as_str);
+                tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
+            }
+        }
+    }
+
+    /// Somebody else took an address of ours away: put it back, rather than give up mastership over it.
+    fn address_removed(&mut self, router: RouterId, address: IpAddr) {
+        let status = self.parts.vrrp.status(router);
+        if status.is_some_and(|status| status.state == State::Master) {
+            let name = self
+                .parts
+                .vrrp
+                .model()
+                .routers
+                .get(router.index())
+                .map_or("?", |router| &router.name);
+            tracing::warn!("({name}) {address} was removed by another program; adding it again");
+            self.parts.writer.acquire(router, 1);
+        }
+    }
+
+    pub(super) fn answer(&mut self, request: ControlRequest) {
+        let ControlRequest::Status { reply } = request;
+        let present = |router: RouterId, address| self.present.contains(&(router, address));
+        let status = self.parts.snapshots.take(
+            clock::now(),
+            View {
+                vrrp: &self.parts.vrrp,
+                kernel: &self.parts.kernel,
+                ifindexes: &self.ifindexes,
+                present: &present,
+                observer: self.parts.observer.as_ref(),
+                notifications_dropped: self.parts.notifier.dropped(),
+            },
+        );
+        // A client that left in the meantime is no error.
+        let _ = reply.send(status);
+    }
+}
