@@ -1,0 +1,116 @@
+//! The service thread as the protocol thread sees it: verdicts come, notifications go, and it stops in time.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use vrrp_common::id::Priority;
+use vrrp_common::time::Nanos;
+use vrrp_daemon::config::{Command, Config, Notify, ScriptSpec};
+use vrrp_daemon::ingress::control::ControlRequest;
+use vrrp_daemon::proto::model::{Script, SyncGroup};
+use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
+use vrrp_daemon::runtime::service::{self, ServiceError};
+
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("vrrp-svc-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("a fresh directory");
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn shell(text: String) -> Command {
+    Command {
+        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text],
+        user: None,
+    }
+}
+
+fn config(scratch: &Scratch) -> Config {
+    let mut config = Config::default();
+    config.model.scripts.push(Script {
+        name: "chk".to_owned(),
+    });
+    config.scripts.push(ScriptSpec {
+        command: shell("exit 3".to_owned()),
+        interval: Nanos::from_millis(50),
+        timeout: Nanos::from_secs(1),
+        rise: 1,
+        fall: 1,
+        init_fail: false,
+        disabled: false,
+    });
+    config.model.groups.push(SyncGroup {
+        name: "VG_1".to_owned(),
+        members: Vec::new(),
+        track: Vec::new(),
+        keep_weights: false,
+    });
+    config.group_notify.push(Notify {
+        stop: Some(shell(format!(
+            "sleep 0.2; echo stopped > {}/stopped",
+            scratch.0.display()
+        ))),
+        ..Notify::default()
+    });
+    config
+}
+
+#[test]
+fn verdicts_come_notifications_go_and_it_stops_in_time() {
+    let scratch = Scratch::new("service");
+    let socket = scratch.0.join("control.sock");
+    let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
+    let verdict = ports.scripts.blocking_recv();
+    assert_eq!(verdict, Some((ScriptId(0), ScriptState::Failing)));
+
+    let mut client = UnixStream::connect(&socket).expect("the control socket");
+    std::io::Write::write_all(&mut client, b"{\"v\":1,\"cmd\":\"status\"}\n").expect("asking");
+    assert!(matches!(
+        ports.control.blocking_recv(),
+        Some(ControlRequest::Status { .. })
+    ));
+
+    // A second daemon by mistake.
+    let second = service::start(&config(&scratch), &socket);
+    assert!(matches!(second, Err(ServiceError::Control(_))));
+
+    ports
+        .notifier
+        .notify(Subject::Group(GroupId(0)), NotifyState::Stop, Priority(0));
+    drop(ports);
+    let stopping = Instant::now();
+    service.stop();
+    assert!(
+        stopping.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        stopping.elapsed()
+    );
+    let stopped = fs::read_to_string(scratch.0.join("stopped")).expect("the STOP script was waited for");
+    assert_eq!(stopped, "stopped\n");
+    assert!(!socket.exists());
+}
+
+#[test]
+fn without_a_writable_control_socket_the_rest_runs() {
+    let scratch = Scratch::new("nosocket");
+    fs::write(scratch.0.join("file"), "").expect("writing");
+    let socket = scratch.0.join("file/control.sock");
+    let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
+    assert_eq!(
+        ports.scripts.blocking_recv(),
+        Some((ScriptId(0), ScriptState::Failing))
+    );
+    drop(ports);
+    service.stop();
+}
