@@ -15,7 +15,7 @@ const DIRECTORY: &str = "SVC_SUPERVISOR_DIR";
 
 /// Says that it is ready, logs the signals it gets, and ends on SIGTERM.
 const PROTOCOL_PROCESS: &str = r#"#!/bin/sh
-exec 2>/dev/null
+exec 2>/dev/null # the directory may go before we do
 dir=$2
 trap 'echo TERM >> $dir/log; exit 0' TERM
 trap 'echo HUP >> $dir/log' HUP
@@ -24,7 +24,7 @@ test "$1" = --child || exit 9
 test -e $dir/bad-config && exit 2
 echo $$ >> $dir/pids
 printf 1 >&0
-while :; do sleep 0.02; done
+while test -d $dir; do sleep 0.02; done
 "#;
 
 /// Not a test of its own: the parent process, when one of the tests below starts this program again.

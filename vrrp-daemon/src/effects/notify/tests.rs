@@ -94,7 +94,7 @@ async fn a_hanging_script_holds_up_nobody_else_and_the_last_state_is_told() {
     let scratch = Scratch::new();
     let hang = scratch.script(
         "hang",
-        "echo \"$4\" >> hung; until test -e go; do sleep 0.01; done",
+        "echo \"$4\" >> hung; until test -e go || ! test -e hang.sh; do sleep 0.01; done",
     );
     let log = scratch.script("log", "echo \"$3\" >> log");
     let (notifier, runner) = start(vec![
@@ -148,7 +148,7 @@ async fn stop_scripts_get_their_time_but_not_for_ever() {
     let scratch = Scratch::new();
     let stop = scratch.script(
         "stop",
-        "echo $$ > pid.new; mv pid.new pid; sleep 0.2; echo done > done; sleep 1000",
+        "echo $$ > pid.new; mv pid.new pid; sleep 0.2; echo done > done; sleep 20",
     );
     let (notifier, runner) = start(vec![Notify {
         stop: command(&[&stop]),
