@@ -8,7 +8,7 @@ use vrrp_common::wire::advert::Datagram;
 use vrrp_common::wire::ethernet::Mac;
 
 use super::XdpPath;
-use crate::proto::RouterId;
+use crate::proto::model::RouterId;
 
 /// An advert that the kernel accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

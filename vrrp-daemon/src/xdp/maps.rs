@@ -11,8 +11,7 @@ use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ladder::{HEAD_LEN, Refusal, TtlRange};
 
 use super::XdpPath;
-use crate::proto::model::{Transport, VirtualRouter};
-use crate::proto::{Model, RouterId};
+use crate::proto::model::{Model, RouterId, Transport, VirtualRouter};
 
 /// Where a virtual router's adverts arrive. Both come and go with devices and addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
