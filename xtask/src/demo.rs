@@ -57,7 +57,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let program = match args.daemon {
         Player::Ours => {
             build::run(build::Args::RELEASE)?;
-            Program::ours()?
+            Program::release()?
         }
         Player::Keepalived => Program::keepalived()?,
     };

@@ -55,11 +55,16 @@ impl Program {
         }
     }
 
-    /// Our daemon as users get it: the release build.
+    /// Our daemon as users get it: what `VRRP_DAEMON` names, else the release build.
     ///
     /// # Errors
     /// It was not built yet: says by which command.
     pub fn release() -> anyhow::Result<Self> {
+        if let Some(binary) = env::var_os("VRRP_DAEMON") {
+            return Ok(Self::Ours {
+                binary: binary.into(),
+            });
+        }
         let binary = target_dir().join("release/vrrp-daemon");
         if !binary.exists() {
             bail!(

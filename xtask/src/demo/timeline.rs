@@ -115,6 +115,11 @@ impl Takeover {
                 _ => format!("+{}", milliseconds(master_down.as_nanos())),
             }
         });
+        if self.paths.iter().any(|path| path.last_priority == 0)
+            && self.paths.iter().any(|path| path.last_priority != 0)
+        {
+            println!("    (a sync group moves as one: when the later of its instances is due)");
+        }
         row("client without an answer for", &|path| {
             let longest = path
                 .outages
