@@ -1,6 +1,6 @@
-//! `vrrpctl`: asks a running daemon.
+//! `vrrpctl`: asks a running daemon, and reads what one recorded.
 //!
-//! Exit codes: 0 answered, 1 the daemon cannot be reached, 2 wrong usage.
+//! Exit codes: 0 answered, 1 the daemon cannot be reached or the recording not read, 2 wrong usage.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 use vrrp_daemon::cli::CONTROL_SOCKET;
 use vrrp_daemon::ingress::control::status::Status;
 use vrrp_daemon::ingress::control::{Answer, Outcome, Request, VERSION, Verb};
+use vrrp_daemon::obs::replay;
 use vrrp_daemon::obs::status::render;
+use vrrp_daemon::proto::record::RecordingError;
 
 /// How long the daemon may take; it answers within a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,12 +38,21 @@ enum Ask {
         #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET)]
         socket: PathBuf,
     },
+    /// Play a recording (vrrp-daemon --record FILE) again, in words
+    Replay {
+        /// The recording
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     // clap ends with 2 on wrong usage.
-    let Ask::Status { json, socket } = Args::parse().command;
-    let shown = status(&socket).map(|status| if json { as_json(&status) } else { render(&status) });
+    let shown = match Args::parse().command {
+        Ask::Status { json, socket } => {
+            status(&socket).map(|status| if json { as_json(&status) } else { render(&status) })
+        }
+        Ask::Replay { file } => recording(&file),
+    };
     match shown {
         Ok(text) => match io::stdout().lock().write_all(text.as_bytes()) {
             // A reader such as `head` may have enough.
@@ -54,7 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why there is no answer.
+/// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
     #[error("no daemon answers on {}: {source}; {}", path.display(), remedy(source))]
@@ -65,6 +76,10 @@ enum AskError {
     Garbled(#[from] serde_json::Error),
     #[error("{0}")]
     Refused(String),
+    #[error("cannot read {}: {source}; it is written by `vrrp-daemon --record FILE`", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -72,6 +87,14 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "run it as root",
         _ => "start vrrp-daemon, or name its socket with --socket",
     }
+}
+
+fn recording(path: &Path) -> Result<String, AskError> {
+    let text = std::fs::read_to_string(path).map_err(|source| AskError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(replay::render(&text)?)
 }
 
 fn status(socket: &Path) -> Result<Status, AskError> {

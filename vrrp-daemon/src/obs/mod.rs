@@ -2,4 +2,5 @@
 
 pub mod log;
 pub mod phrase;
+pub mod replay;
 pub mod status;
