@@ -1,10 +1,14 @@
 //! `vrrp-daemon`: reads the command line and the configuration, then is the parent process or the protocol
 //! process.
 
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
 use vrrp_daemon::cli::{self, Action, LogOptions, Options};
 use vrrp_daemon::config::{self, Host, Loaded, Severity};
@@ -33,8 +37,7 @@ fn main() -> ExitCode {
             Ok(0)
         }
         Action::Test { config, output } => test(&config, output.as_deref()),
-        Action::Run(options) if options.child => protocol_process(&options),
-        Action::Run(options) => parent(&options),
+        Action::Run(options) => run(&options),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -53,6 +56,24 @@ fn test(path: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
         None => eprint!("{}", loaded.render(std::io::stderr().is_terminal())),
     }
     Ok(config::exit_class(&loaded))
+}
+
+/// What holds for both processes, then the one that this is.
+fn run(options: &Options) -> anyhow::Result<u8> {
+    if let Some(mask) = options.umask {
+        umask(Mode::from_bits_truncate(mask));
+    }
+    if options.child {
+        return protocol_process(options);
+    }
+    if let Some(name) = &options.namespace {
+        // The protocol process inherits it.
+        let path = Path::new("/run/netns").join(name);
+        let entered = File::open(&path).and_then(|file| Ok(setns(file, CloneFlags::CLONE_NEWNET)?));
+        entered
+            .with_context(|| format!("network namespace {name}; `ip netns list` shows those there are"))?;
+    }
+    parent(options)
 }
 
 /// The parent: looks at the configuration once, so that a bad one is told where it was typed, and then keeps a

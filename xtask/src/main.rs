@@ -7,6 +7,8 @@ mod lint;
 mod setup;
 mod test;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -35,13 +37,21 @@ enum Verb {
     Lint(lint::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
         Verb::Setup(args) => setup::run(args),
         Verb::Build(args) => build::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Lint(args) => lint::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not `{:?}`: a backtrace of xtask helps nobody whose demo failed.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -252,7 +252,7 @@ fn leaving_a_bridge_is_not_being_deleted() {
 }
 
 #[test]
-fn a_virtual_address_taken_away_is_told() {
+fn a_virtual_address_that_comes_and_goes_is_told() {
     if !root_or_skip() {
         return;
     }
@@ -262,11 +262,14 @@ fn a_virtual_address_taken_away_is_told() {
     monitor.told();
     run(&a.host, "addr add 192.0.2.100/32 dev bond0");
     run(&a.host, "addr del 192.0.2.100/32 dev bond0");
-    let removed = LinkEvent::VipRemoved {
-        router: FIRST,
-        address: ip("192.0.2.100"),
-    };
-    assert_eq!(monitor.next(), removed);
+    for present in [true, false] {
+        let moved = LinkEvent::Vip {
+            router: FIRST,
+            address: ip("192.0.2.100"),
+            present,
+        };
+        assert_eq!(monitor.next(), moved);
+    }
 }
 
 /// More events than the kernel keeps for us: then everything is asked for again.
@@ -296,9 +299,10 @@ fn lost_events_are_made_good() {
         router: FIRST,
         address: None,
     };
-    let removed = LinkEvent::VipRemoved {
+    let removed = LinkEvent::Vip {
         router: FIRST,
         address: ip("192.0.2.100"),
+        present: false,
     };
     assert!(told.contains(&source_gone), "{} events", told.len());
     assert!(told.contains(&removed), "{} events", told.len());
