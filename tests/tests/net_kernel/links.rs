@@ -168,7 +168,13 @@ fn everything_is_told_at_the_start() {
         Some("2001:db8::1"),
         None,
     ];
-    let sources: Vec<_> = told.collect();
+    let mut sources: Vec<_> = told.collect();
+    let left_over = LinkEvent::Vip {
+        router: RouterId(0),
+        address: ip("192.0.2.100"),
+        present: true,
+    };
+    assert_eq!(sources.pop(), Some(left_over));
     let expected: Vec<_> = (0..)
         .map(RouterId)
         .zip(expected)

@@ -14,7 +14,9 @@ use std::io;
 use std::net::IpAddr;
 
 use tokio::sync::mpsc;
-use vrrp_common::time::MonoNanos;
+use vrrp_common::time::{Centis, MonoNanos};
+use vrrp_common::wire::checksum::ChecksumForm;
+use vrrp_common::wire::ladder::Head;
 
 use super::kernel_path::KernelPath;
 use super::recorder::Recorder;
@@ -27,10 +29,12 @@ use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
-use crate::proto::{Effect, Input, RouterId, ScriptId, ScriptState, Vrrp};
+use crate::proto::router::MasterSeen;
+use crate::proto::{Effect, Heard, Input, RouterId, ScriptId, ScriptState, Vrrp};
 use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
+use crate::xdp::Seen;
 
 /// Shows what the protocol does; given by the floor above, because what to say is not decided here.
 pub trait Observer {
@@ -253,22 +257,17 @@ impl Driver {
         self.arrived = arrived;
     }
 
-    /// A Backup about to take over asks the kernel first when it last saw the Master: the ring may have been
-    /// full.
+    /// A Backup about to take over asks the kernel first when it last saw the Master: an advert that found
+    /// the ring full left its stamp and its first eight bytes.
     fn read_stamps(&mut self, now: MonoNanos) {
         let Parts { vrrp, kernel, .. } = &self.parts;
         for router in vrrp.down_timers_due(now) {
             let Some(master) = vrrp.status(router).and_then(|status| status.master) else {
                 continue;
             };
-            if let Some(at) = kernel.last_seen(router, master.address)
-                && at > master.last
-            {
-                self.arrived.push(Input::StillThere {
-                    router,
-                    source: master.address,
-                    at,
-                });
+            let seen = kernel.last_seen(router, master.address);
+            if let Some(seen) = seen.filter(|seen| seen.at > master.last) {
+                self.arrived.extend(unread(router, &master, &seen));
             }
         }
         self.feed_arrived();
@@ -338,5 +337,76 @@ impl Driver {
             }
             Effect::Transition { .. } | Effect::Remark { .. } => {}
         }
+    }
+}
+
+/// What an advert that never came through the ring has to say. Its first eight bytes hold all that the election
+/// asks of it; that it held every rule the kernel has seen to.
+fn unread(router: RouterId, master: &MasterSeen, seen: &Seen) -> Option<Input> {
+    let head = Head::read(&seen.head).ok()?;
+    let (source, at) = (master.address, seen.at);
+    if head.priority == master.priority {
+        return Some(Input::StillThere { router, source, at });
+    }
+    Some(Input::Advert(Heard {
+        router,
+        source,
+        priority: head.priority,
+        interval: Centis::new(head.interval)?,
+        at,
+        checksum: ChecksumForm::Pseudo,
+        same_addresses: true,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use vrrp_common::id::Priority;
+    use vrrp_common::time::{Centis, MonoNanos};
+    use vrrp_common::wire::checksum::ChecksumForm;
+
+    use super::unread;
+    use crate::proto::router::MasterSeen;
+    use crate::proto::{Heard, Input, RouterId};
+    use crate::xdp::Seen;
+
+    const MASTER: MasterSeen = MasterSeen {
+        address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)),
+        priority: Priority(200),
+        last: MonoNanos(1_000),
+    };
+
+    fn head(priority: u8) -> Seen {
+        // VRRPv3, VRID 51, one address, 25 cs.
+        let head = [0x31, 51, priority, 1, 0, 25, 0xab, 0xcd];
+        Seen {
+            at: MonoNanos(2_000),
+            head,
+        }
+    }
+
+    #[test]
+    fn an_unread_advert_as_before_says_that_the_master_lives() {
+        let expected = Input::StillThere {
+            router: RouterId(3),
+            source: MASTER.address,
+            at: MonoNanos(2_000),
+        };
+        assert_eq!(unread(RouterId(3), &MASTER, &head(200)), Some(expected));
+    }
+
+    /// Taken for a sign of life, an unread priority 0 would delay the takeover by a whole Master_Down_Interval.
+    #[test]
+    fn an_unread_release_is_a_release() {
+        let expected = Input::Advert(Heard {
+            router: RouterId(3),
+            source: MASTER.address,
+            priority: Priority::RELEASE,
+            interval: Centis::new(25).unwrap(),
+            at: MonoNanos(2_000),
+            checksum: ChecksumForm::Pseudo,
+            same_addresses: true,
+        });
+        assert_eq!(unread(RouterId(3), &MASTER, &head(0)), Some(expected));
     }
 }

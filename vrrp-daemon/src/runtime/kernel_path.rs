@@ -6,13 +6,11 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use vrrp_common::time::MonoNanos;
-
 use crate::config::XdpMode;
 use crate::ingress::control::status::ReceivePath;
 use crate::ingress::judge::{Judge, Judged};
 use crate::proto::{LinkId, Model, RouterId};
-use crate::xdp::{self, Attached, Mode, Place, XdpPath};
+use crate::xdp::{self, Attached, Mode, Place, Seen, XdpPath};
 
 /// The XDP path, or its absence.
 #[derive(Debug)]
@@ -81,11 +79,10 @@ impl KernelPath {
         });
     }
 
-    /// When the kernel last accepted an advert of `source` for `router`, also one that found the ring full.
+    /// The last advert of `source` for `router` that the kernel accepted, also one that found the ring full.
     #[must_use]
-    pub fn last_seen(&self, router: RouterId, source: IpAddr) -> Option<MonoNanos> {
-        let seen = self.loaded.as_ref()?.path.last_seen(router, source)?;
-        Some(seen.at)
+    pub fn last_seen(&self, router: RouterId, source: IpAddr) -> Option<Seen> {
+        self.loaded.as_ref()?.path.last_seen(router, source)
     }
 
     /// An interface has this index now, or is gone: attach there, for the virtual routers on it.

@@ -1,4 +1,5 @@
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{PidFile, PidFileError};
 use crate::sys::scratch::Scratch;
@@ -64,6 +65,12 @@ fn a_running_keepalived_is_respected_although_it_locks_nothing() {
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
+    // `spawn` may return an instant before the kernel has given the process its new name.
+    let comm = format!("/proc/{}/comm", child.id());
+    let limit = Instant::now() + Duration::from_secs(10);
+    while std::fs::read_to_string(&comm).unwrap().trim() != "keepalived" && Instant::now() < limit {
+        std::thread::yield_now();
+    }
     std::fs::write(scratch.path("a.pid"), format!("{}\n", child.id())).unwrap();
     let refused = PidFile::create(&scratch.path("a.pid"));
     child.kill().unwrap();
