@@ -87,6 +87,8 @@ pub struct Driver {
     synced: bool,
     /// Virtual addresses that are on the host.
     present: HashSet<(RouterId, IpAddr)>,
+    /// Those of them that we are removing ourselves: the news of it is still to come.
+    leaving: HashSet<(RouterId, IpAddr)>,
     keep_addresses: bool,
     stopping: bool,
     /// The interfaces' indices, to go with a source when one of the two changes.
@@ -110,6 +112,7 @@ impl Driver {
             started: false,
             synced: false,
             present: HashSet::new(),
+            leaving: HashSet::new(),
             keep_addresses,
             stopping: false,
             ifindexes: vec![None; model.links.len()],
@@ -160,6 +163,7 @@ impl Driver {
                 event = self.parts.links.recv() => match event {
                     Some(event) => {
                         self.link_event(event);
+                        self.further_link_events();
                         self.turn();
                     }
                     None => return Err(io::Error::other("the watch on interfaces ended")),
@@ -326,7 +330,11 @@ impl Driver {
             Effect::Release { router } if self.stopping && self.keep_addresses => {
                 tracing::debug!(router = router.0, "addresses stay (-V)");
             }
-            Effect::Release { router } => self.parts.writer.release(router),
+            Effect::Release { router } => {
+                let ours = self.present.iter().filter(|(holder, _)| *holder == router);
+                self.leaving.extend(ours);
+                self.parts.writer.release(router);
+            }
             Effect::Announce { router, rounds } => self.parts.writer.announce(router, rounds),
             Effect::Notify {
                 subject,

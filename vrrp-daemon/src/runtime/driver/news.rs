@@ -10,6 +10,9 @@ use crate::ingress::links::LinkEvent;
 use crate::proto::{Input, LinkId, RouterId, State};
 use crate::sys::clock;
 
+/// News of interfaces and addresses taken in one turn, at most.
+const LINK_EVENTS: usize = 64;
+
 impl Driver {
     pub(super) fn link_event(&mut self, event: LinkEvent) {
         match event {
@@ -58,14 +61,32 @@ impl Driver {
                 present: false,
             } => {
                 self.present.remove(&(router, address));
-                self.address_removed(router, address);
+                if !self.leaving.remove(&(router, address)) {
+                    self.address_removed(router, address);
+                }
             }
-            LinkEvent::Synced => self.synced = true,
+            LinkEvent::Synced => {
+                self.synced = true;
+                // News may have been lost with it, and is not waited for.
+                self.leaving.clear();
+            }
         }
     }
 }
 
 impl Driver {
+    /// What else is there already, up to a bound: a takeover of a thousand addresses is a thousand events, which
+    /// should not be a thousand turns.
+    pub(super) fn further_link_events(&mut self) {
+        for _ in 0..LINK_EVENTS {
+            match self.parts.links.try_recv() {
+                Ok(event) => self.link_event(event),
+                // An end is met by the next receive.
+                Err(_) => return,
+            }
+        }
+    }
+
     fn open_sender(&mut self, router: RouterId) {
         let Some(config) = self.parts.vrrp.model().routers.get(router.index()) else {
             return;
