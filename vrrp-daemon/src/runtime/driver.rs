@@ -141,8 +141,8 @@ impl Driver {
 
         loop {
             self.timer.arm(self.next_deadline())?;
+            // Not biased: under a flood the sockets are always ready, and must not keep the rest from its turn.
             tokio::select! {
-                biased;
                 signal = signals.next() => match signal {
                     Wanted::Stop => break,
                     Wanted::Reload => tracing::warn!(
