@@ -154,7 +154,7 @@ impl Diagnostic {
         }
         let mut report: Vec<Group<'_>> = Vec::new();
         match (&self.help, &self.fix) {
-            (Some(help), Some((span, replacement))) => {
+            (Some(help), Some((span, replacement))) if !sources.hides(*span) => {
                 report.push(group);
                 let (from, line, text) = sources.excerpt(*span);
                 let patch = Patch::new(relative(*span, from, &text), replacement.as_str());
@@ -164,7 +164,7 @@ impl Diagnostic {
                         .element(Snippet::source(text).line_start(line).patch(patch)),
                 );
             }
-            (Some(help), None) => report.push(group.element(Level::HELP.message(help.as_str()))),
+            (Some(help), _) => report.push(group.element(Level::HELP.message(help.as_str()))),
             (None, _) => report.push(group),
         }
         let renderer = if colour {

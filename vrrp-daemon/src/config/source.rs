@@ -188,6 +188,14 @@ impl Sources {
         }
     }
 
+    /// Whether a part of the span is secret: then a text that would stand in its place is, too.
+    pub(super) fn hides(&self, span: Span) -> bool {
+        self.file(span.source).is_some_and(|file| {
+            let touches = |secret: &Range<u32>| secret.start < span.end && span.start < secret.end;
+            file.secrets.iter().any(touches)
+        })
+    }
+
     /// The lines that hold the span, for showing: first byte's offset, line number from 1, and the text, in
     /// which secrets are starred out byte for byte.
     pub(super) fn excerpt(&self, span: Span) -> (u32, usize, String) {

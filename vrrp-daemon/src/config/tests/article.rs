@@ -245,3 +245,13 @@ fn the_password_is_never_shown() {
     assert!(shown.contains("auth_pass"));
     assert!(!shown.contains("3376"), "{shown}");
 }
+
+/// Nor in the repair that is proposed for its quotes.
+#[test]
+fn a_repair_does_not_show_the_password() {
+    let text = NODE_A.replace("auth_pass 337639943", "auth_pass “337639943”");
+    let loaded = parse_str("node-a.conf", &text, &host());
+    let shown = loaded.render(false);
+    assert!(shown.contains("typographic quotes"), "{shown}");
+    assert!(!shown.contains("3376"), "{shown}");
+}
