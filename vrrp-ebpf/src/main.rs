@@ -59,7 +59,13 @@ fn program(context: &XdpContext) -> u32 {
 fn finish(context: &XdpContext, verdict: Verdict, action: u32) -> u32 {
     maps::count(verdict.counter());
     #[cfg(feature = "log")]
-    aya_log_ebpf::debug!(context, "vrrp: verdict {} action {}", verdict.counter(), action);
+    aya_log_ebpf::debug!(
+        context,
+        "interface {} counter {} action {}",
+        context.ingress_ifindex() as u32,
+        verdict.counter(),
+        action
+    );
     #[cfg(not(feature = "log"))]
     let _ = context;
     action

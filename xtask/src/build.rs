@@ -15,11 +15,17 @@ pub(crate) struct Args {
     /// Optimised, as it is to be installed
     #[arg(long)]
     release: bool,
+    /// For debugging: the XDP program tells its verdict on each frame, the daemon logs them (`-D`)
+    #[arg(long)]
+    xdp_log: bool,
 }
 
 impl Args {
     /// `--release`.
-    pub(crate) const RELEASE: Self = Self { release: true };
+    pub(crate) const RELEASE: Self = Self {
+        release: true,
+        xdp_log: false,
+    };
 }
 
 /// The repository.
@@ -35,7 +41,7 @@ pub(crate) fn target_dir() -> PathBuf {
 
 /// Run the verb.
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    object()?;
+    object(args.xdp_log)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo
         .current_dir(workspace_root())
@@ -45,6 +51,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     if args.release {
         cargo.arg("--release");
     }
+    if args.xdp_log {
+        cargo.args(["--features", "xdp-log"]);
+    }
     ensure!(
         cargo.status().context("running cargo")?.success(),
         "the daemon did not build"
@@ -52,11 +61,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Build the XDP program and put it where the daemon's build script looks for it.
-pub(crate) fn object() -> anyhow::Result<()> {
-    let status = ebpf_cargo("build")?
-        .status()
-        .context("running cargo for the XDP program")?;
+/// Build the XDP program, with or without its debug messages, and put it where the daemon's build script looks
+/// for it.
+fn object(log: bool) -> anyhow::Result<()> {
+    let mut cargo = ebpf_cargo("build")?;
+    if log {
+        cargo.args(["--features", "log"]);
+    }
+    let status = cargo.status().context("running cargo for the XDP program")?;
     ensure!(status.success(), "the XDP program did not build");
     let built = build_dir().join("bpfel-unknown-none/release/vrrp-ebpf");
     let fresh = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;

@@ -54,7 +54,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     check("clippy", &|| {
         complaint(cargo(
             root,
-            "clippy --quiet --workspace --exclude vrrp-ebpf --all-targets -- -D warnings",
+            "clippy --quiet --workspace --exclude vrrp-ebpf --all-features --all-targets -- -D warnings",
         ))
     });
     check("clippy of the XDP program", &|| complaint(ebpf::clippy()?));

@@ -29,6 +29,8 @@ impl XdpPath {
     /// Hand over what is in the ring, oldest first. Never blocks, never allocates. The ring's file descriptor
     /// becomes readable when there is something again.
     pub fn drain(&mut self, mut take: impl FnMut(Event<'_>)) {
+        #[cfg(feature = "xdp-log")]
+        self.verdicts.show();
         while let Some(item) = self.ring.next() {
             let Some((header, pdu)) = RecordHeader::split(&item) else {
                 continue;

@@ -31,6 +31,8 @@ pub struct XdpPath {
     pub(super) links: BTreeMap<u32, (FdLink, Attached)>,
     pub(super) table: Table,
     pub(super) clock: Clock,
+    #[cfg(feature = "xdp-log")]
+    pub(super) verdicts: super::verdicts::Verdicts,
 }
 
 impl std::fmt::Debug for XdpPath {
@@ -129,6 +131,8 @@ impl XdpPath {
             error => explain(&error),
         })?;
         Ok(Self {
+            #[cfg(feature = "xdp-log")]
+            verdicts: super::verdicts::Verdicts::of(&mut ebpf),
             routers: take(&mut ebpf, abi::ROUTERS)?,
             peers: take(&mut ebpf, abi::PEERS)?,
             counters: take(&mut ebpf, abi::COUNTERS)?,

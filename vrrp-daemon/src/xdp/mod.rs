@@ -10,6 +10,8 @@ mod events;
 mod loader;
 mod maps;
 mod object;
+#[cfg(feature = "xdp-log")]
+mod verdicts;
 
 pub use attach::{AttachError, Attached, Mode};
 pub use events::Event;

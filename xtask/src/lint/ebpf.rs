@@ -21,6 +21,7 @@ const DEBIAN_PACKAGE: &str = "rust-web-clippy";
 pub(super) fn clippy() -> anyhow::Result<Command> {
     setup::run(setup::Args::default())?;
     let mut cargo = ebpf_cargo("check")?;
+    cargo.arg("--all-features");
     let rustc = cargo
         .get_envs()
         .find_map(|(name, value)| value.filter(|_| name == "RUSTC"))
