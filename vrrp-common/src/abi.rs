@@ -283,11 +283,8 @@ impl Verdict {
     #[must_use]
     pub const fn counter(self) -> u32 {
         match self {
-            #[expect(
-                clippy::as_conversions,
-                reason = "the discriminant of a field-less repr(u8) enum"
-            )]
-            Self::Refused(refusal) => refusal as u32,
+            // `u32::from`, which is not const yet.
+            Self::Refused(refusal) => u32::from_le_bytes([refusal.number(), 0, 0, 0]),
             Self::Accepted => FIRST_VERDICT,
             Self::NotOurs => FIRST_VERDICT + 1,
             Self::NotJudged => FIRST_VERDICT + 2,

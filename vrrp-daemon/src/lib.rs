@@ -2,6 +2,18 @@
 //!
 //! A module uses floors below it, never one above and never sideways (checked by `cargo xtask lint`).
 
+// What comes from outside cannot panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
 // F1
 pub mod proto;
 // F2

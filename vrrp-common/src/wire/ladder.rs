@@ -63,7 +63,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Every reason, in ladder order; `ALL[reason as usize] == reason`.
+    /// Its place in [`ALL`](Self::ALL), which is that of its counter.
+    #[inline(always)]
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        #[expect(
+            clippy::as_conversions,
+            reason = "the discriminant of a field-less repr(u8) enum"
+        )]
+        {
+            self as u8
+        }
+    }
+
+    /// Every reason, in ladder order; `ALL[reason.number()] == reason`.
     pub const ALL: [Self; 14] = [
         Self::Fragment,
         Self::Truncated,

@@ -56,6 +56,10 @@ impl SendError {
     pub fn errno(self) -> i32 {
         match self {
             Self::NotOpen => libc::EADDRNOTAVAIL,
+            #[expect(
+                clippy::as_conversions,
+                reason = "the discriminant of a field-less repr(i32) enum"
+            )]
             Self::Refused(errno) => errno as i32,
         }
     }

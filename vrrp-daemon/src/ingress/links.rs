@@ -154,6 +154,10 @@ impl Listener {
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
         ];
+        #[expect(
+            clippy::as_conversions,
+            reason = "the discriminant is the group's number, rtnetlink(7)"
+        )]
         let groups = groups.map(|group| 1 << (group as u32 - 1));
         socket
             .socket_mut()

@@ -279,7 +279,7 @@ impl Instance {
     /// A message that named this virtual router was refused. Counted; no timer moves (keepalived re-arms the
     /// Master's advert timer here, which silences it).
     pub(super) fn refused(&mut self, step: &mut Step<'_>, source: IpAddr, refusal: Refusal) {
-        if let Some(count) = self.counters.refused.get_mut(usize::from(refusal as u8)) {
+        if let Some(count) = self.counters.refused.get_mut(usize::from(refusal.number())) {
             *count += 1;
         }
         self.remark(step, Remark::Refused { source, refusal });

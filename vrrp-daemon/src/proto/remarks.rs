@@ -40,7 +40,7 @@ impl Said {
 fn kind(remark: &Remark) -> Option<u8> {
     match remark {
         // One bit for each of the fourteen rungs.
-        Remark::Refused { refusal, .. } => Some(*refusal as u8),
+        Remark::Refused { refusal, .. } => Some(refusal.number()),
         Remark::IntervalAdopted { .. } => Some(16),
         Remark::IntervalTooLong { .. } => Some(17),
         Remark::AddressesDiffer { .. } => Some(18),

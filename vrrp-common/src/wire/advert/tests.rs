@@ -164,7 +164,7 @@ fn the_ladder_is_numbered_in_its_order() {
         assert_eq!(Refusal::ALL[at + 1], *refusal);
     }
     for (at, refusal) in Refusal::ALL.iter().enumerate() {
-        assert_eq!(usize::from(*refusal as u8), at);
+        assert_eq!(usize::from(refusal.number()), at);
     }
 }
 
