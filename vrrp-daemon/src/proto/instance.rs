@@ -11,25 +11,28 @@
 //!
 //! Each state carries its own deadlines, so no timer can outlive the state it belongs to. An instance knows
 //! nothing of its sync group: it says what happened ([`Outcome`]) and `router` moves the siblings.
+//!
+//! Here is what can happen and who is asked; `hearing` judges adverts, `moves` changes the state.
 
 use std::net::IpAddr;
 
-use vrrp_common::id::{Family, Priority, Version};
+use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::timers;
-use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::backup::Backup;
 use super::counters::Counters;
 use super::effect::{Effect, NotifyState, Reason, Remark, Subject};
-use super::election::{self, AsMaster};
 use super::input::Heard;
 use super::master::Master;
-use super::model::{Preempt, RouterId, VirtualRouter};
+use super::model::{RouterId, VirtualRouter};
 use super::remarks::Said;
 use super::router::{State, Status};
 use super::tracking::Standing;
+
+mod hearing;
+mod moves;
 
 /// One virtual router at work.
 #[derive(Debug)]
@@ -330,27 +333,6 @@ impl Instance {
         timers::master_down(config.version, self.priority, interval, config.down_adverts)
     }
 
-    /// What is counted and remarked of an accepted advert in any state.
-    fn count(&mut self, step: &mut Step<'_>, heard: &Heard) {
-        let source = heard.source;
-        self.counters.adverts_received += 1;
-        if heard.priority.is_release() {
-            self.counters.priority_zero_received += 1;
-        }
-        match (heard.checksum, step.config.version, step.config.family) {
-            (ChecksumForm::Message, Version::V3, Family::V4) => self.counters.checksum_message_only += 1,
-            (ChecksumForm::PseudoGroup, _, _) => self.counters.checksum_group += 1,
-            (ChecksumForm::Message | ChecksumForm::Pseudo, _, _) => {}
-        }
-        if !heard.same_addresses {
-            self.counters.address_list_errors += 1;
-            self.remark(step, Remark::AddressesDiffer { source });
-        }
-        if heard.priority.is_owner() && self.priority.is_owner() {
-            self.remark(step, Remark::TwoOwners { source });
-        }
-    }
-
     fn backup_due(&mut self, step: &mut Step<'_>, mut backup: Backup) -> Outcome {
         if step.now < backup.down_at() {
             return Outcome::Settled;
@@ -358,18 +340,6 @@ impl Instance {
         backup.want();
         self.phase = Phase::Backup(backup);
         Outcome::Wants
-    }
-
-    fn backup_hears(&mut self, step: &mut Step<'_>, mut backup: Backup, heard: Heard) {
-        let heard = Heard {
-            at: heard.at.min(step.now),
-            ..heard
-        };
-        let remark = backup.hears(step.config, self.priority, &heard);
-        self.phase = Phase::Backup(backup);
-        if let Some(remark) = remark {
-            self.remark(step, remark);
-        }
     }
 
     fn master_due(&mut self, step: &mut Step<'_>, mut master: Master) {
@@ -385,155 +355,6 @@ impl Instance {
         let rounds = master.announcements_due(now, &announce);
         self.phase = Phase::Master(master);
         self.announce(step, rounds);
-    }
-
-    /// By how much the advert is overdue, if by more than the Master_Down_Interval: the others may have taken
-    /// us for dead.
-    fn overslept(&self, step: &Step<'_>, master: &Master) -> Option<Nanos> {
-        let late = step.now.since(master.advert_at());
-        (late > self.master_down(step.config, step.config.interval)).then_some(late)
-    }
-
-    fn master_hears(&mut self, step: &mut Step<'_>, mut master: Master, heard: Heard) -> Outcome {
-        let Some(ours) = self.source else {
-            // Without a source there is no Master: it is a fault.
-            return Outcome::Settled;
-        };
-        let heard = Heard {
-            at: heard.at.min(step.now),
-            ..heard
-        };
-        let (source, priority) = (heard.source, heard.priority);
-        let overslept = self.overslept(step, &master);
-        if overslept.is_some() {
-            self.counters.overslept += 1;
-        }
-        let verdict = election::as_master((priority, source), (self.priority, ours));
-        match (verdict, overslept) {
-            (AsMaster::Higher, _) => {
-                if step.config.advert_on_higher && overslept.is_none() {
-                    self.send(step, self.priority);
-                }
-                self.become_backup(step, Reason::HigherPriority { source, priority }, Some(&heard));
-                Outcome::StoodDown
-            }
-            // It was sent after our advert was due: they no longer heard us and have a new Master.
-            (AsMaster::Lower, Some(late))
-                if step.config.preempt == Preempt::Never
-                    && !self.priority.is_owner()
-                    && heard.at >= master.advert_at() =>
-            {
-                self.become_backup(step, Reason::OversleptTakenOver { source, late }, Some(&heard));
-                Outcome::StoodDown
-            }
-            (AsMaster::Lower, _) => {
-                if overslept.is_some() {
-                    master.contest_anew();
-                }
-                if step.config.advert_on_lower || overslept.is_some() {
-                    self.answer(step, &mut master);
-                }
-                self.remark(step, Remark::LowerPriority { source, priority });
-                self.announce_contested(step, master);
-                Outcome::Contested
-            }
-            (AsMaster::Released, _) => {
-                self.answer(step, &mut master);
-                self.phase = Phase::Master(master);
-                Outcome::Settled
-            }
-        }
-    }
-
-    /// Advertise at once, unless an answer has just been sent or this very advert is about to be.
-    fn answer(&mut self, step: &mut Step<'_>, master: &mut Master) {
-        if master.may_answer(step.now, election::answer_spacing(step.config.interval)) {
-            self.send(step, self.priority);
-            master.sent_out_of_turn(step.now, step.config.interval);
-        }
-    }
-
-    /// A contention was won: whoever listened to the other one has to learn better.
-    fn announce_contested(&mut self, step: &mut Step<'_>, mut master: Master) {
-        let rounds = step.config.announce.lower_repeat;
-        let at_once = master.contested(step.now, step.config.announce.lower_delay);
-        self.phase = Phase::Master(master);
-        if at_once {
-            self.announce(step, rounds);
-            self.notify(step, NotifyState::MasterRxLowerPri);
-        }
-    }
-
-    /// The advert first, so that the peers stand down while we are still adding addresses.
-    fn become_master(&mut self, step: &mut Step<'_>, reason: Reason) {
-        let announce = step.config.announce;
-        self.send(step, self.priority);
-        step.effects.push(Effect::Acquire {
-            router: self.id,
-            announce: announce.repeat,
-        });
-        self.counters.became_master += 1;
-        let master = Master::new(step.now, step.config.interval, &announce);
-        self.enter(step, Phase::Master(master), reason);
-        self.notify(step, NotifyState::Master);
-    }
-
-    /// A full wait, or, having heard a better Master, the wait that its advert starts. No priority 0: whoever
-    /// made us step back is there already.
-    fn become_backup(&mut self, step: &mut Step<'_>, reason: Reason, heard: Option<&Heard>) {
-        self.release_if_master(step);
-        let interval = step.config.interval;
-        let mut backup = Backup::new(step.now, interval, self.master_down(step.config, interval));
-        let remark = heard.and_then(|heard| backup.follows(step.config, self.priority, heard));
-        self.enter(step, Phase::Backup(backup), reason);
-        self.notify(step, NotifyState::Backup);
-        if let Some(remark) = remark {
-            self.remark(step, remark);
-        }
-    }
-
-    fn become_fault(&mut self, step: &mut Step<'_>, reason: Reason) {
-        self.give_up_if_master(step);
-        self.enter(step, Phase::Fault, reason);
-        self.notify(step, NotifyState::Fault);
-    }
-
-    fn stop(&mut self, step: &mut Step<'_>) {
-        self.give_up_if_master(step);
-        if self.state() != State::Init {
-            self.enter(step, Phase::Init, Reason::Shutdown);
-        }
-        self.notify(step, NotifyState::Stop);
-    }
-
-    /// Priority 0, once, so that a Backup takes over within its skew time.
-    fn give_up_if_master(&mut self, step: &mut Step<'_>) {
-        if self.state() == State::Master && self.source.is_some() {
-            self.send(step, Priority::RELEASE);
-        }
-        self.release_if_master(step);
-    }
-
-    fn release_if_master(&mut self, step: &mut Step<'_>) {
-        if self.state() == State::Master {
-            step.effects.push(Effect::Release { router: self.id });
-            self.counters.released_master += 1;
-        }
-    }
-
-    fn enter(&mut self, step: &mut Step<'_>, phase: Phase, reason: Reason) {
-        let from = self.state();
-        self.phase = phase;
-        self.since = step.now;
-        self.reason = reason;
-        self.said.reset(step.now);
-        let to = self.state();
-        step.effects.push(Effect::Transition {
-            router: self.id,
-            from,
-            to,
-            reason,
-        });
     }
 
     fn send(&mut self, step: &mut Step<'_>, priority: Priority) {
