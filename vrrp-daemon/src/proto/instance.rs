@@ -78,7 +78,7 @@ pub(super) enum Event {
     /// A repeat of the last advert of `source`, at `at`.
     StillThere { source: IpAddr, at: MonoNanos },
     /// What it tracks, or its group, stands thus. `owner_starts`: nothing keeps an owner from being Master
-    /// from the start.
+    /// at once.
     Standing { standing: Standing, owner_starts: bool },
     /// Become Master: the down timer ran out here and everywhere in the group.
     Promote,
@@ -164,8 +164,15 @@ impl Instance {
                 }
                 Outcome::Settled
             }
-            (Phase::Fault, Event::Standing { standing, .. }) => {
+            (
+                Phase::Fault,
+                Event::Standing {
+                    standing,
+                    owner_starts,
+                },
+            ) => {
                 match standing {
+                    Standing::Ready if owner_starts => self.become_master(step, Reason::Owner),
                     Standing::Ready => self.become_backup(step, Reason::Recovered, None),
                     Standing::Pending => {}
                     // Not a change of state, but the display should name what is wrong now.

@@ -6,7 +6,7 @@
 //! | one in FAULT | all in FAULT; one that was Master says so with priority 0 |
 //! | one stands down to Backup | all Backup, without priority 0: whoever was better is Master there |
 //! | all want to be Master | all Master |
-//! | the last fault is over | all Backup, each with a full wait |
+//! | the last fault is over | all Backup, each with a full wait; all Master if all are owners |
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ impl Vrrp {
     pub(super) fn settle(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
         let company = self.company(router);
         let leader = company.iter().copied().find(|&member| self.is_held(member));
-        let owner_starts = company.iter().all(|&member| self.is_owner_at_start(member));
+        let owner_starts = company.iter().all(|&member| self.is_owner_without_state(member));
         // Those with a fault of their own lead.
         for leading in [true, false] {
             for &member in company.iter() {
@@ -166,10 +166,10 @@ impl Vrrp {
         }
     }
 
-    /// Whether nothing here keeps its company from starting as Master.
-    fn is_owner_at_start(&self, router: RouterId) -> bool {
+    /// Whether nothing here keeps its company from being Master at once.
+    fn is_owner_without_state(&self, router: RouterId) -> bool {
         let owner = |config: &VirtualRouter| config.initially_master && config.priority.is_owner();
-        self.state(router) == Some(State::Init)
+        matches!(self.state(router), Some(State::Init | State::Fault))
             && self.own_standing(router) == Standing::Ready
             && self.model.routers.get(router.index()).is_some_and(owner)
     }

@@ -299,7 +299,11 @@ fn a_group_of_owners() {
         initially_master: true,
         ..router(255)
     };
-    let bench = Bench::started(grouped(vec![owner.clone(), owner.clone()]));
+    let mut bench = Bench::started(grouped(vec![owner.clone(), owner.clone()]));
+    assert_eq!(states(&bench), [State::Master, State::Master]);
+    bench.feed(ms(1_000), link(L1, LinkState::Down));
+    assert_eq!(states(&bench), [State::Fault, State::Fault]);
+    bench.feed(ms(2_000), link(L1, LinkState::Up));
     assert_eq!(states(&bench), [State::Master, State::Master]);
     let bench = Bench::started(grouped(vec![owner, router(100)]));
     assert_eq!(states(&bench), [State::Backup, State::Backup]);

@@ -4,11 +4,11 @@ use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
 
 use super::fixture::{
-    Bench, HIGH, LOW, OURS, R0, acquire, announce, centis, heard, model, ms, notify, release, remark, router,
-    send, us, went,
+    Bench, HIGH, L0, L1, LOW, OURS, R0, acquire, announce, centis, heard, link, model, ms, notify, release,
+    remark, router, send, track, us, went,
 };
-use crate::proto::model::{Announce, Preempt, VirtualRouter};
-use crate::proto::{Effect, Input, NotifyState, Reason, Remark, State};
+use crate::proto::model::{Announce, Preempt, TrackObject, VirtualRouter};
+use crate::proto::{Effect, Input, LinkState, NotifyState, Reason, Remark, State};
 
 fn nopreempt(priority: u8) -> VirtualRouter {
     VirtualRouter {
@@ -234,6 +234,28 @@ fn an_owner_starts_as_master() {
     assert_eq!(bench.state(R0), State::Master);
 }
 
+/// RFC 9568 §6.4.1 knows no FAULT: a link that comes back is a start, and the owner does not wait there either.
+#[test]
+fn an_owner_is_master_as_soon_as_its_fault_is_over() {
+    let owner = VirtualRouter {
+        initially_master: true,
+        ..router(255)
+    };
+    let mut bench = Bench::started(model(vec![owner]));
+    bench.feed(ms(1_000), link(L0, LinkState::Down));
+    assert_eq!(bench.state(R0), State::Fault);
+    assert_eq!(
+        bench.feed(ms(2_000), link(L0, LinkState::Up)),
+        [
+            send(R0, 255),
+            acquire(R0),
+            went(R0, State::Fault, State::Master, Reason::Owner),
+            notify(R0, NotifyState::Master, 255),
+        ]
+    );
+    assert_eq!(bench.deadline(), Some(ms(3_000)));
+}
+
 /// `state MASTER` alone waits like anyone, and 255 without it too.
 #[test]
 fn only_the_owner_with_state_master_skips_the_wait() {
@@ -391,6 +413,44 @@ fn a_strangers_release_starts_no_election() {
     let mut bench = Bench::backup(router(100));
     bench.hear(ms(1_000), R0, LOW, 0);
     assert_eq!(bench.deadline(), Some(us(1_609_375)));
+}
+
+/// What that costs: a Master whose address changed, and that stops before it ever advertised from the new one,
+/// is missed only after the Master_Down_Interval.
+#[test]
+fn a_release_from_a_new_address_waits_for_the_down_timer() {
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(1_000), R0, HIGH, 150);
+    bench.hear(ms(1_100), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(4_609_375)));
+    // One advert from there is enough.
+    bench.hear(ms(1_200), R0, LOW, 150);
+    bench.hear(ms(1_300), R0, LOW, 0);
+    assert_eq!(bench.deadline(), Some(us(1_909_375)));
+}
+
+/// RFC 9568 §6.4.3 asks for an advert at once and a new cadence.
+#[test]
+fn a_master_that_hears_a_release_advertises_at_once() {
+    let (mut bench, start) = Bench::master(router(100));
+    let now = start + Nanos::from_millis(400);
+    assert_eq!(bench.hear(now, R0, LOW, 0), [send(R0, 100)]);
+    assert_eq!(bench.deadline(), Some(now + Nanos::from_secs(1)));
+}
+
+/// A Master whose priority falls below a Backup's says so with its next advert and stays until the Backup acts.
+#[test]
+fn a_master_of_falling_priority_waits_to_be_replaced() {
+    let config = VirtualRouter {
+        track: vec![track(TrackObject::Link(L1), -60)],
+        ..router(100)
+    };
+    let (mut bench, _) = Bench::master(config);
+    bench.feed(ms(4_000), link(L1, LinkState::Down));
+    assert_eq!(bench.tick(us(4_609_375)), [send(R0, 40)]);
+    assert_eq!(bench.state(R0), State::Master);
+    bench.hear(ms(5_000), R0, LOW, 90);
+    assert_eq!(bench.state(R0), State::Backup);
 }
 
 /// Our own adverts that come back, or another host with our address.
