@@ -13,6 +13,8 @@ const CONTEST_SPACING: Nanos = Nanos::from_secs(1);
 pub(super) struct Master {
     /// The advert timer. Only sending re-arms it: nothing that is received can.
     advert_at: MonoNanos,
+    /// The last advert of any kind.
+    sent_at: MonoNanos,
     /// The second burst after the takeover.
     burst_at: Option<MonoNanos>,
     /// The periodic announcement.
@@ -30,6 +32,7 @@ impl Master {
     pub(super) fn new(now: MonoNanos, interval: Centis, announce: &Announce) -> Self {
         Self {
             advert_at: now + interval.nanos(),
+            sent_at: now,
             burst_at: after(now, announce.delay),
             refresh_at: after(now, announce.refresh),
             contest_at: None,
@@ -51,9 +54,15 @@ impl Master {
         self.advert_at
     }
 
+    /// How long the others have heard nothing of us.
+    pub(super) fn silence(&self, now: MonoNanos) -> Nanos {
+        now.since(self.sent_at)
+    }
+
     /// The regular advert was sent. The next is due one interval after this one was, so that late wakings do
     /// not add up; after a longer pause the cadence starts anew.
     pub(super) fn sent_in_turn(&mut self, now: MonoNanos, interval: Centis) {
+        self.sent_at = now;
         let next = self.advert_at + interval.nanos();
         self.advert_at = if next > now { next } else { now + interval.nanos() };
     }
@@ -61,6 +70,7 @@ impl Master {
     /// An advert was sent beside the cadence, which starts anew.
     pub(super) fn sent_out_of_turn(&mut self, now: MonoNanos, interval: Centis) {
         self.answered = Some(now);
+        self.sent_at = now;
         self.advert_at = now + interval.nanos();
     }
 

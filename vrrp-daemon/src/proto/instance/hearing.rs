@@ -116,10 +116,10 @@ impl Instance {
         }
     }
 
-    /// By how much the advert is overdue, if by more than the Master_Down_Interval: the others may have taken
-    /// us for dead.
+    /// By how much the advert is overdue, if the others may have taken us for dead: they count from our last
+    /// advert, and none of those that would lose to us waits less than our own Master_Down_Interval.
     pub(super) fn overslept(&self, step: &Step<'_>, master: &Master) -> Option<Nanos> {
-        let late = step.now.since(master.advert_at());
-        (late > self.master_down(step.config, step.config.interval)).then_some(late)
+        let silent = master.silence(step.now) > self.master_down(step.config, step.config.interval);
+        silent.then(|| step.now.since(master.advert_at()))
     }
 }

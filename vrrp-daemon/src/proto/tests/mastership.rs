@@ -303,11 +303,12 @@ fn an_owner_ignores_nopreempt() {
 #[test]
 fn overslept_and_nobody_heard() {
     let (mut bench, _) = Bench::master(nopreempt(100));
-    // Due at 4.609375 s; the Master_Down_Interval later is still not overslept.
-    let effects = bench.tick(us(8_218_750));
+    // Silent since 3.609375 s; for the Master_Down_Interval is still not overslept.
+    let effects = bench.tick(us(7_218_750));
     assert_eq!(effects, [send(R0, 100)]);
-    let late = Nanos(3_609_375_001);
-    let at = MonoNanos(9_218_750_000 + late.0);
+    // The next one is due at 8.21875 s.
+    let at = MonoNanos(7_218_750_000 + 3_609_375_001);
+    let late = Nanos(2_609_375_001);
     assert_eq!(
         bench.tick(at),
         [
@@ -343,6 +344,20 @@ fn overslept_and_taken_over_with_nopreempt() {
     assert_eq!(bench.deadline(), Some(us(18_409_375)));
     assert_eq!(bench.tick(ms(15_000)), []);
     assert_eq!(bench.vrrp.status(R0).unwrap().counters.overslept, 1);
+}
+
+/// The others count from our last advert, not from the one that we missed: the next best Backup has taken over
+/// when we are late by less than the Master_Down_Interval.
+#[test]
+fn overslept_is_counted_from_the_last_advert() {
+    for (woken, state) in [(7_218_750_000, State::Master), (7_218_750_001, State::Backup)] {
+        let (mut bench, start) = Bench::master(nopreempt(100));
+        assert_eq!(start, us(3_609_375));
+        let now = MonoNanos(woken);
+        let effects = bench.hear(now, R0, LOW, 100);
+        assert_eq!(bench.state(R0), state, "woken at {woken}");
+        assert_eq!(effects.contains(&send(R0, 100)), state == State::Master);
+    }
 }
 
 /// An advert from before our silence began is no takeover.
