@@ -103,8 +103,8 @@ impl Backup {
 
     /// An advert by the rules of RFC 9568 §6.4.2, with two exceptions for the sake of a living Master: one
     /// older than the last of the same sender moves nothing, and priority 0 counts only from the Master we
-    /// follow, while there is one. (A router that stops with an old Master's addresses still in hand would otherwise start a second
-    /// election under the first Master's nose.)
+    /// follow, while there is one. (A router that yielded, and stops before it has noticed, would otherwise
+    /// start a second election under the Master's nose.)
     pub(super) fn hears(&mut self, config: &VirtualRouter, ours: Priority, heard: &Heard) -> Option<Remark> {
         let (source, priority) = (heard.source, heard.priority);
         if self.seen(source).is_some_and(|seen| heard.at < seen.at) {
@@ -114,6 +114,10 @@ impl Backup {
         match election::as_backup(priority, ours, config.preempt, lower_since, heard.at) {
             AsBackup::Released => {
                 if self.followed.is_none_or(|master| master.source == source) {
+                    // What it sent before this and we read after it is no sign of life.
+                    if let Some(master) = &mut self.followed {
+                        master.at = heard.at;
+                    }
                     let skew = timers::skew(config.version, ours, self.interval);
                     // Never later than before: repeated zeros must not keep everybody waiting.
                     self.down_at = self.down_at.min(heard.at + skew);

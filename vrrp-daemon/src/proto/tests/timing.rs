@@ -71,6 +71,12 @@ fn an_older_advert_moves_nothing() {
     assert_eq!(bench.deadline(), Some(us(3_609_375)));
     bench.feed(ms(3_000), Input::Advert(heard(ms(1_500), R0, HIGH, 150)));
     assert_eq!(bench.deadline(), Some(us(3_609_375)));
+    // Also one that was heard after the last, and before the zero.
+    bench.feed(ms(3_000), Input::Advert(heard(ms(2_900), R0, HIGH, 150)));
+    assert_eq!(bench.deadline(), Some(us(3_609_375)));
+    // A Master that changed its mind is a Master.
+    bench.feed(ms(3_100), Input::Advert(heard(ms(3_100), R0, HIGH, 150)));
+    assert_eq!(bench.deadline(), Some(us(6_709_375)));
 }
 
 /// Repeated zeros shorten the wait and never lengthen it.
