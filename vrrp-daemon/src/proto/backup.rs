@@ -32,6 +32,8 @@ pub(super) struct Backup {
     lower_since: Option<MonoNanos>,
     /// The Master announced priority 0.
     released: bool,
+    /// Adverts heard before then start a wait that is longer by this.
+    patience: Option<(MonoNanos, Nanos)>,
 }
 
 /// The last advert of a Master.
@@ -66,6 +68,7 @@ impl Backup {
             overruled: None,
             lower_since: None,
             released: false,
+            patience: None,
         }
     }
 
@@ -92,6 +95,13 @@ impl Backup {
     /// The down timer ran out. Only a qualifying advert takes this back.
     pub(super) fn want(&mut self) {
         self.wants = true;
+    }
+
+    /// Wait longer, also after adverts that were already on their way: those that come after one interval are of
+    /// a Master that stays.
+    pub(super) fn postpone(&mut self, now: MonoNanos, interval: Nanos) {
+        self.down_at = self.down_at + interval;
+        self.patience = Some((now + interval, interval));
     }
 
     /// The effective priority, and so the skew, changed.
@@ -165,8 +175,11 @@ impl Backup {
             }),
         };
         let lower_since = self.lower_since.unwrap_or(heard.at);
+        let patience = self.patience.filter(|(until, _)| heard.at < *until);
         *self = Self {
-            down_at: heard.at + timers::master_down(config.version, ours, self.interval, config.down_adverts),
+            down_at: heard.at
+                + timers::master_down(config.version, ours, self.interval, config.down_adverts)
+                + patience.map_or(Nanos::ZERO, |(_, longer)| longer),
             wants: false,
             last_heard: heard.at,
             interval: self.interval,
@@ -174,6 +187,7 @@ impl Backup {
             overruled: None,
             lower_since: (heard.priority < ours).then_some(lower_since),
             released: false,
+            patience,
         };
         remark.filter(|_| news)
     }

@@ -83,7 +83,10 @@ pub(super) enum Event {
     /// Become Master: the down timer ran out here and everywhere in the group.
     Promote,
     /// A sibling of the group went to Backup.
-    StandDown { leader: RouterId },
+    StandDown {
+        leader: RouterId,
+        to_higher_address: bool,
+    },
     /// A sibling of the group won a contention: announce as it does.
     Contested,
     /// The daemon stops.
@@ -98,8 +101,8 @@ pub(super) enum Outcome {
     Settled,
     /// The down timer ran out: Master as soon as the group agrees.
     Wants,
-    /// Was Master, is Backup.
-    StoodDown,
+    /// Was Master, is Backup, because of another Master, whose address is higher or lower than ours.
+    StoodDown { to_higher_address: bool },
     /// Is Master, and announced itself against a lower one.
     Contested,
 }
@@ -211,8 +214,14 @@ impl Instance {
             (Phase::Master(master), Event::Advert(heard)) => self.master_hears(step, master, heard),
             // The kernel is silent about repeats only while we are Backup.
             (Phase::Master(_), Event::StillThere { .. } | Event::Promote) => Outcome::Settled,
-            (Phase::Master(_), Event::StandDown { leader }) => {
-                self.become_backup(step, Reason::Group { leader }, None);
+            (
+                Phase::Master(_),
+                Event::StandDown {
+                    leader,
+                    to_higher_address,
+                },
+            ) => {
+                self.stand_down(step, leader, to_higher_address);
                 Outcome::Settled
             }
             (Phase::Master(master), Event::Contested) => {

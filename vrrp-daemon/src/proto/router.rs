@@ -243,8 +243,12 @@ impl Vrrp {
         match self.step(now, router, event, effects) {
             Outcome::Settled => {}
             Outcome::Wants => self.promote_if_agreed(now, router, effects),
-            Outcome::StoodDown => {
-                self.tell_siblings(now, router, Event::StandDown { leader: router }, effects)
+            Outcome::StoodDown { to_higher_address } => {
+                let event = Event::StandDown {
+                    leader: router,
+                    to_higher_address,
+                };
+                self.tell_siblings(now, router, event, effects);
             }
             Outcome::Contested => self.tell_siblings(now, router, Event::Contested, effects),
         }

@@ -67,7 +67,9 @@ impl Instance {
                     self.send(step, self.priority);
                 }
                 self.become_backup(step, Reason::HigherPriority { source, priority }, Some(&heard));
-                Outcome::StoodDown
+                Outcome::StoodDown {
+                    to_higher_address: source > ours,
+                }
             }
             // It was sent after our advert was due: they no longer heard us and have a new Master.
             (AsMaster::Lower, Some(late))
@@ -76,7 +78,9 @@ impl Instance {
                     && heard.at >= master.advert_at() =>
             {
                 self.become_backup(step, Reason::OversleptTakenOver { source, late }, Some(&heard));
-                Outcome::StoodDown
+                Outcome::StoodDown {
+                    to_higher_address: source > ours,
+                }
             }
             (AsMaster::Lower, _) => {
                 if overslept.is_some() {

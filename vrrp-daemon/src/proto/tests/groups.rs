@@ -188,6 +188,62 @@ fn one_backup_is_everyones() {
     assert_eq!(bench.deadline(), Some(us(7_609_375)));
 }
 
+/// Two hosts that are better in one member each and whose adverts cross make each other yield. By waits of one
+/// length they would do so again and again; the host with the lower address lets the other go first.
+#[test]
+fn of_two_groups_that_yield_to_each_other_the_higher_address_goes_first() {
+    for (better, wait) in [(HIGH, 4_609_375), (LOW, 3_609_375)] {
+        let (mut bench, now) = master_pair();
+        bench.hear(now, R1, better, 150);
+        // Member 1 follows; member 0 waits by itself, from the same moment.
+        bench.tick(now + Nanos(3_609_375_000));
+        let second = Nanos((wait - 3_609_375) * 1_000);
+        let expected = if better == HIGH {
+            State::Backup
+        } else {
+            State::Master
+        };
+        assert_eq!(states(&bench), [expected, expected], "{better}");
+        bench.tick(now + Nanos(3_609_375_000) + second);
+        assert_eq!(states(&bench), [State::Master, State::Master], "{better}");
+    }
+}
+
+/// An advert that crossed with our own does not end the longer wait; that of a Master that stays does.
+#[test]
+fn the_longer_wait_ends_with_an_advert_an_interval_later() {
+    let (mut bench, now) = master_pair();
+    let later = |millis| now + Nanos::from_millis(millis);
+    bench.hear(now, R1, HIGH, 150);
+    bench.hear(later(1), R0, HIGH, 150);
+    bench.hear(later(10_000), R1, HIGH, 150);
+    assert_eq!(bench.deadline(), Some(later(1) + Nanos(4_609_375_000)));
+    bench.hear(later(1_000), R0, HIGH, 150);
+    assert_eq!(bench.deadline(), Some(later(1_000) + Nanos(3_609_375_000)));
+}
+
+#[test]
+fn a_group_of_one_is_told_beside_its_member() {
+    let mut bench = Bench::started(grouped(vec![router(100)]));
+    let effects = bench.tick(us(3_609_375));
+    assert_eq!(
+        effects.last_chunk(),
+        Some(&[
+            notify(R0, NotifyState::Master, 100),
+            notify_group(NotifyState::Master)
+        ])
+    );
+    let effects = bench.hear(ms(4_000), R0, HIGH, 150);
+    assert_eq!(
+        effects.last_chunk(),
+        Some(&[
+            notify(R0, NotifyState::Backup, 100),
+            notify_group(NotifyState::Backup)
+        ])
+    );
+    assert_eq!(bench.deadline(), Some(us(7_609_375)));
+}
+
 /// A contention won by one member: the others' addresses were contested too.
 #[test]
 fn siblings_announce_after_a_contention() {
