@@ -144,6 +144,34 @@ fn an_absurd_interval_is_not_adopted() {
     assert_eq!(bench.deadline(), Some(us(6_609_375)));
 }
 
+/// The interval is that of the Master followed last, and our own again after a mastership of ours.
+#[test]
+fn an_adopted_interval_goes_with_its_master() {
+    let faster = |at, source| {
+        Input::Advert(Heard {
+            interval: centis(25),
+            ..heard(at, R0, source, 150)
+        })
+    };
+    let mut bench = Bench::backup(router(100));
+    bench.feed(ms(1_000), faster(ms(1_000), HIGH));
+    // Another Master, with our interval: 3 s and 156/256 s.
+    bench.hear(ms(1_100), R0, LOW, 120);
+    assert_eq!(bench.deadline(), Some(us(4_709_375)));
+    // Fast again, and gone; we take over after 902.34375 ms, by our own interval, and yield to LOW's.
+    bench.feed(ms(1_200), faster(ms(1_200), HIGH));
+    bench.tick(us(2_102_344));
+    assert_eq!(
+        (bench.state(R0), bench.deadline()),
+        (State::Master, Some(us(3_102_344)))
+    );
+    bench.hear(ms(3_000), R0, LOW, 120);
+    assert_eq!(
+        (bench.state(R0), bench.deadline()),
+        (State::Backup, Some(us(6_609_375)))
+    );
+}
+
 /// Ticks that come late do not push the cadence: 3.609375 s + n x 1 s.
 #[test]
 fn cadence_is_absolute() {

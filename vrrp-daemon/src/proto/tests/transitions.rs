@@ -1,6 +1,6 @@
 //! The transition table: every state with every kind of input, the effects and the next deadline.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
@@ -526,8 +526,17 @@ fn takeover() {
 /// The IPv6 tie is decided like the IPv4 one: by the whole address as an unsigned number.
 #[test]
 fn unsigned_comparison_of_addresses() {
-    let (mut bench, now) = Bench::master(router(100));
-    let higher = IpAddr::V4(Ipv4Addr::new(223, 255, 255, 254));
-    bench.hear(now, R0, higher, 100);
-    assert_eq!(bench.state(R0), State::Backup);
+    let table = [
+        ("192.0.2.100", "223.255.255.254", State::Backup),
+        ("192.0.2.100", "127.255.255.254", State::Master),
+        ("fe80::1:2", "fe80::ffff:0", State::Backup),
+        ("fe80::1:2", "fe80::1:1", State::Master),
+    ];
+    for (ours, theirs, expected) in table {
+        let (mut bench, now) = Bench::master(router(100));
+        let address = Some(ours.parse::<IpAddr>().unwrap());
+        bench.feed(now, Input::Source { router: R0, address });
+        bench.hear(now, R0, theirs.parse::<IpAddr>().unwrap(), 100);
+        assert_eq!(bench.state(R0), expected, "{theirs} heard by {ours}");
+    }
 }
