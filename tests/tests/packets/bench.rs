@@ -6,8 +6,13 @@ use nix::time::{ClockId, clock_gettime};
 use vrrp_common::id::{Family, Priority, Version, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::auth::Auth;
+use vrrp_common::wire::ladder::{Peer, TtlRange};
+use vrrp_daemon::proto::Model;
 use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, V3Checksum, VirtualRouter};
-use vrrp_daemon::xdp::embedded;
+use vrrp_daemon::xdp::{Place, embedded};
+
+/// `BPF_PROG_TEST_RUN` hands frames in as if they came from the loopback device.
+pub(crate) const LOOPBACK: u32 = 1;
 
 /// A virtual router of which only what the kernel judges by matters.
 pub(crate) fn router(
@@ -71,4 +76,67 @@ pub(crate) fn object_or_skip() -> Option<&'static [u8]> {
 pub(crate) fn monotonic() -> MonoNanos {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
     MonoNanos(u64::try_from(now.tv_sec() * 1_000_000_000 + now.tv_nsec()).unwrap())
+}
+
+/// Our side: 192.0.2.2 (and 192.0.2.251's group), fe80::2.
+pub(crate) fn model() -> (Model, Vec<Place>) {
+    let peer = |address: &str, ttl| Peer {
+        address: address.parse().unwrap(),
+        ttl,
+    };
+    let unicast = |peers, check_source| Transport::Unicast {
+        source: None,
+        peers,
+        ttl: 255,
+        check_source,
+    };
+    let listed = |address| unicast(vec![peer(address, TtlRange::ANY)], true);
+    let group = |address: &str| Transport::Multicast {
+        group: address.parse().unwrap(),
+        source: None,
+    };
+    let pass = Auth::Pass(*b"abcdefgh");
+    let routers = vec![
+        router(51, Version::V2, 100, pass, listed("192.0.2.1")),
+        router(52, Version::V3, 25, Auth::None, group("224.0.0.18")),
+        router(53, Version::V3, 100, Auth::None, listed("192.0.2.1")),
+        router(10, Version::V3, 100, Auth::None, group("224.0.0.18")),
+        router(10, Version::V3, 100, Auth::None, group("ff02::12")),
+        router(
+            10,
+            Version::V3,
+            100,
+            Auth::None,
+            unicast(vec![peer("192.0.2.251", TtlRange { min: 250, max: 254 })], true),
+        ),
+        router(
+            60,
+            Version::V3,
+            100,
+            Auth::None,
+            unicast(vec![peer("192.0.2.1", TtlRange::ANY)], false),
+        ),
+        router(61, Version::V2, 100, Auth::None, group("224.0.0.18")),
+        router(62, Version::V3, 100, Auth::None, listed("192.0.2.1")),
+        router(63, Version::V3, 100, Auth::None, listed("192.0.2.1")),
+        router(63, Version::V3, 100, Auth::None, listed("192.0.2.7")),
+    ];
+    let ours = IpAddr::from([192, 0, 2, 2]);
+    let places = routers
+        .iter()
+        .map(|router| Place {
+            // VRID 62 lives on another device.
+            ifindex: Some(if router.vrid.value() == 62 { 77 } else { LOOPBACK }),
+            source: Some(ours),
+        })
+        .collect();
+    (
+        Model {
+            links: vec!["lo".into()],
+            routers,
+            groups: Vec::new(),
+            scripts: Vec::new(),
+        },
+        places,
+    )
 }

@@ -1,6 +1,7 @@
 //! Builds frames byte by byte, also wrong ones. Shares no code with what is tested.
 
 pub(crate) mod bench;
+pub(crate) mod rows;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
