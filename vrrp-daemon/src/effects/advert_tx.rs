@@ -1,8 +1,10 @@
-//! Sends adverts: built once per source, then one system call per copy and nothing else.
+//! Sends adverts: built once per source, all copies of one in one piece of memory, then one system call per copy
+//! and nothing else.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+use bytes::{BufMut, BytesMut};
 use nix::errno::Errno;
 use socket2::{SockAddr, Socket};
 use vrrp_common::id::{Family, Priority, Version, Vrid};
@@ -102,7 +104,7 @@ struct Open {
 struct Copy {
     destination: SockAddr,
     /// IPv4: with its IP header. IPv6: the message alone.
-    packet: Vec<u8>,
+    packet: BytesMut,
     /// Bytes of IP header in `packet`.
     header: usize,
     priority: Priority,
@@ -201,10 +203,11 @@ impl Router {
     }
 
     fn open(&self, source: IpAddr, ifindex: Option<u32>) -> Result<Open, OpenError> {
+        let mut block = BytesMut::new();
         let copies = self
             .destinations
             .iter()
-            .map(|destination| self.copy(source, *destination, ifindex))
+            .map(|destination| self.copy(&mut block, source, *destination, ifindex))
             .collect::<Result<_, _>>()
             .map_err(|error| OpenError::Message {
                 router: self.name.clone(),
@@ -235,11 +238,20 @@ impl Router {
         })
     }
 
-    fn copy(&self, source: IpAddr, destination: IpAddr, ifindex: Option<u32>) -> Result<Copy, EmitError> {
+    /// Cut the next copy out of `block`.
+    fn copy(
+        &self,
+        block: &mut BytesMut,
+        source: IpAddr,
+        destination: IpAddr,
+        ifindex: Option<u32>,
+    ) -> Result<Copy, EmitError> {
         let family = Family::of(source);
         let count = u8::try_from(self.addresses.len()).map_err(|_| EmitError::TooManyAddresses)?;
         let length = emit::emitted_len(self.version, family, count);
-        let mut packet = Vec::new();
+        if block.capacity() == 0 {
+            block.reserve(self.destinations.len() * (ipv4::HEADER_LEN + length));
+        }
         if let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) {
             let payload_len = u16::try_from(length).map_err(|_| EmitError::TooManyAddresses)?;
             let header = ipv4::Header {
@@ -249,10 +261,11 @@ impl Router {
                 ttl: self.ttl,
                 payload_len,
             };
-            packet.extend_from_slice(&header.emit());
+            block.put_slice(&header.emit());
         }
-        let header = packet.len();
-        packet.resize(header + length, 0);
+        let header = block.len();
+        block.put_bytes(0, length);
+        let mut packet = block.split();
         let message = Message {
             version: self.version,
             vrid: self.vrid,
