@@ -31,6 +31,7 @@ const XDP_PASS: u32 = 2;
 #[derive(Debug)]
 struct Told {
     router: u16,
+    refused: Option<Refusal>,
     pdu: Vec<u8>,
     at: MonoNanos,
 }
@@ -82,6 +83,7 @@ impl Bench {
         self.xdp.drain(|event| {
             events.push(Told {
                 router: event.router.unwrap().0,
+                refused: event.refused,
                 pdu: event.datagram.pdu.to_vec(),
                 at: event.at,
             });
@@ -191,15 +193,21 @@ fn every_row_meets_its_fate() {
         };
         assert_eq!(action, expected_action, "{what}");
         if let Fate::Accepted(router) = fate {
-            let Told { router: to, pdu, at } = event.expect(what);
-            assert_eq!(to, router, "{what}");
+            let Told {
+                router: to,
+                refused,
+                pdu,
+                at,
+            } = event.expect(what);
+            assert_eq!((to, refused), (router, None), "{what}");
             assert!(
                 frame.windows(pdu.len()).any(|window| window == pdu) && pdu.len() >= 12,
                 "{what}"
             );
             assert!(before <= at && at <= after, "{what}: {before:?} {at:?} {after:?}");
-        } else {
-            assert!(event.is_none(), "{what}");
+        } else if let Some(event) = event {
+            // One a second of each kind is shown.
+            assert_eq!(Some(fate), event.refused.map(Fate::Refused), "{what}");
         }
         let daemon = bench.judged_by_the_daemon(&frame);
         assert!(agree(fate, daemon), "{what}: kernel {fate:?}, daemon {daemon:?}");
@@ -286,6 +294,39 @@ fn the_stamp_survives_a_full_ring_and_the_counter_tells() {
     let mut events = 0_u64;
     bench.xdp.drain(|_| events += 1);
     assert_eq!(events + bench.counters().ring_full, 100_001);
+}
+
+/// The daemon can say who sends what is wrong, a flood of it does not reach the daemon, and none goes uncounted.
+#[test]
+fn of_refused_adverts_one_a_second_is_shown_and_all_are_counted() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let stranger = IpAddr::from([192, 0, 2, 9]);
+    let frame = Frame::new("192.0.2.9", "192.0.2.2", hex(V3_UNICAST)).bytes();
+    let started = std::time::Instant::now();
+    bench.run(&frame, 50_000);
+    // On each CPU that the run was on.
+    let cpus = std::thread::available_parallelism().unwrap().get() as u64;
+    let most = cpus * (started.elapsed().as_secs() + 1);
+    let mut shown = 0;
+    bench.xdp.drain(|event| {
+        shown += 1;
+        assert_eq!(event.router, Some(RouterId(2)));
+        assert_eq!(event.refused, Some(Refusal::Source));
+        assert_eq!(event.datagram.source, stranger);
+    });
+    assert!((1..=most).contains(&shown), "{shown} shown");
+    let silent = bench.xdp.refused_silently().unwrap();
+    assert_eq!(silent.keys().collect::<Vec<_>>(), [&RouterId(2)]);
+    let at = Refusal::Source as usize;
+    assert_eq!(silent[&RouterId(2)][at] + shown, 50_000);
+    assert_eq!(silent[&RouterId(2)].iter().sum::<u64>() + shown, 50_000);
+
+    // A virtual router that is taken out leaves no tally behind.
+    bench.places[2].ifindex = None;
+    bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+    assert!(bench.xdp.refused_silently().unwrap().is_empty());
 }
 
 /// A refused advert, and one from a stranger, leave the stamp alone.

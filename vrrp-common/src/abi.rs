@@ -17,7 +17,7 @@ use crate::wire::auth::Auth;
 use crate::wire::ladder::{HEAD_LEN, Refusal, TtlRange};
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 
@@ -28,6 +28,8 @@ pub const PROGRAM: &str = "vrrp";
 pub const ROUTERS: &str = "ROUTERS";
 /// [`PeerKey`] -> [`PeerState`].
 pub const PEERS: &str = "PEERS";
+/// [`refused_key`] -> [`RefusedState`] per CPU.
+pub const REFUSED: &str = "REFUSED";
 /// Ring of [`Record`]s.
 pub const RING: &str = "RING";
 /// `u64` per CPU, by [`Verdict::counter`].
@@ -210,6 +212,34 @@ pub struct PeerState {
     pub pad: [u8; 6],
 }
 
+/// Key of the refusals at one rung for one virtual router.
+#[inline(always)]
+#[must_use]
+#[expect(
+    clippy::as_conversions,
+    reason = "the discriminant of a field-less repr(u8) enum"
+)]
+pub const fn refused_key(slot: u32, refusal: Refusal) -> u32 {
+    slot << 4 | refusal as u32
+}
+
+/// Slot and rung of a [`refused_key`]; `None` for a number that is none.
+#[must_use]
+pub fn slot_and_refusal(key: u32) -> Option<(u32, Refusal)> {
+    let rung = usize::try_from(key & 0xf).ok()?;
+    Some((key >> 4, *Refusal::ALL.get(rung)?))
+}
+
+/// Refused adverts at one rung for one virtual router. The kernel makes the entry.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefusedState {
+    /// Those that did not go into the ring.
+    pub silent: u64,
+    /// `bpf_ktime_get_ns` when one went into the ring last; 0: none yet.
+    pub told: u64,
+}
+
 /// What comes before the message in a ring record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +254,7 @@ pub struct RecordHeader {
     pub source: AddressWords,
     /// IP destination.
     pub destination: AddressWords,
-    /// [`RouterRules::slot`] of the router that it was accepted for.
+    /// [`RouterRules::slot`] of the router that it was judged for.
     pub slot: u32,
     /// Bytes of the message that follow.
     pub pdu_len: u16,
@@ -234,8 +264,10 @@ pub struct RecordHeader {
     pub family: u8,
     /// TTL or hop limit.
     pub ttl: u8,
+    /// [`Verdict::counter`]: accepted, or one of the refused that the daemon is shown.
+    pub verdict: u8,
     /// Zero.
-    pub pad: [u8; 2],
+    pub pad: u8,
 }
 
 /// A ring record. Only `pdu_len` bytes of the message are in the ring.
@@ -292,6 +324,16 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// [`Verdict::counter`] as a ring record has it.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "there are fewer than 256 counters")]
+    pub const fn number(self) -> u8 {
+        self.counter() as u8
+    }
+}
+
 /// Refusals have the counters below this one; room is left for more of them.
 const FIRST_VERDICT: u32 = 32;
 /// Counter of accepted adverts that found the ring full. Their stamps were written all the same.
@@ -308,7 +350,9 @@ const _: () = {
     assert!(offset_of!(Record, pdu) == 64);
     assert!(size_of::<Record>() == 64 + MAX_PDU);
     assert!(MAX_PDU.is_multiple_of(8));
-    assert!(Refusal::ALL.len() <= 32);
+    // The four bits of `refused_key`.
+    assert!(Refusal::ALL.len() <= 16);
+    assert!(size_of::<RefusedState>() == 16);
 };
 
 #[cfg(feature = "user")]
@@ -322,13 +366,18 @@ mod pod {
     unsafe impl aya::Pod for super::PeerKey {}
     // SAFETY: see above.
     unsafe impl aya::Pod for super::PeerState {}
+    // SAFETY: see above.
+    unsafe impl aya::Pod for super::RefusedState {}
 }
 
 #[cfg(test)]
 mod tests {
     use core::net::IpAddr;
 
-    use super::{COUNTER_SLOTS, RING_FULL_COUNTER, RecordHeader, Verdict, address, address_words};
+    use super::{
+        COUNTER_SLOTS, RING_FULL_COUNTER, RecordHeader, Verdict, address, address_words, refused_key,
+        slot_and_refusal,
+    };
     use crate::id::Family;
     use crate::wire::ladder::Refusal;
 
@@ -354,6 +403,13 @@ mod tests {
         assert_eq!(whole, Some((12, 12)));
         assert_eq!(RecordHeader::split(&record[..RecordHeader::LEN + 11]), None);
         assert_eq!(RecordHeader::split(&record[..RecordHeader::LEN - 1]), None);
+    }
+
+    #[test]
+    fn a_refused_key_holds_slot_and_rung() {
+        assert_eq!(refused_key(5, Refusal::Interval), 5 * 16 + 13);
+        assert_eq!(slot_and_refusal(5 * 16 + 13), Some((5, Refusal::Interval)));
+        assert_eq!(slot_and_refusal(5 * 16 + 14), None);
     }
 
     /// The numbers are the order of the ladder, and no two verdicts share one.

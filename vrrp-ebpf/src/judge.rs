@@ -15,6 +15,25 @@ use crate::classify::{Fragment, Packet};
 use crate::cursor;
 use crate::maps::{self, Peer};
 
+/// What became of a packet.
+pub(crate) enum Judged {
+    /// It held every rule.
+    Accepted(Accepted),
+    /// It is for one of our virtual routers, and broke a rule.
+    Refused(Refused),
+    /// It is left to the stack.
+    Passed(Verdict),
+}
+
+/// An advert that broke a rule.
+pub(crate) struct Refused {
+    pub(crate) rules: &'static RouterRules,
+    /// The rung it failed at.
+    pub(crate) refusal: Refusal,
+    /// This CPU's buffer, complete but for stamp, slot and verdict.
+    pub(crate) record: &'static mut Record,
+}
+
 /// An advert that held every rule.
 pub(crate) struct Accepted {
     pub(crate) rules: &'static RouterRules,
@@ -38,13 +57,13 @@ impl Accepted {
 
 /// Judge a packet of protocol 112.
 #[inline(always)]
-pub(crate) fn packet(packet: Packet) -> Result<Accepted, Verdict> {
+pub(crate) fn packet(mut packet: Packet) -> Judged {
     let Record {
         header,
         pdu: [_, vrid, ..],
     } = &packet.record;
     if packet.fragment == Fragment::Later {
-        return Err(Verdict::NotJudged);
+        return Judged::Passed(Verdict::NotJudged);
     }
     let key = RouterKey {
         ifindex: header.ifindex,
@@ -54,16 +73,29 @@ pub(crate) fn packet(packet: Packet) -> Result<Accepted, Verdict> {
         vrid: *vrid,
         pad: [0; 2],
     };
-    match maps::router(&key) {
-        Some(rules) => advert(packet, rules),
-        None => Err(Verdict::NotOurs),
+    let Some(rules) = maps::router(&key) else {
+        return Judged::Passed(Verdict::NotOurs);
+    };
+    match advert(&mut packet, rules) {
+        Ok(peer) => Judged::Accepted(Accepted {
+            rules,
+            peer,
+            record: packet.record,
+        }),
+        Err(Verdict::Refused(refusal)) => Judged::Refused(Refused {
+            rules,
+            refusal,
+            record: packet.record,
+        }),
+        Err(verdict) => Judged::Passed(verdict),
     }
 }
 
-/// The ladder, for a packet that names one of our virtual routers.
+/// The ladder, for a packet that names one of our virtual routers. Answers the sender's entry, if the daemon
+/// keeps one.
 #[inline(always)]
-fn advert(packet: Packet, rules: &'static RouterRules) -> Result<Accepted, Verdict> {
-    let Record { header, pdu } = packet.record;
+fn advert(packet: &mut Packet, rules: &RouterRules) -> Result<Option<Peer>, Verdict> {
+    let Record { header, pdu } = &mut *packet.record;
     // Without its first fragment the rest of a message is never put together: dropping that one is enough.
     if packet.fragment == Fragment::First {
         return refuse(Refusal::Fragment);
@@ -123,12 +155,7 @@ fn advert(packet: Packet, rules: &'static RouterRules) -> Result<Accepted, Verdi
         }
     }
     head.interval_fits(rules.interval).map_err(Verdict::Refused)?;
-    header.slot = rules.slot;
-    Ok(Accepted {
-        rules,
-        peer,
-        record: packet.record,
-    })
+    Ok(peer)
 }
 
 /// Whether a message that adds up to `message` holds in one of the readings. All sums are over words in the

@@ -8,7 +8,7 @@
 //! | verdict | action |
 //! |---|---|
 //! | accepted | stamped, put into the ring, consumed (`XDP_DROP`) |
-//! | refused, for a virtual router of ours | `XDP_DROP` |
+//! | refused, for a virtual router of ours | counted, one a second of a kind put into the ring, `XDP_DROP` |
 //! | not ours, or not for the kernel to judge | `XDP_PASS`, untouched |
 //!
 //! The rules are `vrrp_common`'s, the same that the daemon applies to the raw socket. Mastership is never
@@ -30,6 +30,7 @@ use aya_ebpf::programs::XdpContext;
 use vrrp_common::abi::Verdict;
 
 use crate::classify::Class;
+use crate::judge::Judged;
 
 /// With `frags`, or a device with a large MTU could not have the program.
 #[xdp(frags)]
@@ -43,13 +44,17 @@ fn program(context: &XdpContext) -> u32 {
         Class::Other => XDP_PASS,
         Class::Unsound => finish(context, Verdict::NotJudged, XDP_PASS),
         Class::Vrrp(packet) => match judge::packet(packet) {
-            Ok(accepted) => {
+            Judged::Accepted(accepted) => {
                 let action = accepted.action();
                 report::accepted(accepted);
                 finish(context, Verdict::Accepted, action)
             }
-            Err(verdict @ Verdict::Refused(_)) => finish(context, verdict, XDP_DROP),
-            Err(verdict) => finish(context, verdict, XDP_PASS),
+            Judged::Refused(refused) => {
+                let verdict = Verdict::Refused(refused.refusal);
+                report::refused(refused);
+                finish(context, verdict, XDP_DROP)
+            }
+            Judged::Passed(verdict) => finish(context, verdict, XDP_PASS),
         },
     }
 }

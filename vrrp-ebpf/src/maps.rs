@@ -6,8 +6,10 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
-use vrrp_common::abi::{COUNTER_SLOTS, PeerKey, PeerState, Record, RecordHeader, RouterKey, RouterRules};
+use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use vrrp_common::abi::{
+    COUNTER_SLOTS, PeerKey, PeerState, Record, RecordHeader, RefusedState, RouterKey, RouterRules,
+};
 use vrrp_common::wire::ladder::HEAD_LEN;
 
 use crate::cursor;
@@ -17,6 +19,10 @@ static ROUTERS: HashMap<RouterKey, RouterRules> = HashMap::with_max_entries(4_09
 
 #[map]
 static PEERS: HashMap<PeerKey, PeerState> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// Grows with what is refused. When it is full, further kinds are counted in [`COUNTERS`] alone.
+#[map]
+static REFUSED: PerCpuHashMap<u32, RefusedState> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
 /// 5 000 adverts of four addresses: 250 virtual routers at 10 ms, and a daemon that stands still for 0.2 s.
 #[map]
@@ -67,6 +73,44 @@ impl Peer {
             (&raw mut (*self.0).head).write(*head);
             (&raw mut (*self.0).stamp).write_volatile(record.header.stamp);
         }
+    }
+}
+
+/// This CPU's tally of one kind of refusal for one virtual router.
+#[derive(Clone, Copy)]
+pub(crate) struct Refused(*mut RefusedState);
+
+/// The tally behind `key`, made if it is the first of its kind.
+#[inline(always)]
+pub(crate) fn refused(key: u32) -> Option<Refused> {
+    if let Some(state) = REFUSED.get_ptr_mut(key) {
+        return Some(Refused(state));
+    }
+    let none = RefusedState { silent: 0, told: 0 };
+    REFUSED.insert(key, none, 0).ok()?;
+    REFUSED.get_ptr_mut(key).map(Refused)
+}
+
+impl Refused {
+    /// Whether the daemon is to be shown one: once in `pause` nanoseconds.
+    #[inline(always)]
+    pub(crate) fn due(self, now: u64, pause: u64) -> bool {
+        // SAFETY: the pointer came from a look-up in this run of the program and is not null, and the value is
+        // this CPU's alone.
+        unsafe {
+            let due = now - (*self.0).told >= pause;
+            if due {
+                (*self.0).told = now;
+            }
+            due
+        }
+    }
+
+    /// One that the daemon is not shown.
+    #[inline(always)]
+    pub(crate) fn silent(self) {
+        // SAFETY: as above.
+        unsafe { (*self.0).silent += 1 };
     }
 }
 

@@ -332,7 +332,7 @@ fn refused(refusal: vrrp_common::wire::ladder::Refusal) -> &'static str {
         Refusal::Vrid => "no virtual router here has its VRID",
         Refusal::Source => "the sender is not a unicast_peer: add it there if it should be one",
         Refusal::Ttl => "its TTL says that it came through a router",
-        Refusal::RouterVersion => "it is of the other VRRP version: set vrrp_version the same on both",
+        Refusal::RouterVersion => "it is of the other VRRP version: set `version` the same on both",
         Refusal::Count => "it lists no address",
         Refusal::Length => "its length does not fit its number of addresses",
         Refusal::Checksum => "its checksum is wrong",

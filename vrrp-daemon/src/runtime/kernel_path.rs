@@ -3,8 +3,11 @@
 //! Native, then generic, then raw sockets alone; each outcome is said once per interface. Whatever fails here,
 //! the raw sockets go on.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+
+use vrrp_common::wire::ladder::Refusal;
 
 use crate::config::XdpMode;
 use crate::ingress::control::status::ReceivePath;
@@ -73,9 +76,17 @@ impl KernelPath {
         path.drain(|event| {
             let link = links.iter().position(|ifindex| *ifindex == Some(event.ifindex));
             // An interface that went away while its advert was in the ring.
-            if let Some(link) = link.and_then(|link| u16::try_from(link).ok()) {
-                sink(judge.judge(LinkId(link), &event.datagram, event.at));
-            }
+            let Some(link) = link.and_then(|link| u16::try_from(link).ok()) else {
+                return;
+            };
+            sink(match event.refused {
+                Some(refusal) => Judged::Refused {
+                    router: event.router,
+                    source: event.datagram.source,
+                    refusal,
+                },
+                None => judge.judge(LinkId(link), &event.datagram, event.at),
+            });
         });
     }
 
@@ -143,10 +154,13 @@ impl KernelPath {
         }
     }
 
-    /// What the program counted; `None` without one.
+    /// What the kernel refused for each virtual router without showing it to us, by rung.
     #[must_use]
-    pub fn counters(&self) -> Option<xdp::Counters> {
-        self.loaded.as_ref()?.path.counters().ok()
+    pub fn refused_silently(&self) -> HashMap<RouterId, [u64; Refusal::ALL.len()]> {
+        let loaded = self.loaded.as_ref();
+        loaded
+            .and_then(|loaded| loaded.path.refused_silently().ok())
+            .unwrap_or_default()
     }
 }
 

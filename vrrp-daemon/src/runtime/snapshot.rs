@@ -1,6 +1,5 @@
 //! The answer to `status`: one snapshot, made on the protocol thread, so that its parts agree.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -75,6 +74,7 @@ impl Snapshots {
     pub fn take(&self, now: MonoNanos, view: View<'_>) -> Status {
         let model = view.vrrp.model();
         let ids = (0..).map(RouterId);
+        let unseen = view.kernel.refused_silently();
         Status {
             daemon: Daemon {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -85,7 +85,10 @@ impl Snapshots {
             },
             instances: ids
                 .zip(&model.routers)
-                .filter_map(|(id, router)| instance(now, view, id, router))
+                .filter_map(|(id, router)| {
+                    let unseen = unseen.get(&id).copied().unwrap_or_default();
+                    instance(now, view, id, router, unseen)
+                })
                 .collect(),
             groups: model
                 .groups
@@ -110,25 +113,24 @@ impl Snapshots {
                     state: *state,
                 })
                 .collect(),
-            refused_elsewhere: self.refused_elsewhere(view.kernel),
+            refused_elsewhere: by_name(&self.refused_elsewhere),
         }
-    }
-
-    /// Messages for none of our virtual routers: those the daemon met, and what the kernel refused for ours
-    /// (which the instances' own counters do not have, because the daemon never saw them).
-    fn refused_elsewhere(&self, kernel: &KernelPath) -> BTreeMap<String, u64> {
-        let mut refused = self.refused_elsewhere;
-        if let Some(counters) = kernel.counters() {
-            for (count, in_kernel) in refused.iter_mut().zip(counters.refused) {
-                *count += in_kernel;
-            }
-        }
-        by_name(&refused)
     }
 }
 
-fn instance(now: MonoNanos, view: View<'_>, id: RouterId, router: &VirtualRouter) -> Option<Instance> {
+/// `unseen`: what the kernel refused for it, by rung, beside what the daemon saw.
+fn instance(
+    now: MonoNanos,
+    view: View<'_>,
+    id: RouterId,
+    router: &VirtualRouter,
+    unseen: [u64; Refusal::ALL.len()],
+) -> Option<Instance> {
     let status = view.vrrp.status(id)?;
+    let mut counters = status.counters;
+    for (seen, unseen) in counters.refused.iter_mut().zip(unseen) {
+        *seen += unseen;
+    }
     let link_name = |link: crate::proto::LinkId| {
         let name = view.vrrp.model().links.get(link.index());
         name.cloned().unwrap_or_default()
@@ -165,7 +167,7 @@ fn instance(now: MonoNanos, view: View<'_>, id: RouterId, router: &VirtualRouter
                 present: (view.present)(id, address.address),
             })
             .collect(),
-        counters: Counters::from(&status.counters),
+        counters: Counters::from(&counters),
     })
 }
 

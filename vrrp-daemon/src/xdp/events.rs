@@ -6,19 +6,22 @@ use vrrp_common::abi::{self, RecordHeader};
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::Datagram;
 use vrrp_common::wire::ethernet::Mac;
+use vrrp_common::wire::ladder::Refusal;
 
 use super::XdpPath;
 use crate::proto::model::RouterId;
 
-/// An advert that the kernel accepted.
+/// An advert that the kernel accepted, or one of those that it refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event<'a> {
     /// Its arrival, on the process's CLOCK_MONOTONIC.
     pub at: MonoNanos,
     /// The device it arrived on.
     pub ifindex: u32,
-    /// The virtual router it was accepted for, `None` if that has been configured away since.
+    /// The virtual router it was judged for, `None` if that has been configured away since.
     pub router: Option<RouterId>,
+    /// The rung it failed at. Of the refused the kernel shows one a second of each kind.
+    pub refused: Option<Refusal>,
     /// Ethernet source.
     pub source_mac: Mac,
     /// The message, to be parsed again: the kernel's verdict is not taken on trust.
@@ -42,6 +45,7 @@ impl XdpPath {
                 at: self.clock.here(header.stamp),
                 ifindex: header.ifindex,
                 router: self.table.router(header.slot),
+                refused: Refusal::ALL.get(usize::from(header.verdict)).copied(),
                 source_mac: Mac(header.source_mac),
                 datagram: Datagram {
                     source: abi::address(family, header.source),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fs, io};
 
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::Xdp;
 use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
-use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerState, RouterKey, RouterRules};
+use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerState, RefusedState, RouterKey, RouterRules};
 use vrrp_common::time::MonoNanos;
 
 use super::attach::Attached;
@@ -27,6 +27,7 @@ pub struct XdpPath {
     pub(super) routers: HashMap<MapData, RouterKey, RouterRules>,
     pub(super) peers: HashMap<MapData, PeerKey, PeerState>,
     pub(super) counters: PerCpuArray<MapData, u64>,
+    pub(super) refused: PerCpuHashMap<MapData, u32, RefusedState>,
     pub(super) ring: RingBuf<MapData>,
     pub(super) links: BTreeMap<u32, (FdLink, Attached)>,
     pub(super) table: Table,
@@ -136,6 +137,7 @@ impl XdpPath {
             routers: take(&mut ebpf, abi::ROUTERS)?,
             peers: take(&mut ebpf, abi::PEERS)?,
             counters: take(&mut ebpf, abi::COUNTERS)?,
+            refused: take(&mut ebpf, abi::REFUSED)?,
             ring: take(&mut ebpf, abi::RING)?,
             ebpf,
             links: BTreeMap::new(),

@@ -145,6 +145,7 @@ impl XdpPath {
         for key in gone {
             gone_is_fine(self.routers.remove(&key))?;
             if let Some(entry) = self.table.entries.remove(&key) {
+                self.forget_refused(entry.slot)?;
                 for source in entry.peers.into_keys() {
                     gone_is_fine(self.peers.remove(&PeerKey {
                         slot: entry.slot,
@@ -261,6 +262,41 @@ impl XdpPath {
             ring_full: sum(RING_FULL_COUNTER)?,
             refused,
         })
+    }
+
+    /// What the kernel refused for each virtual router and did not show, by rung; index is the refusal's
+    /// discriminant. Together with the refused [events](super::Event) that is all of it.
+    ///
+    /// # Errors
+    /// [`MapsError`].
+    pub fn refused_silently(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
+        let mut refused = HashMap::new();
+        for item in self.refused.iter() {
+            let (key, states) = item?;
+            let Some((slot, refusal)) = abi::slot_and_refusal(key) else {
+                continue;
+            };
+            let Some(router) = self.table.router(slot) else {
+                continue;
+            };
+            let rungs: &mut [u64; Refusal::ALL.len()] = refused.entry(router).or_default();
+            for (count, _) in rungs
+                .iter_mut()
+                .zip(Refusal::ALL)
+                .filter(|(_, rung)| *rung == refusal)
+            {
+                *count += states.iter().map(|state| state.silent).sum::<u64>();
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Forget what was refused for a slot that is not in use any more.
+    fn forget_refused(&mut self, slot: u32) -> Result<(), MapsError> {
+        for refusal in Refusal::ALL {
+            gone_is_fine(self.refused.remove(&abi::refused_key(slot, refusal)))?;
+        }
+        Ok(())
     }
 
     /// Make or change a sender's entry; what the kernel wrote into it stays.
