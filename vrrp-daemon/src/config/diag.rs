@@ -251,6 +251,10 @@ impl Sink {
         }
     }
 
+    pub(super) const fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
     /// Report once per `key`; later places are only listed.
     pub(super) fn push_once(&mut self, key: &str, diagnostic: impl FnOnce() -> Diagnostic, at: Span) {
         if let Some((_, index)) = self.merged.iter().find(|(known, _)| known == key) {

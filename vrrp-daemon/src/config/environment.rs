@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_nameindex;
 
 /// What the configuration is read in.
 pub trait Environment {
@@ -29,6 +30,9 @@ pub trait Environment {
 
     /// The interface that carries an address of this host.
     fn interface_with(&self, address: IpAddr) -> Option<String>;
+
+    /// The interfaces of this host; `None` if it cannot tell.
+    fn interfaces(&self) -> Option<Vec<String>>;
 }
 
 /// This host.
@@ -68,5 +72,15 @@ impl Environment for Host {
             };
             found.then_some(entry.interface_name)
         })
+    }
+
+    fn interfaces(&self) -> Option<Vec<String>> {
+        let found = if_nameindex().ok()?;
+        Some(
+            found
+                .iter()
+                .map(|entry| entry.name().to_string_lossy().into_owned())
+                .collect(),
+        )
     }
 }

@@ -15,6 +15,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use vrrp_common::time::Nanos;
@@ -182,7 +183,11 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Loaded {
     match environment.read(path) {
         Ok(bytes) => parse(name, &bytes, environment),
         Err(error) => {
-            let help = "name the file with -f, or create it";
+            let help = match error.kind() {
+                io::ErrorKind::NotFound => "name the file with -f, or create it",
+                io::ErrorKind::PermissionDenied => "run as root, or let this user read it",
+                _ => "name a configuration file with -f",
+            };
             unreadable(format!("cannot read {name}: {error}"), help)
         }
     }

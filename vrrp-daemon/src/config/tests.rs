@@ -19,6 +19,8 @@ struct FakeHost {
     files: BTreeMap<PathBuf, Vec<u8>>,
     executables: BTreeSet<PathBuf>,
     addresses: BTreeMap<IpAddr, String>,
+    /// `None`: those that are asked for.
+    interfaces: Option<Vec<String>>,
 }
 
 impl Environment for FakeHost {
@@ -46,6 +48,10 @@ impl Environment for FakeHost {
 
     fn interface_with(&self, address: IpAddr) -> Option<String> {
         self.addresses.get(&address).cloned()
+    }
+
+    fn interfaces(&self) -> Option<Vec<String>> {
+        self.interfaces.clone()
     }
 }
 

@@ -73,6 +73,13 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
     lowering.clashes();
     lowering.security();
     lowering.config.global.virtual_servers = tree.virtual_servers;
+    if lowering.router_spans.is_empty() && !lowering.sink.has_errors() {
+        lowering.sink.push(
+            Diagnostic::warning("there is no virtual router in this configuration: nothing will be done")
+                .remark(Remark::None)
+                .help("write a `vrrp_instance NAME { … }`; README.md has an example"),
+        );
+    }
     if tree.virtual_servers > 0 {
         let count = tree.virtual_servers;
         let (noun, verb) = if count == 1 {
@@ -88,6 +95,9 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
     }
     lowering.config
 }
+
+/// A host of containers has hundreds.
+const INTERFACES_SHOWN: usize = 8;
 
 impl Lowering<'_> {
     /// The name of a named block, unless it is missing.
@@ -119,10 +129,33 @@ impl Lowering<'_> {
         if let Some(id) = self.links.get(name) {
             return *id;
         }
+        self.must_exist(name, at);
         let id = LinkId(self.position(self.config.model.links.len(), "interfaces", at));
         self.config.model.links.push(name.to_owned());
         self.links.insert(name.to_owned(), id);
         id
+    }
+
+    /// An interface that is not there: keepalived does not start either, unless told to wait.
+    fn must_exist(&mut self, name: &str, at: Span) {
+        if self.config.global.dynamic_interfaces {
+            return;
+        }
+        let Some(here) = self.environment.interfaces() else {
+            return;
+        };
+        if !here.iter().any(|known| known == name) {
+            let mut some: Vec<_> = here.iter().take(INTERFACES_SHOWN).map(String::as_str).collect();
+            some.extend((here.len() > INTERFACES_SHOWN).then_some("…"));
+            self.sink.push(
+                Diagnostic::error(format!("non-existent interface `{name}`"))
+                    .at(at, format!("this host has {}", some.join(", ")))
+                    .help(
+                        "correct the name, create the interface first, or set `dynamic_interfaces` in `global_defs` \
+                         to wait for it",
+                    ),
+            );
+        }
     }
 
     /// A list's next index; the 65 537th is an error.

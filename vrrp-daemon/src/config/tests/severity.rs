@@ -5,8 +5,8 @@ use vrrp_common::id::{Family, Version};
 use vrrp_common::time::Nanos;
 use vrrp_common::wire::ladder::{Auth, TtlRange};
 
-use super::{instance, read, said};
-use crate::config::{Config, XdpMode, exit_class};
+use super::{FakeHost, host, instance, read, said};
+use crate::config::{Config, XdpMode, exit_class, parse_str};
 use crate::proto::model::{Preempt, TrackObject, Transport, V3Checksum};
 
 /// The configuration of a text that gives one remark, which is this.
@@ -338,12 +338,10 @@ fn unicast_without_an_interface() {
     let text =
         instance("unicast_src_ip 192.0.2.1\nunicast_peer {\n 192.0.2.2\n}").replace("interface d0", "");
     refused(&text, "no interface of this host has the address 192.0.2.1");
-    let mut host = super::host();
+    let mut host = host();
     host.addresses
         .insert("192.0.2.1".parse().unwrap(), "bond7".to_owned());
-    let config = crate::config::parse_str("test.conf", &text, &host)
-        .config
-        .unwrap();
+    let config = parse_str("test.conf", &text, &host).config.unwrap();
     assert_eq!(config.model.links, ["bond7"]);
 }
 
@@ -537,11 +535,44 @@ fn the_load_balancer_is_skipped_and_counted() {
 
 #[test]
 fn a_missing_file_is_fatal() {
-    let loaded = crate::config::load("/no/such.conf".as_ref(), &super::host());
+    let loaded = crate::config::load("/no/such.conf".as_ref(), &host());
     assert!(loaded.config.is_none());
     assert_eq!(exit_class(&loaded), 4);
     assert_eq!(
         said(&loaded),
         ["error - cannot read /no/such.conf: entity not found"]
     );
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_an_error_unless_it_is_waited_for() {
+    let host = FakeHost {
+        interfaces: Some(vec!["lo".into(), "eth0".into()]),
+        ..host()
+    };
+    let loaded = parse_str("test.conf", &instance("track_interface {\n eth0\n d0\n }"), &host);
+    assert_eq!(said(&loaded), ["error 2:12 non-existent interface `d0`"]);
+    assert_eq!((loaded.config.is_none(), exit_class(&loaded)), (true, 5));
+    assert!(loaded.render(false).contains("this host has lo, eth0"));
+
+    let waits = format!("global_defs {{\n dynamic_interfaces\n}}\n{}", instance(""));
+    let loaded = parse_str("test.conf", &waits, &host);
+    assert_eq!((said(&loaded), exit_class(&loaded)), (vec![], 0));
+}
+
+#[test]
+fn a_file_without_a_virtual_router_is_told_to_do_nothing() {
+    let nothing = "there is no virtual router in this configuration: nothing will be done";
+    for (text, code) in [("", 0), ("hello world\n", 5)] {
+        let loaded = read(text);
+        assert!(said(&loaded).iter().any(|line| line.ends_with(nothing)), "{text}");
+        assert_eq!(
+            (loaded.config.is_some(), exit_class(&loaded)),
+            (true, code),
+            "{text}"
+        );
+    }
+    // What is wrong with its instance is enough to say.
+    let loaded = read("vrrp_instance P {\n interface d0\n}\n");
+    assert!(!said(&loaded).iter().any(|line| line.ends_with(nothing)));
 }
