@@ -100,18 +100,18 @@ fn parent(options: &Options) -> anyhow::Result<u8> {
 /// The protocol process.
 fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     let parent = Parent::connect()?;
-    let _log = start_log("Keepalived_vrrp", &options.log)?;
+    let _log = start_log(
+        "Keepalived_vrrp",
+        &LogOptions {
+            file: options.log.vrrp_file(),
+            ..options.log.clone()
+        },
+    )?;
     let loaded = config::load(&options.config, &Host);
     log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         return Ok(EXIT_CONFIG);
     };
-    if config.global.virtual_servers > 0 {
-        tracing::warn!(
-            "{} virtual servers are NOT run by this daemon; run `keepalived -C` beside it",
-            config.global.virtual_servers
-        );
-    }
     if options.dump_config {
         for line in format!("{config:#?}").lines() {
             tracing::info!("{line}");
@@ -174,7 +174,7 @@ impl Observer for Words {
     fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String {
         vrrp.status(router)
             // As it was told then: the evidence has not grown older since.
-            .map(|status| phrase::reason(vrrp.model(), status.since, &status.reason))
+            .map(|status| phrase::reason(vrrp.model(), router, status.since, &status.reason))
             .unwrap_or_default()
     }
 }

@@ -9,8 +9,10 @@ mod tests;
 use std::net::IpAddr;
 
 use tracing::Level;
+use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 
+use crate::proto::model::Transport;
 use crate::proto::{Effect, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject};
 
 /// A line for the log.
@@ -89,9 +91,9 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
     }
 }
 
-/// A reason in words; spans end at `now`.
+/// The reason for a router's state in words; spans end at `now`.
 #[must_use]
-pub fn reason(model: &Model, now: MonoNanos, reason: &Reason) -> String {
+pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) -> String {
     match *reason {
         Reason::Started => "started".to_owned(),
         Reason::Owner => "it owns the addresses (priority 255)".to_owned(),
@@ -124,11 +126,30 @@ pub fn reason(model: &Model, now: MonoNanos, reason: &Reason) -> String {
         }
         Reason::LinkDown { link } => format!("interface {} is not up", link_name(model, link)),
         Reason::ScriptFailing { script } => format!("script {} fails", script_name(model, script)),
-        Reason::NoSource => "its interface has no address to send from".to_owned(),
+        Reason::NoSource => no_source(model, router),
         Reason::Recovered => "everything tracked is well again".to_owned(),
         Reason::Group { leader } => format!("its sync group follows {}", name(model, leader)),
         Reason::Shutdown => "the daemon stops".to_owned(),
     }
+}
+
+fn no_source(model: &Model, router: RouterId) -> String {
+    let Some(router) = model.routers.get(router.index()) else {
+        return "there is no address to send from".to_owned();
+    };
+    let link = link_name(model, router.link);
+    let (source, keyword) = match router.transport {
+        Transport::Unicast { source, .. } => (source, "unicast_src_ip"),
+        Transport::Multicast { source, .. } => (source, "mcast_src_ip"),
+    };
+    if let Some(source) = source {
+        return format!("{link} does not have {source}: give it that address, or correct {keyword}");
+    }
+    let family = match router.family {
+        Family::V4 => "IPv4",
+        Family::V6 => "link-local IPv6",
+    };
+    format!("{link} has no {family} address to send from: give it one")
 }
 
 impl Phrase {
@@ -181,7 +202,7 @@ fn transition(
 ) -> Phrase {
     let (from, to) = states;
     let name = name(model, router);
-    let words = reason(model, now, &why);
+    let words = reason(model, router, now, &why);
     let text = match (from, to) {
         (State::Init, State::Backup) => format!("({name}) Entering BACKUP STATE (init)"),
         (_, State::Init) => format!("({name}) Stopped: {words}"),

@@ -58,8 +58,9 @@ impl Sinks {
         let text = line(record, self.fields);
         if self.console {
             let stamp = Stamp::local(record.at).precise();
-            // A closed terminal must not end the daemon.
-            let _ = writeln!(io::stderr().lock(), "{stamp} {:5} {text}", record.level);
+            // In one write: the other process logs there, too. A closed terminal must not end the daemon.
+            let line = format!("{stamp} {:5} {text}\n", record.level);
+            let _ = io::stderr().write_all(line.as_bytes());
         }
         match &mut self.system {
             System::None => {}

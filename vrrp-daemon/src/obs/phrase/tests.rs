@@ -5,7 +5,8 @@ use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
-use super::phrase;
+use super::{phrase, reason};
+use crate::config::{Host, parse_str};
 use crate::proto::model::{Script, SyncGroup};
 use crate::proto::{
     Effect, GroupId, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject,
@@ -271,4 +272,34 @@ fn remarks_name_the_remedy() {
         line(Effect::Remark { router: None, remark }),
         "advert from 192.0.2.2 refused: no virtual router here has its VRID"
     );
+}
+
+#[test]
+fn a_missing_source_address_is_named_with_its_interface() {
+    let table = [
+        (
+            "unicast_src_ip 192.0.2.9\n unicast_peer {\n 192.0.2.2\n }\n virtual_ipaddress {\n 192.0.2.100\n }",
+            "bond0 does not have 192.0.2.9: give it that address, or correct unicast_src_ip",
+        ),
+        (
+            "mcast_src_ip 192.0.2.9\n virtual_ipaddress {\n 192.0.2.100\n }",
+            "bond0 does not have 192.0.2.9: give it that address, or correct mcast_src_ip",
+        ),
+        (
+            "virtual_ipaddress {\n 192.0.2.100\n }",
+            "bond0 has no IPv4 address to send from: give it one",
+        ),
+        (
+            "virtual_ipaddress {\n 2001:db8::100\n }",
+            "bond0 has no link-local IPv6 address to send from: give it one",
+        ),
+    ];
+    for (lines, words) in table {
+        let text = format!(
+            "global_defs {{\n dynamic_interfaces\n}}\n\
+             vrrp_instance P {{\n interface bond0\n virtual_router_id 51\n {lines}\n}}\n"
+        );
+        let model = parse_str("test.conf", &text, &Host).config.unwrap().model;
+        assert_eq!(reason(&model, ROUTER, NOW, &Reason::NoSource), words);
+    }
 }

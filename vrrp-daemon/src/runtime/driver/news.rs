@@ -122,12 +122,12 @@ impl Driver {
                 took,
             } => {
                 tracing::debug!(
-                    "({}) {added} addresses added, {already} were there, in {took}",
+                    "({}) VIPs: {added} added, {already} were there, in {took}",
                     name(router)
                 );
             }
             Report::Released { router, removed } => {
-                tracing::debug!("({}) {removed} addresses removed", name(router));
+                tracing::debug!("({}) VIPs: {removed} removed", name(router));
             }
             Report::Refused {
                 router,
