@@ -184,9 +184,8 @@ fn a_killed_protocol_process_is_started_again() {
     kill(first, Signal::SIGKILL).expect("killing it");
     let second = lab.protocol_process(2);
     assert_ne!(first, second);
-    // It had lived for less than a minute, so there was a pause.
     assert!(
-        killed.elapsed() >= Duration::from_secs(1),
+        killed.elapsed() < Duration::from_secs(1),
         "{:?}",
         killed.elapsed()
     );
@@ -197,10 +196,12 @@ fn a_killed_protocol_process_is_started_again() {
 #[test]
 fn a_stop_during_the_pause_is_heard() {
     let mut lab = Lab::start("pause", |_| {});
+    // After the first death it is started again at once.
     kill(lab.protocol_process(1), Signal::SIGKILL).expect("killing it");
+    kill(lab.protocol_process(2), Signal::SIGKILL).expect("killing it");
     lab.signal_parent(Signal::SIGTERM);
     assert_eq!(lab.ends().map(|code| code < 2), Some(true));
-    assert_eq!(lab.read("pids").lines().count(), 1);
+    assert_eq!(lab.read("pids").lines().count(), 2);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -36,10 +37,10 @@ pub const EXIT_CONFIG: u8 = 2;
 const SELF: &str = "/proc/self/exe";
 /// The hidden option that makes the protocol process.
 const CHILD: &str = "--child";
-/// A protocol process that lived this long is started again at once.
+/// A protocol process that lived this long is none of those that die in a row.
 const STABLE: Duration = Duration::from_secs(60);
-/// Longest pause before another start.
-const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+/// Longest pause before another start: two to this power, in seconds.
+const LONGEST_PAUSE: u32 = 5;
 
 /// What the parent is to do.
 #[derive(Clone, Debug)]
@@ -129,7 +130,7 @@ impl Supervisor {
     /// # Errors
     /// [`SupervisorError::System`] when it cannot be started at all.
     pub fn run(self) -> Result<u8, SupervisorError> {
-        let mut pause = Duration::ZERO;
+        let mut deaths = 0;
         loop {
             let started = Instant::now();
             let (child, ready) = self.spawn()?;
@@ -148,11 +149,17 @@ impl Supervisor {
                     return Ok(code);
                 }
                 Next::Respawn => {
-                    pause = next_pause(pause, started.elapsed());
-                    tracing::error!(
-                        "VRRP child process({pid}) died ({status}): Respawning in {} s",
-                        pause.as_secs()
-                    );
+                    deaths = if started.elapsed() >= STABLE {
+                        1
+                    } else {
+                        deaths + 1
+                    };
+                    let pause = pause_after(deaths);
+                    let when = match pause.as_secs() {
+                        0 => "at once".to_owned(),
+                        seconds => format!("in {seconds} s"),
+                    };
+                    tracing::error!("VRRP child process({pid}) died ({status}): Respawning {when}");
                     if self.rest(pause)? {
                         return Ok(0);
                     }
@@ -166,7 +173,12 @@ impl Supervisor {
         let (ready, ours) = pipe2(OFlag::O_CLOEXEC).map_err(system("making a pipe"))?;
         let program = self.plan.program.clone().unwrap_or_else(|| PathBuf::from(SELF));
         let mut command = Command::new(program);
-        command.arg(CHILD).args(&self.plan.args).stdin(Stdio::from(ours));
+        // What `ps` shows.
+        command
+            .arg0("vrrp-daemon")
+            .arg(CHILD)
+            .args(&self.plan.args)
+            .stdin(Stdio::from(ours));
         tie_to_us(&mut command, Signal::SIGTERM);
         let child = command.spawn().map_err(system("starting the VRRP process"))?;
         tracing::info!("Starting VRRP child process, pid={}", child.id());
@@ -272,12 +284,12 @@ fn next(status: ExitStatus, stopping: bool, respawn: bool) -> Next {
     }
 }
 
-/// The pause before the next start: none after a long life, else 1 s, 2 s, ... up to half a minute.
-fn next_pause(last: Duration, lived: Duration) -> Duration {
-    if lived >= STABLE {
-        Duration::ZERO
-    } else {
-        (last * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE)
+/// The pause after so many deaths in a row. None after the first: until the next start its addresses stay, and a
+/// Backup has them within a Master_Down_Interval. Then 1 s, 2 s, ... up to half a minute.
+fn pause_after(deaths: u32) -> Duration {
+    match deaths {
+        0 | 1 => Duration::ZERO,
+        _ => Duration::from_secs(1 << (deaths - 2).min(LONGEST_PAUSE)),
     }
 }
 

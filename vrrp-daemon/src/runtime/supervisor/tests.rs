@@ -1,8 +1,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
 
-use super::{Next, next, next_pause};
+use super::{Next, next, pause_after};
 
 #[test]
 fn what_the_end_of_the_protocol_process_means() {
@@ -33,13 +32,9 @@ fn what_the_end_of_the_protocol_process_means() {
     }
 }
 
+/// Addresses of a dead Master stay until the next start: the first must not wait.
 #[test]
-fn pauses_grow_while_it_keeps_dying() {
-    let mut pause = Duration::ZERO;
-    let mut seen = Vec::new();
-    for lived in [0, 0, 1, 59, 0, 0, 0, 60, 0, 0] {
-        pause = next_pause(pause, Duration::from_secs(lived));
-        seen.push(pause.as_secs());
-    }
-    assert_eq!(seen, [1, 2, 4, 8, 16, 32, 32, 0, 1, 2]);
+fn the_first_death_costs_no_pause_and_further_ones_more_and_more() {
+    let pauses = [1, 2, 3, 4, 5, 6, 7, 8, 1_000].map(|deaths| pause_after(deaths).as_secs());
+    assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 32, 32]);
 }
