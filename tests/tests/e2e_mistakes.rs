@@ -33,5 +33,12 @@ fn adverts_that_are_refused_are_told_on_both_hosts_with_the_remedy() {
     }
     // A flood of them is not a flood of lines: once, and once more after the change of state.
     a.await_adverts(20, Stamp::now(), LIMIT).unwrap();
-    assert!(daemons[1].log().unwrap().matches("advert from 192.0.2.1 refused").count() <= 2);
+    assert!(
+        daemons[1]
+            .log()
+            .unwrap()
+            .matches("advert from 192.0.2.1 refused")
+            .count()
+            <= 2
+    );
 }

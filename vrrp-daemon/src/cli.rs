@@ -38,10 +38,6 @@ pub enum Action {
 pub struct Options {
     /// The configuration file.
     pub config: PathBuf,
-    /// `-e`: a configuration file that an include names must exist.
-    pub all_config: bool,
-    /// `-i`: lines beginning with `@id` count only for this id.
-    pub config_id: Option<String>,
     /// Where log lines go.
     pub log: LogOptions,
     /// `-d`: write the configuration to the log at start.
@@ -60,8 +56,6 @@ pub struct Options {
     pub namespace: Option<String>,
     /// `-u`: umask for files that the daemon creates.
     pub umask: Option<u32>,
-    /// `-m`: leave a core dump.
-    pub core_dump: bool,
     /// `--ignore-sigint`.
     pub ignore_sigint: bool,
     /// `--control-socket`.
@@ -181,18 +175,9 @@ struct Typed {
     /// Run in this network namespace
     #[arg(short = 's', long = "namespace", value_name = "NAME")]
     namespace: Option<String>,
-    /// A configuration file that is missing is an error
-    #[arg(short = 'e', long = "all-config")]
-    all_config: bool,
-    /// Skip configuration lines beginning with @ that do not match ID
-    #[arg(short = 'i', long = "config-id", value_name = "ID")]
-    config_id: Option<String>,
     /// umask for files the daemon creates
     #[arg(short = 'u', long = "umask", value_name = "MASK", value_parser = umask)]
     umask: Option<u32>,
-    /// Leave a core dump when it dies
-    #[arg(short = 'm', long = "core-dump")]
-    core_dump: bool,
     /// Do not end on SIGINT
     #[arg(long = "ignore-sigint")]
     ignore_sigint: bool,
@@ -243,6 +228,15 @@ struct Ignored {
     /// SNMP agent's socket
     #[arg(short = 'A', long = "snmp-agent-socket", value_name = "FILE")]
     snmp_agent_socket: Option<PathBuf>,
+    /// A configuration file that is missing is an error
+    #[arg(short = 'e', long = "all-config")]
+    all_config: bool,
+    /// Skip configuration lines beginning with @ that do not match ID
+    #[arg(short = 'i', long = "config-id", value_name = "ID")]
+    config_id: Option<String>,
+    /// Leave a core dump when it dies
+    #[arg(short = 'm', long = "core-dump")]
+    core_dump: bool,
     /// Core pattern
     #[arg(short = 'M', long = "core-dump-pattern", value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
     core_dump_pattern: Option<Option<String>>,
@@ -297,8 +291,6 @@ impl Typed {
         let pid_dir = pid_dir(namespace.as_deref());
         Ok(Action::Run(Box::new(Options {
             config,
-            all_config: self.all_config,
-            config_id: self.config_id,
             log: LogOptions {
                 console: self.log_console,
                 syslog: !self.no_syslog && !self.log_console,
@@ -319,7 +311,6 @@ impl Typed {
                 .unwrap_or_else(|| pid_dir.join("keepalived_vrrp.pid")),
             namespace,
             umask: self.umask,
-            core_dump: self.core_dump || self.ignored.core_dump_pattern.is_some(),
             ignore_sigint: self.ignore_sigint,
             control_socket: self.control_socket,
             record: self.record,

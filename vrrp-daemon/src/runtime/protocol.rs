@@ -20,7 +20,7 @@ use crate::effects::advert_tx::AdvertSender;
 use crate::ingress::judge::Judge;
 use crate::ingress::raw::RawReceiver;
 use crate::proto::Vrrp;
-use crate::sys::{caps, clock, interface, sched};
+use crate::sys::{caps, clock, sched};
 
 /// Outcomes of the netlink writer on their way to the protocol thread.
 const REPORTS: usize = 1024;
@@ -49,12 +49,6 @@ pub struct Settings {
 /// The daemon cannot run. Each is one line that names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An interface in the configuration does not exist; keepalived refuses to start, too.
-    #[error(
-        "(Line 0) Non-existent interface specified in configuration: {0}; correct the name, create the interface first, \
-         or say `dynamic_interfaces` in global_defs to wait for it"
-    )]
-    NoInterface(String),
     /// A capability is missing.
     #[error(transparent)]
     Capability(#[from] caps::Missing),
@@ -83,10 +77,10 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether starting again would end the same way: the configuration does not fit this host.
+    /// Whether starting again would end the same way.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
-        matches!(self, Self::NoInterface(_))
+        matches!(self, Self::Capability(_))
     }
 }
 
@@ -105,15 +99,6 @@ pub fn run(
     ready: impl FnOnce(),
 ) -> Result<(), StartError> {
     caps::check()?;
-    if !config.global.dynamic_interfaces
-        && let Some(missing) = config
-            .model
-            .links
-            .iter()
-            .find(|name| interface::index_of(name).is_none())
-    {
-        return Err(StartError::NoInterface(missing.clone()));
-    }
     let _pid_file = PidFile::create(&settings.pid_file)?;
     let recorder = match &settings.record {
         None => None,

@@ -6,7 +6,8 @@ use std::io;
 /// A capability that is missing, with what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{name} is missing, without which {purpose}: run as root, or under systemd with AmbientCapabilities={name}"
+    "{name} is missing, without which {purpose}: run as root, or under systemd with \
+     AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN CAP_BPF"
 )]
 pub struct Missing {
     /// Its name, as in capabilities(7).
