@@ -5,6 +5,10 @@
 //! Blocks that are unknown or not ours are skipped as a unit (keepalived reads an unknown block's content
 //! into the block around it). Nesting is bounded by the table, so nothing here recurses.
 
+mod braces;
+mod cursor;
+
+use self::cursor::Cursor;
 use super::diag::{Diagnostic, Remark, Sink};
 use super::include::Includes;
 use super::keywords::{self, Block, Guess, Keyword, Shape, Status};
@@ -84,12 +88,6 @@ pub(super) fn build(
     parser.missing = parser.cursor.balance();
     parser.run();
     parser.tree
-}
-
-/// A place in the tokens of one file.
-struct Cursor {
-    lexed: Lexed,
-    next: usize,
 }
 
 /// An open block.
@@ -320,83 +318,6 @@ impl Parser<'_, '_> {
         self.skip(opened);
     }
 
-    /// If a `}` is missing before this word: how many frames stay open.
-    fn closed_before(&self, first: &Word, opens: bool) -> Option<usize> {
-        let name = first.text.as_str();
-        let in_entries = match self.frames.last().map(|frame| &frame.statement.keyword.shape) {
-            None => return None,
-            Some(Shape::Entries) => true,
-            Some(_) => false,
-        };
-        if !in_entries && self.block().is_some_and(|block| block.find(name).is_some()) {
-            return None;
-        }
-        let root_block = opens && keywords::only_at_root(name);
-        if root_block {
-            return Some(0);
-        }
-        if self.missing <= 0 {
-            return None;
-        }
-        let around = self.frames.len().checked_sub(1)?;
-        (0..=around).rev().find(|depth| {
-            let keyword = self.block_at(*depth).and_then(|block| block.find(name));
-            keyword.is_some_and(|keyword| keyword.shape == Shape::Any || keyword.shape.opens() == opens)
-        })
-    }
-
-    /// Close every frame above `depth` as if `}` stood before `word`.
-    fn close_unclosed(&mut self, depth: usize, word: &Word) {
-        while self.frames.len() > depth {
-            let Some(frame) = self.frames.pop() else { return };
-            self.missing -= 1;
-            self.warn_unclosed(&frame, Some(word));
-            self.add(frame.statement);
-        }
-    }
-
-    fn warn_unclosed(&mut self, frame: &Frame, before: Option<&Word>) {
-        let name = frame.statement.keyword.name;
-        let diagnostic = match before {
-            Some(word) => Diagnostic::warning(format!("`}}` of `{name}` is missing before `{}`", word.text))
-                .at(word.span, "taken for closed before this")
-                .related(frame.statement.span.to(frame.opened), "opened here")
-                .help("close the block first")
-                .fix(
-                    Span {
-                        end: word.span.start,
-                        ..word.span
-                    },
-                    "}\n",
-                ),
-            None => Diagnostic::warning(format!("`}}` of `{name}` is missing at the end of the file"))
-                .at(frame.statement.span.to(frame.opened), "opened here, never closed")
-                .help("add `}` at the end"),
-        };
-        self.sink.push(diagnostic);
-    }
-
-    fn close(&mut self, span: Span) {
-        match self.frames.pop() {
-            Some(frame) => self.add(frame.statement),
-            None => {
-                self.missing += 1;
-                self.sink.push(
-                    Diagnostic::warning("`}` without `{`")
-                        .at(span, "ignored")
-                        .help("remove it, or look for a missing `{`"),
-                );
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        while let Some(frame) = self.frames.pop() {
-            self.warn_unclosed(&frame, None);
-            self.add(frame.statement);
-        }
-    }
-
     /// Put a finished statement into the block that is open.
     fn add(&mut self, statement: Statement) {
         match self.frames.last_mut().map(|frame| &mut frame.statement.body) {
@@ -410,52 +331,6 @@ impl Parser<'_, '_> {
         if let Some(opened) = opened {
             self.skip_block(opened);
         }
-    }
-
-    /// Skip to the `}` of a block that was just opened, or to a block that can only stand at the root.
-    fn skip_block(&mut self, opened: Span) {
-        let mut depth = 1_u64;
-        let mut line_start = true;
-        while let Some(token) = self.cursor.peek() {
-            match token {
-                Token::Open(_) => depth += 1,
-                Token::Close(_) => depth -= 1,
-                Token::Word(word) if line_start => {
-                    let word = word.clone();
-                    if keywords::only_at_root(&word.text) && self.cursor.opens_block() {
-                        self.sink.push(
-                            Diagnostic::warning(format!("`}}` is missing before `{}`", word.text))
-                                .at(word.span, "the skipped block is taken for closed before this")
-                                .related(opened, "opened here")
-                                .help("close the block first")
-                                .fix(
-                                    Span {
-                                        end: word.span.start,
-                                        ..word.span
-                                    },
-                                    "}\n",
-                                ),
-                        );
-                        self.missing = self.missing.saturating_sub_unsigned(depth);
-                        return;
-                    }
-                    if is_secret(&word.text) {
-                        self.sources.hide_line_from(word.span.after());
-                    }
-                }
-                Token::Word(_) | Token::End => {}
-            }
-            line_start = !matches!(self.cursor.peek(), Some(Token::Word(_)));
-            self.cursor.step();
-            if depth == 0 {
-                return;
-            }
-        }
-        self.sink.push(
-            Diagnostic::warning("`}` is missing at the end of the file")
-                .at(opened, "opened here, never closed")
-                .help("add `}` at the end"),
-        );
     }
 
     /// Variables, conditions and generators: taking them literally would run something else than was meant.
@@ -514,70 +389,6 @@ impl Parser<'_, '_> {
             Shape::Block(block) | Shape::Named(block) => Some(block),
             _ => None,
         }
-    }
-}
-
-impl Cursor {
-    fn new(lexed: Lexed) -> Self {
-        Self { lexed, next: 0 }
-    }
-
-    fn peek(&self) -> Option<&Token> {
-        self.lexed.tokens.get(self.next)
-    }
-
-    fn step(&mut self) {
-        self.next += 1;
-    }
-
-    /// The words up to the next brace or line end.
-    fn words(&mut self) -> Vec<Word> {
-        let mut words = Vec::new();
-        while let Some(Token::Word(word)) = self.peek() {
-            words.push(word.clone());
-            self.step();
-        }
-        words
-    }
-
-    /// A `{` that begins the next line, taken.
-    fn opening(&mut self) -> Option<Span> {
-        let Some(Token::Open(span)) = self.peek() else {
-            return None;
-        };
-        let span = *span;
-        self.step();
-        Some(span)
-    }
-
-    /// Whether the line that begins here ends in a `{`, on it or on the next.
-    fn opens_block(&self) -> bool {
-        const LONGEST: usize = 16;
-        let mut rest = self.lexed.tokens.iter().skip(self.next).take(LONGEST);
-        let mut after = rest.by_ref().skip_while(|token| matches!(token, Token::Word(_)));
-        match after.next() {
-            Some(Token::Open(_)) => true,
-            Some(Token::End) => matches!(after.next(), Some(Token::Open(_))),
-            _ => false,
-        }
-    }
-
-    /// The repaired text from one word to another of the same line.
-    fn clean(&self, first: &Word, last: &Word) -> String {
-        self.lexed
-            .clean
-            .get(first.clean.start..last.clean.end)
-            .unwrap_or("")
-            .to_owned()
-    }
-
-    /// `{` less `}`.
-    fn balance(&self) -> i64 {
-        self.lexed.tokens.iter().fold(0, |sum, token| match token {
-            Token::Open(_) => sum + 1,
-            Token::Close(_) => sum - 1,
-            Token::Word(_) | Token::End => sum,
-        })
     }
 }
 
