@@ -39,16 +39,7 @@ pub(super) struct Writer {
 enum Task {
     #[default]
     Idle,
-    Adding {
-        /// Addresses done so far.
-        done: usize,
-        chunk: usize,
-        rounds: u8,
-        since: MonoNanos,
-        added: u16,
-        already: u16,
-        failed: Failures,
-    },
+    Adding(Adding),
     Announcing {
         /// Addresses done in this round.
         done: usize,
@@ -60,6 +51,21 @@ enum Task {
         removed: u16,
         failed: Failures,
     },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Adding {
+    /// Addresses done so far.
+    done: usize,
+    /// Addresses in the next send.
+    chunk: usize,
+    /// Rounds of announcements, the first of which goes with each chunk.
+    rounds: u8,
+    /// When it was wished for.
+    since: MonoNanos,
+    added: u16,
+    already: u16,
+    failed: Failures,
 }
 
 /// Refused addresses: how many, and the first.
@@ -172,48 +178,35 @@ impl Writer {
     fn step(&mut self, router: RouterId, task: Task) -> Task {
         match task {
             Task::Idle => Task::Idle,
-            Task::Adding {
-                done,
-                chunk,
-                rounds,
-                since,
-                mut added,
-                mut already,
-                mut failed,
-            } => {
+            Task::Adding(mut adding) => {
                 let count = self.table.items(router).len();
-                let range = done..count.min(done + chunk);
-                self.add(router, range.clone(), (&mut added, &mut already, &mut failed));
-                if rounds > 0 {
+                let range = adding.done..count.min(adding.done + adding.chunk);
+                self.add(router, range.clone(), &mut adding);
+                if adding.rounds > 0 {
                     self.announce(router, range.clone());
                 }
                 if range.end < count {
-                    let chunk = (chunk * 2).min(CHUNK);
-                    return Task::Adding {
+                    return Task::Adding(Adding {
                         done: range.end,
-                        chunk,
-                        rounds,
-                        since,
-                        added,
-                        already,
-                        failed,
-                    };
+                        chunk: (adding.chunk * 2).min(CHUNK),
+                        ..adding
+                    });
                 }
-                (self.report)(match failed.first {
+                (self.report)(match adding.failed.first {
                     None => Report::Acquired {
                         router,
-                        added,
-                        already,
-                        took: clock::now().since(since),
+                        added: adding.added,
+                        already: adding.already,
+                        took: clock::now().since(adding.since),
                     },
                     Some((address, errno)) => Report::Refused {
                         router,
-                        failed: failed.count,
+                        failed: adding.failed.count,
                         address,
                         errno,
                     },
                 });
-                Task::announcing(rounds.saturating_sub(1))
+                Task::announcing(adding.rounds.saturating_sub(1))
             }
             Task::Announcing { done, rounds } => {
                 let count = self.table.items(router).len();
@@ -255,12 +248,7 @@ impl Writer {
         }
     }
 
-    fn add(
-        &mut self,
-        router: RouterId,
-        range: Range<usize>,
-        (added, already, failed): (&mut u16, &mut u16, &mut Failures),
-    ) {
+    fn add(&mut self, router: RouterId, range: Range<usize>, adding: &mut Adding) {
         self.refused.clear();
         let items = self.table.items(router).get_mut(range).unwrap_or_default();
         let requests = items.iter().filter_map(|item| Some(&item.requests.as_ref()?.add));
@@ -273,22 +261,22 @@ impl Writer {
             match outcome(&sent, &self.refused, position) {
                 Ok(()) => {
                     item.presence = Presence::Added;
-                    *added += 1;
+                    adding.added += 1;
                 }
                 Err(Errno::EEXIST) => {
                     if item.presence == Presence::Absent {
                         item.presence = Presence::Found;
                     }
-                    *already += 1;
+                    adding.already += 1;
                 }
                 Err(errno) => {
                     item.presence = Presence::Absent;
-                    failed.add(item.ip(), errno);
+                    adding.failed.add(item.ip(), errno);
                 }
             }
         }
         for item in items.iter().filter(|item| item.requests.is_none()) {
-            failed.add(item.ip(), Errno::ENODEV);
+            adding.failed.add(item.ip(), Errno::ENODEV);
         }
     }
 
@@ -361,7 +349,7 @@ impl Task {
                 removed: 0,
                 failed: Failures::default(),
             },
-            (Kind::Acquire, _) => Self::Adding {
+            (Kind::Acquire, _) => Self::Adding(Adding {
                 done: 0,
                 chunk: FIRST_CHUNK,
                 rounds: wish.rounds,
@@ -369,36 +357,17 @@ impl Task {
                 added: 0,
                 already: 0,
                 failed: Failures::default(),
-            },
+            }),
             (Kind::Keep, task) if wish.rounds == 0 => task,
             (Kind::Keep, Self::Idle) => Self::announcing(wish.rounds),
             (Kind::Keep, Self::Announcing { done, rounds }) => Self::Announcing {
                 done,
                 rounds: rounds.max(wish.rounds),
             },
-            (
-                Kind::Keep,
-                Self::Adding {
-                    done,
-                    chunk,
-                    rounds,
-                    since,
-                    added,
-                    already,
-                    failed,
-                },
-            ) => {
-                let rounds = rounds.max(wish.rounds);
-                Self::Adding {
-                    done,
-                    chunk,
-                    rounds,
-                    since,
-                    added,
-                    already,
-                    failed,
-                }
-            }
+            (Kind::Keep, Self::Adding(adding)) => Self::Adding(Adding {
+                rounds: adding.rounds.max(wish.rounds),
+                ..adding
+            }),
             (Kind::Keep, task @ Self::Removing { .. }) => task,
         }
     }
