@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use nix::time::{ClockId, clock_gettime};
 use vrrp_common::id::{Family, Priority, Version, Vrid};
-use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::Model;
@@ -46,14 +46,7 @@ pub(crate) fn router(
         excluded: Vec::new(),
         track: Vec::new(),
         track_primary: true,
-        announce: Announce {
-            repeat: 5,
-            delay: Nanos::from_secs(5),
-            refresh: Nanos::ZERO,
-            refresh_repeat: 1,
-            lower_repeat: 5,
-            lower_delay: Nanos::from_secs(5),
-        },
+        announce: Announce::default(),
         advert_on_lower: true,
         advert_on_higher: false,
         group: None,

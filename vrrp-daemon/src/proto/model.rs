@@ -181,6 +181,20 @@ pub struct Announce {
     pub lower_delay: Nanos,
 }
 
+impl Default for Announce {
+    /// As keepalived announces when nothing is configured.
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay: Nanos::from_secs(5),
+            refresh: Nanos::ZERO,
+            refresh_repeat: 1,
+            lower_repeat: 5,
+            lower_delay: Nanos::from_secs(5),
+        }
+    }
+}
+
 /// Something whose failure lowers the priority, or, with weight 0, puts the router into FAULT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Track {

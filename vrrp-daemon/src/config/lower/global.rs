@@ -42,15 +42,19 @@ pub(super) struct Garp {
 }
 
 impl Garp {
-    /// keepalived's defaults: five now, five more after five seconds.
+    /// The instance's own settings, else the global ones, else keepalived's.
     pub(super) fn announce(self, defaults: Self) -> Announce {
-        let repeat = self.repeat.or(defaults.repeat).unwrap_or(5);
-        let delay = self.delay.or(defaults.delay).unwrap_or(Nanos::from_secs(5));
+        let theirs = Announce::default();
+        let repeat = self.repeat.or(defaults.repeat).unwrap_or(theirs.repeat);
+        let delay = self.delay.or(defaults.delay).unwrap_or(theirs.delay);
         Announce {
             repeat,
             delay,
-            refresh: self.refresh.or(defaults.refresh).unwrap_or(Nanos::ZERO),
-            refresh_repeat: self.refresh_repeat.or(defaults.refresh_repeat).unwrap_or(1),
+            refresh: self.refresh.or(defaults.refresh).unwrap_or(theirs.refresh),
+            refresh_repeat: self
+                .refresh_repeat
+                .or(defaults.refresh_repeat)
+                .unwrap_or(theirs.refresh_repeat),
             lower_repeat: self.lower_repeat.or(defaults.lower_repeat).unwrap_or(repeat),
             lower_delay: self.lower_delay.or(defaults.lower_delay).unwrap_or(delay),
         }
