@@ -29,12 +29,12 @@ pub enum PidFileError {
         pid: String,
     },
     /// The system refused.
-    #[error("pid file {}: {source}; name one that can be written with -p and -r", path.display())]
+    #[error("pid file {}: {error}; run as root, or name one that can be written with -p and -r", path.display())]
     System {
         /// The file.
         path: PathBuf,
         /// What it said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -44,9 +44,9 @@ impl PidFile {
     /// # Errors
     /// [`PidFileError`]
     pub fn create(path: &Path) -> Result<Self, PidFileError> {
-        let system = |source| PidFileError::System {
+        let system = |error| PidFileError::System {
             path: path.to_owned(),
-            source,
+            error,
         };
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(system)?;
@@ -101,9 +101,9 @@ impl PidFile {
             .set_len(0)
             .and_then(|()| io::Seek::rewind(&mut *self.file))
             .and_then(|()| writeln!(*self.file, "{}", std::process::id()));
-        written.map_err(|source| PidFileError::System {
+        written.map_err(|error| PidFileError::System {
             path: self.path.clone(),
-            source,
+            error,
         })
     }
 }

@@ -66,19 +66,19 @@ pub enum SupervisorError {
     #[error(transparent)]
     PidFile(#[from] PidFileError),
     /// The system refused.
-    #[error("{what}: {source}")]
+    #[error("{what}: {error}")]
     System {
         /// What was tried.
         what: &'static str,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
 fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> SupervisorError {
     move |error| SupervisorError::System {
         what,
-        source: error.into(),
+        error: error.into(),
     }
 }
 
