@@ -53,7 +53,10 @@ fn test(path: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
     let loaded = config::load(path, &Host);
     match output {
         Some(output) => std::fs::write(output, loaded.render(false))?,
-        None => eprint!("{}", loaded.render(std::io::stderr().is_terminal())),
+        None => {
+            eprint!("{}", loaded.render(std::io::stderr().is_terminal()));
+            eprintln!("{}: {}", path.display(), loaded.verdict());
+        }
     }
     Ok(config::exit_class(&loaded))
 }

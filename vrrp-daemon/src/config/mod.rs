@@ -151,6 +151,21 @@ impl Loaded {
         text
     }
 
+    /// What it comes to, in a line: whether the daemon starts with this file.
+    #[must_use]
+    pub fn verdict(&self) -> String {
+        let errors = self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+            .count();
+        match (errors, self.diagnostics.len()) {
+            (0, 0) => "good: nothing to remark".to_owned(),
+            (0, remarks) => format!("the daemon starts with this; remarks: {remarks}"),
+            (errors, _) => format!("the daemon does not start with this; errors: {errors}"),
+        }
+    }
+
     /// All diagnostics on one line each, with their severity, for a log.
     pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> {
         self.diagnostics

@@ -576,3 +576,18 @@ fn a_file_without_a_virtual_router_is_told_to_do_nothing() {
     let loaded = read("vrrp_instance P {\n interface d0\n}\n");
     assert!(!said(&loaded).iter().any(|line| line.ends_with(nothing)));
 }
+
+#[test]
+fn a_verdict_says_whether_the_daemon_starts() {
+    let table = [
+        (instance(""), "good: nothing to remark"),
+        (instance("priorty 90"), "the daemon starts with this; remarks: 1"),
+        (
+            "vrrp_instance P {\n interface d0\n priorty 90\n}\n".to_owned(),
+            "the daemon does not start with this; errors: 1",
+        ),
+    ];
+    for (text, verdict) in table {
+        assert_eq!(read(&text).verdict(), verdict, "{text}");
+    }
+}
