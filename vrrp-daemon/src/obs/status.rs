@@ -158,7 +158,7 @@ fn describe(out: &mut String, instance: &Instance) {
     line(
         out,
         format_args!(
-            "  adverts: {} sent, {} failed, {} received; Master {} times, released {} times",
+            "  adverts: {} sent, {} failed, {} received; times Master {}, released {}",
             counters.adverts_sent,
             counters.send_failures,
             counters.adverts_received,

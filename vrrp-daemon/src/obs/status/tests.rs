@@ -69,7 +69,7 @@ VI_1: BACKUP: started
   priority 90 (configured 100), advert every 1000 ms, Master_Down_Interval 3609.375 ms
   Master 20.31.250.11 with priority 100, last advert 417 ms ago
   20.31.250.13/32 on bond0: absent
-  adverts: 0 sent, 0 failed, 301 received; Master 0 times, released 0 times
+  adverts: 0 sent, 0 failed, 301 received; times Master 0, released 0
   refused: checksum 2, ttl 1
 
 group VG_1: (members differ), members VI_1 VI_2
