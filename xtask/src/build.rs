@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
+use crate::paths::{target_dir, workspace_root};
 use crate::setup;
 
 /// Options of `cargo xtask build`.
@@ -26,17 +27,6 @@ impl Args {
         release: true,
         xdp_log: false,
     };
-}
-
-/// The repository.
-pub(crate) fn workspace_root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
-}
-
-/// Where cargo puts what it builds, and we what we fetch.
-pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), PathBuf::from)
 }
 
 /// Run the verb.

@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use self::floors::{Finding, Source};
-use crate::build::workspace_root;
+use crate::paths::workspace_root;
 
 /// Options of `cargo xtask lint`.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]

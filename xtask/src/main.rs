@@ -1,9 +1,11 @@
-//! The project's own commands. Each verb is one file; this one only dispatches.
+//! The project's own commands. Each verb is one file; this one only dispatches, and `paths` says where things
+//! are.
 
 mod bench;
 mod build;
 mod demo;
 mod lint;
+mod paths;
 mod setup;
 mod test;
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use vrrp_tests::lab::is_root;
 
-use crate::{build, setup};
+use crate::{build, paths, setup};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ fn cargo() -> Command {
 
 fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let status = command
-        .current_dir(build::workspace_root())
+        .current_dir(paths::workspace_root())
         .status()
         .context("running cargo")?;
     ensure!(status.success(), "cargo test or xtask failed: {status}");

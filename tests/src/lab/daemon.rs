@@ -336,8 +336,6 @@ fn reap(killed: &[Pid]) {
 /// The workspace's `target`.
 #[must_use]
 pub fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    )
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| manifest.with_file_name("target"), PathBuf::from)
 }

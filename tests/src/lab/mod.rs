@@ -38,7 +38,7 @@ pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
 pub use host::Host;
 pub use namespace::{Namespace, end_all_on_interrupt};
-pub use privilege::{is_root, root_or_skip};
+pub use privilege::{is_root, root_or_skip, skip};
 pub use settings::Settings;
 pub use switch::{Lab, Port};
 pub use wait::{Stamp, until};

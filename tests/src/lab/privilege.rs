@@ -15,16 +15,24 @@ pub fn root_or_skip() -> bool {
     if uid.is_root() {
         return true;
     }
+    skip(&format!(
+        "this test makes network namespaces, which takes root, and runs as uid {uid}"
+    ));
+    false
+}
+
+/// Say why a test does not run.
+///
+/// # Panics
+/// `REQUIRE_ROOT` or `CI` is set: then all have to run.
+pub fn skip(reason: &str) {
     let demanded = ["REQUIRE_ROOT", "CI"]
         .into_iter()
         .find(|name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0"));
     if let Some(name) = demanded {
-        panic!("{name} is set, but this test needs root and runs as uid {uid}: run it as root");
+        panic!("{name} is set, and a test cannot run: {reason}");
     }
-    eprintln!(
-        "skipped: network namespaces need root, and this is uid {uid} (REQUIRE_ROOT=1 makes this fail)"
-    );
-    false
+    eprintln!("skipped: {reason} (REQUIRE_ROOT=1 makes this fail)");
 }
 
 /// Whether a lab can be built: it makes namespaces, for which one has to be root.

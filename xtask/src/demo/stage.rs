@@ -11,7 +11,7 @@ use vrrp_tests::lab::{
     Advert, Capture, Captured, Daemon, Direction, Frame, Host, Lab, Port, Prober, Program, Stamp,
 };
 
-use crate::build::{target_dir, workspace_root};
+use crate::paths::{target_dir, workspace_root};
 
 /// The prefix of the namespaces that `--keep` leaves.
 const KEPT: &str = "vrrp-demo";

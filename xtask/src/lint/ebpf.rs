@@ -8,7 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use crate::build::{ebpf_cargo, target_dir};
+use crate::build::ebpf_cargo;
+use crate::paths::target_dir;
 use crate::setup;
 
 /// Where a distribution's compiler has its clippy apart.

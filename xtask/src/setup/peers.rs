@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::build::target_dir;
+use crate::paths::target_dir;
 
 /// Debian packages; those they depend on and the machine lacks come along.
 const PACKAGES: [&str; 3] = ["keepalived", "rsyslog", "tcpdump"];
