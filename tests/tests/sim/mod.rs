@@ -2,41 +2,22 @@
 
 mod host;
 mod network;
+mod plan;
 mod random;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use vrrp_common::id::{Family, Priority, Version, Vrid};
-use vrrp_common::time::{Centis, MonoNanos, Nanos};
-use vrrp_common::wire::auth::Auth;
-use vrrp_daemon::proto::model::{
-    Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport, V3Checksum,
-    VirtualRouter,
-};
-use vrrp_daemon::proto::{Effect, Input, LinkId, LinkState, Reason, RouterId, ScriptId, ScriptState, State};
+use vrrp_common::id::Priority;
+use vrrp_common::time::{MonoNanos, Nanos};
+use vrrp_daemon::proto::model::Preempt;
+use vrrp_daemon::proto::{Effect, Input, LinkState, Reason, ScriptId, ScriptState, State};
 
 pub(crate) use host::Host;
-use host::{address, router};
+use host::{address, link, router};
 use network::{Flight, Network};
+pub(crate) use plan::{CHECK, Plan, WEIGHTED};
+use plan::{WEIGHT, model};
 pub(crate) use random::Random;
-
-/// How the hosts of one simulation are configured.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// One for each host.
-    pub(crate) priorities: Vec<u8>,
-    /// One virtual router on each; several are one sync group.
-    pub(crate) segments: usize,
-    pub(crate) interval: Centis,
-    pub(crate) preempt: Preempt,
-    /// The kernel is silent about unchanged adverts.
-    pub(crate) silent: bool,
-    /// Lateness of waking.
-    pub(crate) lateness: Nanos,
-    pub(crate) delay: Nanos,
-    pub(crate) jitter: Nanos,
-}
 
 /// A change of state, with what the host had heard before.
 #[derive(Clone, Copy, Debug)]
@@ -66,61 +47,6 @@ pub(crate) struct Sim {
     pub(crate) longest_split: Nanos,
     /// A moment at which a segment had no Master, since it was last cleared.
     pub(crate) orphaned: Option<MonoNanos>,
-}
-
-pub(crate) fn model(plan: &Plan, host: usize) -> Model {
-    let group = (plan.segments > 1).then_some(GroupId(0));
-    let routers = (0..plan.segments).map(|segment| VirtualRouter {
-        name: format!("VI_{segment}"),
-        link: LinkId(u16::try_from(segment).unwrap()),
-        vrid: Vrid::new(51).unwrap(),
-        version: Version::V3,
-        family: Family::V4,
-        priority: Priority(plan.priorities[host]),
-        interval: plan.interval,
-        initially_master: false,
-        preempt: plan.preempt,
-        down_adverts: 3,
-        auth: Auth::None,
-        transport: Transport::Multicast {
-            group: IpAddr::from([224, 0, 0, 18]),
-            source: None,
-        },
-        v3_checksum: V3Checksum::PseudoHeader,
-        addresses: Vec::new(),
-        excluded: Vec::new(),
-        track: vec![Track {
-            object: TrackObject::Script(ScriptId(0)),
-            weight: 0,
-            reverse: false,
-        }],
-        track_primary: true,
-        announce: Announce::default(),
-        advert_on_lower: true,
-        advert_on_higher: false,
-        group,
-    });
-    let members = (0..plan.segments)
-        .map(|segment| RouterId(u16::try_from(segment).unwrap()))
-        .collect();
-    Model {
-        links: (0..plan.segments)
-            .map(|segment| format!("eth{segment}"))
-            .collect(),
-        routers: routers.collect(),
-        groups: group
-            .map(|_| SyncGroup {
-                name: "VG".to_owned(),
-                members,
-                track: Vec::new(),
-                keep_weights: false,
-            })
-            .into_iter()
-            .collect(),
-        scripts: vec![Script {
-            name: "check".to_owned(),
-        }],
-    }
 }
 
 impl Sim {
@@ -183,16 +109,15 @@ impl Sim {
     fn deliver(&mut self) {
         while let Some(flight) = self.network.arrived(self.now) {
             let Flight {
-                from,
-                to,
-                segment,
-                priority,
-                ..
+                from, to, segment, ..
             } = flight;
             if self.unplugged.contains(&(from, segment)) || self.unplugged.contains(&(to, segment)) {
                 continue;
             }
-            self.note(to, from, segment, priority);
+            if !flight.damaged {
+                // The third byte of every advert.
+                self.note(to, from, segment, Priority(flight.pdu[2]));
+            }
             if self.hosts[to].arrive(&flight) {
                 let lateness = Nanos(self.random.below(self.plan.lateness.0 + 1));
                 let at = self.now + lateness;
@@ -204,7 +129,13 @@ impl Sim {
 
     /// What a Backup has to respect, kept apart from the engine's own opinion.
     fn note(&mut self, to: usize, from: usize, segment: usize, priority: Priority) {
-        let ours = Priority(self.plan.priorities[to]);
+        let host = &self.hosts[to];
+        let configured = self.plan.priority(to, segment);
+        // Whatever waits to be told may raise it again.
+        let lowered = host.lowered && host.told.is_empty() && !configured.is_owner();
+        let weight = if lowered { WEIGHT.unsigned_abs() } else { 0 };
+        let ours = Priority(configured.0.saturating_sub(u8::try_from(weight).unwrap()).max(1));
+        let preempts = self.plan.preempt != Preempt::Never || configured.is_owner();
         if !matches!(self.hosts[to].states()[segment], State::Backup | State::Master) {
             return;
         }
@@ -212,7 +143,7 @@ impl Sim {
         if priority.is_release() {
             // Only the Master itself can release us from it.
             *respected = respected.filter(|(source, _)| *source != from);
-        } else if priority >= ours || self.plan.preempt == Preempt::Never {
+        } else if priority >= ours || !preempts {
             *respected = Some((from, self.now));
         }
     }
@@ -220,7 +151,13 @@ impl Sim {
     fn wake(&mut self, host: usize) {
         self.hosts[host].stopped_until = None;
         self.hosts[host].wakes = None;
-        let effects = self.hosts[host].wake(self.now);
+        let facts_first = self.random.chance(50);
+        let was_lowered = self.hosts[host].lowered;
+        let effects = self.hosts[host].wake(self.now, facts_first);
+        if was_lowered && !self.hosts[host].lowered {
+            // Better than its Master again, perhaps: what it heard until now no longer binds it.
+            self.respected[host].fill(None);
+        }
         self.carry_out(host, &effects);
     }
 
@@ -276,14 +213,15 @@ impl Sim {
         if self.unplugged.contains(&(host, segment)) {
             return;
         }
-        for to in (0..self.hosts.len()).filter(|&to| to != host) {
-            self.network.carry(
-                &mut self.random,
-                self.now,
-                (host, to, segment),
-                priority,
-                self.plan.interval,
-            );
+        let source = address(self.plan.family, host, segment);
+        for (destination, pdu) in self.hosts[host].adverts(router(segment), priority) {
+            for to in (0..self.hosts.len()).filter(|&to| to != host) {
+                if destination.is_multicast() || destination == address(self.plan.family, to, segment) {
+                    let way = (host, to, segment);
+                    self.network
+                        .carry(&mut self.random, self.now, way, (source, destination), &pdu);
+                }
+            }
         }
     }
 
@@ -333,7 +271,7 @@ impl Sim {
         self.feed(
             host,
             Input::Link {
-                link: LinkId(u16::try_from(segment).unwrap()),
+                link: link(segment),
                 state: LinkState::Down,
             },
         );
@@ -344,20 +282,28 @@ impl Sim {
         self.feed(
             host,
             Input::Link {
-                link: LinkId(u16::try_from(segment).unwrap()),
+                link: link(segment),
                 state: LinkState::Up,
             },
         );
     }
 
-    pub(crate) fn script(&mut self, host: usize, state: ScriptState) {
-        self.feed(
-            host,
-            Input::Script {
-                script: ScriptId(0),
-                state,
-            },
+    pub(crate) fn script(&mut self, host: usize, script: ScriptId, state: ScriptState) {
+        self.feed(host, Input::Script { script, state });
+    }
+
+    /// A stop in good order, and a start at once.
+    pub(crate) fn restart(&mut self, host: usize) {
+        let mut effects = Vec::new();
+        self.hosts[host]
+            .vrrp
+            .handle(self.now, Input::Shutdown, &mut effects);
+        self.carry_out(host, &effects);
+        assert!(
+            !self.hosts[host].holds.contains(&true),
+            "addresses kept after the stop"
         );
+        self.crash(host);
     }
 
     /// `kill -9`, and a supervisor that starts it again at once: the addresses are gone, no priority 0.
@@ -394,11 +340,14 @@ impl Sim {
     pub(crate) fn heal(&mut self) {
         self.network.cut.clear();
         self.network.loss = 0;
+        self.network.damage = 0;
         for host in 0..self.hosts.len() {
             if self.hosts[host].stopped_until.take().is_some() {
                 self.wake(host);
             }
-            self.script(host, ScriptState::Passing);
+            for script in [CHECK, WEIGHTED] {
+                self.script(host, script, ScriptState::Passing);
+            }
             for segment in 0..self.plan.segments {
                 self.plug(host, segment);
             }
@@ -409,7 +358,10 @@ impl Sim {
     pub(crate) fn describe(&self) -> String {
         let lines = self.hosts.iter().enumerate().map(|(index, host)| {
             let sources: Vec<_> = (0..host.segments)
-                .map(|segment| (address(index, segment), host.vrrp.status(router(segment))))
+                .map(|segment| {
+                    let ours = address(self.plan.family, index, segment);
+                    (ours, host.vrrp.status(router(segment)))
+                })
                 .collect();
             format!("host {index}: {sources:?}")
         });

@@ -1,15 +1,15 @@
-//! Segments that delay, lose and refuse to carry adverts.
+//! Segments that delay, lose, damage and refuse to carry adverts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::IpAddr;
 
-use vrrp_common::id::Priority;
-use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::time::{MonoNanos, Nanos};
 
 use super::random::Random;
 
-/// An advert on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// An advert on its way, as the bytes that stand behind the IP header.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Flight {
     pub(crate) arrives: MonoNanos,
     /// Keeps what was sent first first.
@@ -17,9 +17,15 @@ pub(crate) struct Flight {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) segment: usize,
-    pub(crate) priority: Priority,
-    pub(crate) interval: Centis,
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) pdu: Vec<u8>,
+    /// One bit of it is not as it was sent.
+    pub(crate) damaged: bool,
 }
+
+/// From whom to whom, and on which segment.
+pub(crate) type Way = (usize, usize, usize);
 
 /// What stands between the hosts.
 pub(crate) struct Network {
@@ -32,9 +38,11 @@ pub(crate) struct Network {
     pub(crate) loss: u64,
     /// ... but never more than this many of one sender to one receiver in a row.
     pub(crate) most_in_a_row: u32,
-    lost: BTreeMap<(usize, usize, usize), u32>,
+    lost: BTreeMap<Way, u32>,
+    /// Of a hundred adverts this many arrive with a wrong bit.
+    pub(crate) damage: u64,
     /// Pairs (from, to, segment) that hear nothing of each other although their cables are well.
-    pub(crate) cut: BTreeSet<(usize, usize, usize)>,
+    pub(crate) cut: BTreeSet<Way>,
 }
 
 impl Network {
@@ -47,6 +55,7 @@ impl Network {
             loss: 0,
             most_in_a_row: u32::MAX,
             lost: BTreeMap::new(),
+            damage: 0,
             cut: BTreeSet::new(),
         }
     }
@@ -60,31 +69,38 @@ impl Network {
         &mut self,
         random: &mut Random,
         sent: MonoNanos,
-        flight: (usize, usize, usize),
-        priority: Priority,
-        interval: Centis,
+        way: Way,
+        (source, destination): (IpAddr, IpAddr),
+        pdu: &[u8],
     ) {
-        if self.cut.contains(&flight) {
+        if self.cut.contains(&way) {
             return;
         }
-        let lost = self.lost.entry(flight).or_default();
+        let lost = self.lost.entry(way).or_default();
         if *lost < self.most_in_a_row && random.chance(self.loss) {
             *lost += 1;
             return;
         }
         *lost = 0;
-        let (from, to, segment) = flight;
+        let mut pdu = pdu.to_vec();
+        let damaged = random.chance(self.damage);
+        if damaged {
+            let bit = usize::try_from(random.below(pdu.len() as u64 * 8)).unwrap();
+            pdu[bit / 8] ^= 1 << (bit % 8);
+        }
+        let (from, to, segment) = way;
         self.order += 1;
         let arrives = sent + self.delay + Nanos(random.below(self.jitter.0 + 1));
-        let order = self.order;
         self.in_flight.push(Reverse(Flight {
             arrives,
-            order,
+            order: self.order,
             from,
             to,
             segment,
-            priority,
-            interval,
+            source,
+            destination,
+            pdu,
+            damaged,
         }));
     }
 
