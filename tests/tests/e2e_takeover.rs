@@ -37,17 +37,6 @@ fn settle(duo: &Duo) -> anyhow::Result<(Daemon, Daemon)> {
     Ok((on_a, on_b))
 }
 
-/// The last advert of A that reached B, and how long after it B announced the address.
-fn takeover(duo: &Duo, since: Stamp) -> anyhow::Result<(u8, Duration)> {
-    let announced = duo.b.await_announcement(VIP, since, LIMIT)?;
-    let heard = duo.b.heard(Stamp(0));
-    let (at, advert) = heard
-        .iter()
-        .rfind(|(at, _)| *at < announced)
-        .ok_or_else(|| anyhow::anyhow!("B heard no advert"))?;
-    Ok((advert.priority, announced.since(*at)))
-}
-
 #[test]
 fn a_crash_is_detected_after_master_down_interval_and_its_leftovers_go_at_the_next_start() {
     if !root_or_skip() {
@@ -58,7 +47,7 @@ fn a_crash_is_detected_after_master_down_interval_and_its_leftovers_go_at_the_ne
     let crash = Stamp::now();
     duo.a.port.isolate().unwrap();
     on_a.crash();
-    let (priority, waited) = takeover(&duo, crash).unwrap();
+    let (priority, waited) = duo.takeover(VIP, crash, LIMIT).unwrap();
     assert_eq!(priority, 200);
     assert!(
         waited + STAMPING >= MASTER_DOWN,
@@ -106,7 +95,7 @@ fn a_stop_says_priority_zero_and_the_backup_waits_for_its_skew_only() {
     assert!(status.success(), "{status}");
     assert!(duo.a.host.holds_none(&[IpAddr::V4(VIP)]).unwrap());
     assert_eq!(duo.a.host.read("/run/keepalived.pid").unwrap(), "");
-    let (priority, waited) = takeover(&duo, stop).unwrap();
+    let (priority, waited) = duo.takeover(VIP, stop, LIMIT).unwrap();
     assert_eq!(priority, 0);
     assert!(
         waited + STAMPING >= SKEW,
@@ -145,7 +134,8 @@ fn a_stalled_backup_does_not_take_over_from_a_master_that_lives() {
     duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
 }
 
-/// The parent starts the protocol process again, as keepalived's does; nothing is left on both hosts.
+/// The parent starts the protocol process again, after a pause as keepalived's does. B takes over meanwhile,
+/// and A, which has the higher priority, takes back.
 #[test]
 fn a_killed_protocol_process_is_started_again() {
     if !root_or_skip() {
@@ -158,16 +148,23 @@ fn a_killed_protocol_process_is_started_again() {
     let first = protocol().unwrap();
     let killed = Stamp::now();
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    let (priority, waited) = duo.takeover(VIP, killed, LIMIT).unwrap();
+    assert_eq!(priority, 200);
+    assert!(waited + STAMPING >= MASTER_DOWN, "too early: {waited:?}");
     until("the protocol process is another", LIMIT, || {
         Ok(protocol().is_ok_and(|pid| pid != first))
     })
     .unwrap();
+    let taken_over = duo.b.announced(VIP, killed)[0];
+    let taken_back = duo.a.await_announcement(VIP, taken_over, LIMIT).unwrap();
     duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
-    duo.a.await_adverts(5, Stamp::now(), LIMIT).unwrap();
-    assert!(
-        duo.a
-            .heard(killed)
-            .iter()
-            .all(|(_, advert)| advert.priority == 100)
-    );
+
+    // B advertised while A was away, by its own priority, and not since.
+    let by_b = duo.b.sent(killed);
+    assert!(!by_b.is_empty());
+    assert!(by_b.iter().all(|(_, advert)| advert.priority == 100), "{by_b:?}");
+    let settled = Stamp::now();
+    assert!(settled > taken_back);
+    duo.a.await_adverts(5, settled, LIMIT).unwrap();
+    assert_eq!(duo.b.sent(settled), []);
 }

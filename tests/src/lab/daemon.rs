@@ -106,6 +106,30 @@ impl Program {
         }
     }
 
+    /// A command that runs it on `host`, and dies with the thread that spawns it. A `wrapper` (`setpriv` and its
+    /// options) may start it.
+    #[must_use]
+    pub fn command(&self, host: &Host, wrapper: &[&str]) -> Command {
+        let binary = self.binary();
+        let mut command = match wrapper.split_first() {
+            None => host.namespace().command(binary),
+            Some((first, rest)) => {
+                let mut command = host.namespace().command(first);
+                command.args(rest).arg(binary);
+                command
+            }
+        };
+        self.find_libraries(&mut command);
+        command
+    }
+
+    fn find_libraries(&self, command: &mut Command) {
+        let libraries = self.libraries();
+        if !libraries.is_empty() {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+    }
+
     /// The libraries that came with it, for `LD_LIBRARY_PATH`; empty when it uses the machine's.
     fn libraries(&self) -> String {
         let Self::Keepalived { root } = self else {
@@ -132,6 +156,7 @@ impl Program {
 pub struct Daemon {
     host: Host,
     child: Option<Child>,
+    binary: PathBuf,
     log: &'static str,
 }
 
@@ -194,16 +219,14 @@ impl Daemon {
             .current_dir("/");
         // A group of its own: Ctrl-C in the terminal is for us, who then clean up.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let libraries = program.libraries();
-        if !libraries.is_empty() {
-            command.env("LD_LIBRARY_PATH", libraries);
-        }
+        program.find_libraries(&mut command);
         let child = command
             .spawn()
             .with_context(|| format!("starting {} on host {}", program.binary().display(), host.name()))?;
         Ok(Self {
             host: host.clone(),
             child: Some(child),
+            binary: program.binary(),
             log,
         })
     }
@@ -228,6 +251,16 @@ impl Daemon {
     pub fn pid(&self) -> Option<Pid> {
         let child = self.child.as_ref()?;
         i32::try_from(child.id()).ok().map(Pid::from_raw)
+    }
+
+    /// What `vrrpctl status --json` answers there (ours only).
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn status(&self) -> anyhow::Result<serde_json::Value> {
+        let vrrpctl = self.binary.with_file_name("vrrpctl").display().to_string();
+        let text = self.host.run(&vrrpctl, &["status", "--json"])?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// All it has logged on its host, earlier runs included.

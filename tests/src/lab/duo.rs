@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use anyhow::Context;
+
 use super::capture::{Capture, Direction};
 use super::frame::{Advert, Frame};
 use super::host::Host;
@@ -45,6 +47,26 @@ impl Duo {
             b: Side::new(&lab, "B", Ipv4Addr::new(192, 0, 2, 2))?,
             _lab: lab,
         })
+    }
+
+    /// B's takeover of `address` after `since`: the priority in the last advert of A that reached it, and how
+    /// long after that it announced the address.
+    ///
+    /// # Errors
+    /// It did not come in time.
+    pub fn takeover(
+        &self,
+        address: Ipv4Addr,
+        since: Stamp,
+        limit: Duration,
+    ) -> anyhow::Result<(u8, Duration)> {
+        let announced = self.b.await_announcement(address, since, limit)?;
+        let heard = self.b.heard(Stamp(0));
+        let (at, advert) = heard
+            .iter()
+            .rfind(|(at, _)| *at < announced)
+            .context("B heard no advert")?;
+        Ok((advert.priority, announced.since(*at)))
     }
 }
 

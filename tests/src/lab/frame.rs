@@ -23,6 +23,19 @@ pub enum Frame {
         address: Ipv6Addr,
         /// Whether the Override flag is set.
         overrides: bool,
+        /// The hardware address it is announced at: the target link-layer address option.
+        hardware: Option<[u8; 6]>,
+        /// IP source.
+        source: IpAddr,
+        /// IP destination.
+        destination: IpAddr,
+        /// Hop limit.
+        hop_limit: u8,
+    },
+    /// A neighbour solicitation from the unspecified address: duplicate address detection (RFC 4862 §5.4).
+    DuplicateProbe {
+        /// The address that is tried.
+        address: Ipv6Addr,
     },
     /// An ICMP echo request or reply.
     Echo {
@@ -116,6 +129,16 @@ impl Frame {
                 136 if payload.get(4)? & 0x40 == 0 => Some(Self::UnsolicitedNa {
                     address: Ipv6Addr::from(array::<16>(payload, 8)?),
                     overrides: payload.get(4)? & 0x20 != 0,
+                    hardware: match payload.get(24..26) {
+                        Some([2, 1]) => array(payload, 26),
+                        _ => None,
+                    },
+                    source,
+                    destination,
+                    hop_limit: *packet.get(7)?,
+                }),
+                135 if source == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(Self::DuplicateProbe {
+                    address: Ipv6Addr::from(array::<16>(payload, 8)?),
                 }),
                 kind @ (128 | 129) => Some(Self::Echo {
                     source,

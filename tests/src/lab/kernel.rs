@@ -33,7 +33,7 @@ pub(super) fn run_inside(command: &mut Command, namespace: Arc<Namespace>, dies_
             }
             setns(namespace.net(), CloneFlags::CLONE_NEWNET)?;
             if let Some(mounts) = namespace.mounts() {
-                setns(mounts, CloneFlags::CLONE_NEWNS)?;
+                mounts.enter()?;
             }
             Ok(())
         });

@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, chroot, fchdir};
 
 use super::kernel;
 
@@ -28,11 +28,36 @@ static ALL: Mutex<Vec<Weak<Namespace>>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub struct Namespace {
     net: OwnedFd,
-    mounts: Option<OwnedFd>,
+    mounts: Option<Mounts>,
     /// What tells it from other network namespaces: the inode behind `/proc/PID/ns/net`.
     inode: u64,
     /// Its name under `/run/netns`, removed on drop unless [`Namespace::keep`] was called.
     name: Mutex<Option<String>>,
+}
+
+/// A mount namespace, and the root directory in it.
+#[derive(Debug)]
+pub(super) struct Mounts {
+    namespace: OwnedFd,
+    root: OwnedFd,
+}
+
+impl Mounts {
+    /// That of this thread.
+    fn current() -> io::Result<Self> {
+        Ok(Self {
+            namespace: File::open("/proc/thread-self/ns/mnt")?.into(),
+            root: File::open("/")?.into(),
+        })
+    }
+
+    /// Move this thread there. The kernel takes the namespace's own root, which is not ours if this process
+    /// runs in a chroot: then the files of the machine outside would be written.
+    pub(super) fn enter(&self) -> nix::Result<()> {
+        setns(&self.namespace, CloneFlags::CLONE_NEWNS)?;
+        fchdir(&self.root)?;
+        chroot(".")
+    }
 }
 
 impl Namespace {
@@ -74,7 +99,7 @@ impl Namespace {
             }
             let net = OwnedFd::from(File::open("/proc/thread-self/ns/net")?);
             let mounts = match own_files {
-                true => Some(OwnedFd::from(File::open("/proc/thread-self/ns/mnt")?)),
+                true => Some(Mounts::current()?),
                 false => None,
             };
             Ok((net, mounts))
@@ -124,7 +149,7 @@ impl Namespace {
             if let Some(mounts) = &self.mounts {
                 // A mount namespace can be entered only by a thread that shares its directory with nobody.
                 unshare(CloneFlags::CLONE_FS)?;
-                setns(mounts, CloneFlags::CLONE_NEWNS).context("entering a mount namespace")?;
+                mounts.enter().context("entering a mount namespace")?;
             }
             work()
         })
@@ -195,8 +220,8 @@ impl Namespace {
         self.net.as_fd()
     }
 
-    pub(super) fn mounts(&self) -> Option<BorrowedFd<'_>> {
-        self.mounts.as_ref().map(AsFd::as_fd)
+    pub(super) const fn mounts(&self) -> Option<&Mounts> {
+        self.mounts.as_ref()
     }
 
     fn remove_name(&self) {

@@ -24,6 +24,10 @@ pub struct Settings {
     pub nopreempt: bool,
     /// The virtual address, in a /24.
     pub address: Ipv4Addr,
+    /// What stands before the instance: other blocks, in the file's language.
+    pub before: &'static str,
+    /// What else stands in the instance.
+    pub inside: &'static str,
 }
 
 impl Settings {
@@ -43,12 +47,15 @@ impl Settings {
             interval: "0.1",
             nopreempt: false,
             address: Self::ADDRESS,
+            before: "",
+            inside: "",
         }
     }
 }
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.before)?;
         writeln!(f, "vrrp_instance VI_1 {{")?;
         writeln!(f, "    state BACKUP")?;
         writeln!(f, "    interface eth0")?;
@@ -68,6 +75,7 @@ impl fmt::Display for Settings {
             writeln!(f, "    unicast_peer {{\n        {peer}\n    }}")?;
         }
         writeln!(f, "    virtual_ipaddress {{\n        {}/24\n    }}", self.address)?;
+        writeln!(f, "{}", self.inside)?;
         writeln!(f, "}}")
     }
 }

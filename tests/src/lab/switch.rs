@@ -1,12 +1,17 @@
 //! The switch that joins the hosts, and the ends of their cables.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
 use super::capture::Capture;
 use super::host::Host;
 use super::namespace::Namespace;
+use super::wait::until;
+
+/// How long the kernel may take to bring up a cable.
+const CABLE: Duration = Duration::from_secs(5);
 
 /// A switch with its bridges. Drop it last: its ports go with it.
 #[derive(Debug)]
@@ -62,7 +67,8 @@ impl Lab {
         Ok(Host::new(name, namespace))
     }
 
-    /// Give `host` the interface `interface` with `addresses` (`192.0.2.1/24`), cabled to `network`.
+    /// Give `host` the interface `interface` with `addresses` (`192.0.2.1/24`), cabled to `network`. Frames
+    /// pass when this returns: the kernel activates a new link, and a bridge its port, a little later.
     ///
     /// # Errors
     /// What the kernel refused; a port name (`host.interface`) of more than 15 characters.
@@ -93,6 +99,15 @@ impl Lab {
             }
             host.run("ip", &args)?;
         }
+        until(
+            &format!("the link of {name} is up and its port forwards"),
+            CABLE,
+            || {
+                let link = host.run("ip", &["-j", "link", "show", "dev", interface])?;
+                let port = self.switch.run("bridge", &["link", "show", "dev", &name])?;
+                Ok(link.contains("\"operstate\":\"UP\"") && port.contains("state forwarding"))
+            },
+        )?;
         Ok(Port {
             switch: Arc::clone(&self.switch),
             name,

@@ -81,6 +81,7 @@ fn announcement(captured: &vrrp_tests::lab::Captured) -> Option<IpAddr> {
         Frame::UnsolicitedNa {
             address,
             overrides: true,
+            ..
         } => Some(address.into()),
         _ => None,
     }

@@ -10,7 +10,7 @@ use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::{
     Announce, LinkId, Model, Preempt, RouterId, Transport, V3Checksum, VirtualAddress, VirtualRouter,
 };
-use vrrp_tests::lab::{Capture, Host, Lab, Port, until};
+use vrrp_tests::lab::{Capture, Host, Lab, Port};
 
 /// The first virtual router of a model.
 pub(crate) const FIRST: RouterId = RouterId(0);
@@ -26,19 +26,10 @@ pub(crate) struct Cabled {
     pub(crate) capture: Capture,
 }
 
-/// Put a host with "bond0" and these addresses on the network "front", and wait until frames pass: the
-/// kernel activates a new link, and the bridge its port, a little later.
+/// Put a host with "bond0" and these addresses on the network "front".
 pub(crate) fn cable(lab: &Lab, name: &str, addresses: &[&str]) -> Cabled {
     let host = lab.host(name).unwrap();
     let port = lab.connect(&host, "bond0", "front", addresses).unwrap();
-    until("the link is up and its port forwards", LIMIT, || {
-        let link = host.run("ip", &["-j", "link", "show", "dev", "bond0"])?;
-        let bridge = lab
-            .switch()
-            .run("bridge", &["link", "show", "dev", port.name()])?;
-        Ok(link.contains("\"operstate\":\"UP\"") && bridge.contains("state forwarding"))
-    })
-    .unwrap();
     let capture = port.capture().unwrap();
     Cabled { host, port, capture }
 }
