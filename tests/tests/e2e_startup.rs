@@ -93,20 +93,24 @@ fn file() -> Settings {
 }
 
 #[test]
-fn a_missing_interface_is_one_line_and_code_2() {
+fn a_missing_interface_is_one_error_and_code_2() {
     if !root_or_skip() {
         return;
     }
     let file = file().to_string().replace("eth0", "bond7");
     let failure = alone().unwrap().ours(&[], &file).unwrap();
     assert_eq!(failure.code, Some(2), "{}", failure.text);
-    let lines = failure.lines("bond7");
-    assert_eq!(lines.len(), 1, "{}", failure.text);
-    assert!(
-        lines[0].contains("Non-existent interface specified in configuration"),
-        "{lines:?}"
+    assert_eq!(
+        failure.lines("error: "),
+        ["error: non-existent interface `bond7`"]
     );
-    assert!(lines[0].contains("dynamic_interfaces"), "the remedy: {lines:?}");
+    assert_eq!(failure.lines("keepalived.conf:4:15").len(), 1, "{}", failure.text);
+    assert_eq!(
+        failure.lines("dynamic_interfaces").len(),
+        1,
+        "the remedy: {}",
+        failure.text
+    );
 }
 
 #[test]

@@ -134,15 +134,23 @@ fn a_stalled_backup_does_not_take_over_from_a_master_that_lives() {
     duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
 }
 
-/// The parent starts the protocol process again, after a pause as keepalived's does. B takes over meanwhile,
-/// and A, which has the higher priority, takes back.
+/// The parent starts the protocol process again at once, which then waits for ten adverts: B takes over in the
+/// meantime, and A, which has the higher priority, takes back.
 #[test]
 fn a_killed_protocol_process_is_started_again() {
     if !root_or_skip() {
         return;
     }
     let duo = Duo::new().unwrap();
-    let (_a, _b) = settle(&duo).unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    let _b = start(b, &Settings::unicast(b.address, a.address, 100)).unwrap();
+    let patient = Settings {
+        inside: "    down_timer_adverts 10",
+        ..Settings::unicast(a.address, b.address, 200)
+    };
+    let _a = start(a, &patient).unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    a.await_adverts(5, Stamp::now(), LIMIT).unwrap();
     let protocol =
         || -> anyhow::Result<i32> { Ok(duo.a.host.read("/run/keepalived_vrrp.pid")?.trim().parse()?) };
     let first = protocol().unwrap();
