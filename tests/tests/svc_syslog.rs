@@ -1,12 +1,12 @@
 //! Our log against a real rsyslogd with the usual rule for `-S 0`, and against one that restarts.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use vrrp_daemon::obs::log::{Settings, init};
-use vrrp_tests::lab::{root_or_skip, target_dir};
+use vrrp_tests::lab::{Daemon, Host, Lab, Program, root_or_skip, target_dir, until};
 
 struct Rsyslogd {
     directory: PathBuf,
@@ -22,8 +22,17 @@ fn rsyslogd() -> (PathBuf, PathBuf) {
         .expect("no rsyslogd under target/peers: run `cargo xtask setup` first")
 }
 
-fn start(directory: &std::path::Path) -> Child {
-    let (program, root) = rsyslogd();
+fn start(directory: &Path) -> Child {
+    let command = Command::new(rsyslogd().0);
+    spawn(
+        command,
+        &directory.join("rsyslog.conf"),
+        &directory.join("rsyslogd.pid"),
+    )
+}
+
+fn spawn(mut command: Command, configuration: &Path, pid_file: &Path) -> Child {
+    let (_, root) = rsyslogd();
     let libraries: Vec<String> = ["usr/lib", "lib"]
         .iter()
         .map(|lib| {
@@ -34,10 +43,12 @@ fn start(directory: &std::path::Path) -> Child {
         })
         .collect();
     let modules: Vec<String> = libraries.iter().map(|lib| format!("{lib}/rsyslog")).collect();
-    Command::new(program)
+    command
         .arg("-n")
-        .args(["-f".into(), directory.join("rsyslog.conf")])
-        .args(["-i".into(), directory.join("rsyslogd.pid")])
+        .arg("-f")
+        .arg(configuration)
+        .arg("-i")
+        .arg(pid_file)
         .args(["-M", &modules.join(":")])
         .env("LD_LIBRARY_PATH", libraries.join(":"))
         .stdin(Stdio::null())
@@ -117,4 +128,100 @@ fn lines_arrive_under_local0_and_go_on_after_a_restart() {
     rsyslogd.wait_for(&format!("{ident} (VI_1) Entering FAULT STATE\n"));
     drop(log);
     assert!(!rsyslogd.directory.join("local1.log").exists());
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// rsyslogd of a host, on the host's own /dev/log, with the rule that the article has for `-S 0`.
+fn start_on(host: &Host) -> Child {
+    let configuration = "module(load=\"imuxsock\")\nlocal0.* /run/local0.log\n";
+    host.install("/etc/rsyslog.conf", configuration, 0o644)
+        .expect("writing its configuration");
+    host.run("rm", &["-f", "/run/rsyslogd.pid"])
+        .expect("removing its pid file");
+    let command = host.namespace().command(rsyslogd().0);
+    spawn(
+        command,
+        Path::new("/etc/rsyslog.conf"),
+        Path::new("/run/rsyslogd.pid"),
+    )
+}
+
+fn example(name: &str) -> String {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    fs::read_to_string(examples.join(name)).expect("an example")
+}
+
+/// The article's file and options. The log service dies meanwhile: the daemon does not, and is heard again.
+#[test]
+fn the_examples_log_their_transitions_and_no_password() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = Lab::new().unwrap();
+    lab.network("front").unwrap();
+    lab.network("back").unwrap();
+    let host = lab.host("A").unwrap();
+    let front = lab
+        .connect(&host, "bond0", "front", &["20.31.250.10/24"])
+        .unwrap();
+    lab.connect(&host, "eth2", "back", &["192.168.10.10/24"]).unwrap();
+    for (path, content) in [
+        ("/etc/keepalived/notify.sh", "#!/bin/sh\n".to_owned()),
+        ("/usr/local/bin/monitor_service.sh", example("monitor_service.sh")),
+    ] {
+        host.install(path, content, 0o755).unwrap();
+    }
+    // A /dev of its own, so that /dev/log is this host's.
+    let own_dev = "mkdir -p /run/dev/upper /run/dev/work && mount -t overlay lab /dev \
+        -o lowerdir=/dev,upperdir=/run/dev/upper,workdir=/run/dev/work";
+    host.run("sh", &["-c", own_dev]).unwrap();
+
+    let mut log_service = start_on(&host);
+    let file = example("node-a.conf");
+    let options = ["-n", "-D", "-d", "-S", "0"];
+    let daemon = Daemon::start(&host, &Program::ours().unwrap(), &file, &options).unwrap();
+    let state = || -> anyhow::Result<serde_json::Value> {
+        Ok(daemon.status().map_or_else(
+            |_| "not up".into(),
+            |status| status["instances"][0]["state"].clone(),
+        ))
+    };
+    let logged = |line: &str| {
+        until(&format!("the file has {line:?}"), LIMIT, || {
+            Ok(host.read("/run/local0.log")?.contains(line))
+        })
+    };
+    for line in [
+        "(VI_1) Entering BACKUP STATE",
+        "(VI_1) Entering MASTER STATE",
+        "(VI_2) Entering MASTER STATE",
+        "VRRP_Group(VG_1) Syncing instances to MASTER state",
+    ] {
+        logged(line).unwrap();
+    }
+
+    log_service.kill().unwrap();
+    log_service.wait().unwrap();
+    front.pull().unwrap();
+    until("the daemon sees the pulled cable", LIMIT, || {
+        Ok(state()? == "FAULT")
+    })
+    .unwrap();
+    let _log_service = start_on(&host);
+    front.plug().unwrap();
+    until("the daemon is Master again", LIMIT, || Ok(state()? == "MASTER")).unwrap();
+    until("the file has the second mastership", LIMIT, || {
+        let text = host.read("/run/local0.log")?;
+        Ok(text.matches("(VI_1) Entering MASTER STATE").count() == 2)
+    })
+    .unwrap();
+
+    let text = host.read("/run/local0.log").unwrap();
+    assert!(text.contains("Keepalived_vrrp["), "{text}");
+    // -d shows the configuration; the password, of which eight characters count, is nowhere.
+    assert!(text.contains("20.31.250.13"), "{text}");
+    assert!(!text.contains("33763994"), "{text}");
+    // Ends what else runs on the host, too.
+    assert!(daemon.stop(LIMIT).unwrap().success());
 }
