@@ -5,13 +5,14 @@ mod dumped;
 mod language;
 mod robust;
 mod severity;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Loaded, Severity, parse_str};
+use super::{Config, Environment, Loaded, Severity, exit_class, parse_str};
 
 /// A host in memory.
 #[derive(Default)]
@@ -100,4 +101,25 @@ fn instance(lines: &str) -> String {
     format!(
         "vrrp_instance P {{\n interface d0\n virtual_router_id 51\n virtual_ipaddress {{\n 192.0.2.100\n }}\n{lines}\n}}\n"
     )
+}
+
+/// The configuration of a text that gives one remark, which is this.
+fn remarked(text: &str, remark: &str) -> Config {
+    let loaded = read(text);
+    let said = said(&loaded);
+    assert!(said.len() == 1 && said[0].ends_with(remark), "{text}\n{said:#?}");
+    loaded.config.unwrap_or_else(|| panic!("{text} does not start"))
+}
+
+/// The only remark of a text that does not start.
+fn refused(text: &str, remark: &str) {
+    let loaded = read(text);
+    let said = said(&loaded);
+    assert!(
+        said.iter()
+            .any(|line| line.starts_with("error") && line.ends_with(remark)),
+        "{text}\n{said:#?}"
+    );
+    assert!(loaded.config.is_none());
+    assert_eq!(exit_class(&loaded), 5);
 }

@@ -1,0 +1,362 @@
+//! What each setting comes to, and what is said of values that do not fit.
+
+use vrrp_common::id::{Family, Version};
+use vrrp_common::time::Nanos;
+use vrrp_common::wire::ladder::{Auth, TtlRange};
+
+use super::{host, instance, read, refused, remarked, said};
+use crate::config::{Config, XdpMode, parse_str};
+use crate::proto::model::{Preempt, TrackObject, Transport, V3Checksum};
+
+#[test]
+fn the_owner() {
+    let config = remarked(
+        &instance("state MASTER"),
+        "`state MASTER` without `priority` makes it the owner, priority 255",
+    );
+    let router = &config.model.routers[0];
+    assert_eq!((router.priority.0, router.initially_master), (255, true));
+
+    let router = &read(&instance("priority 255")).config.unwrap().model.routers[0];
+    assert!(router.initially_master);
+
+    let config = remarked(
+        &instance("state MASTER\npriority 100\nnopreempt"),
+        "`state MASTER` clears `nopreempt`",
+    );
+    assert_eq!(config.model.routers[0].preempt, Preempt::After(Nanos(0)));
+    let config = remarked(
+        &instance("priority 255\nnopreempt"),
+        "priority 255 clears `nopreempt`",
+    );
+    assert_eq!(config.model.routers[0].preempt, Preempt::After(Nanos(0)));
+    let config = read(&instance("preempt_delay 2.5")).config.unwrap();
+    assert_eq!(
+        config.model.routers[0].preempt,
+        Preempt::After(Nanos(2_500_000_000))
+    );
+}
+
+#[test]
+fn versions_and_intervals() {
+    let table: &[(&str, Version, u16)] = &[
+        ("advert_int 2", Version::V2, 200),
+        ("advert_int 255", Version::V2, 25_500),
+        ("advert_int 2.5", Version::V2, 300),
+        ("advert_int 256", Version::V2, 100),
+        ("version 3\nadvert_int 0.01", Version::V3, 1),
+        ("version 3\nadvert_int 40.95", Version::V3, 4_095),
+        ("advert_int 0.25\nversion 3", Version::V3, 25),
+        ("version 3\nadvert_int 0.123", Version::V3, 12),
+        ("version 3\nadvert_int 41", Version::V3, 100),
+        ("version 3\nadvert_int 0.001", Version::V3, 100),
+        ("version 3\nadvert_int -1", Version::V3, 100),
+        ("version 4", Version::V2, 100),
+    ];
+    for (lines, version, centis) in table {
+        let config = read(&instance(lines)).config.unwrap();
+        let router = &config.model.routers[0];
+        assert_eq!(
+            (router.version, router.interval.value()),
+            (*version, *centis),
+            "{lines}"
+        );
+    }
+    let v3 = "global_defs {\n vrrp_version 3\n}\n".to_owned() + &instance("");
+    assert_eq!(read(&v3).config.unwrap().model.routers[0].version, Version::V3);
+}
+
+#[test]
+fn ipv6_needs_version_3() {
+    let six = instance("").replace("192.0.2.100", "fe80::1 2001:db8::1/64 -nodad");
+    let config = read(&six).config.unwrap();
+    let router = &config.model.routers[0];
+    assert_eq!((router.version, router.family), (Version::V3, Family::V6));
+    assert_eq!(
+        router
+            .addresses
+            .iter()
+            .map(|address| address.dad)
+            .collect::<Vec<_>>(),
+        [false, true]
+    );
+    let explicit = six.replace("virtual_router_id", "version 2\nvirtual_router_id");
+    let config = remarked(&explicit, "VRRP version 2 has no IPv6; version 3 is used");
+    assert_eq!(config.model.routers[0].version, Version::V3);
+}
+
+#[test]
+fn authentication() {
+    let with = |body: &str| instance(&format!("authentication {{\n{body}\n}}"));
+    let auth = |config: Config| config.model.routers[0].auth;
+    assert_eq!(
+        auth(read(&with("auth_type PASS\nauth_pass abc")).config.unwrap()),
+        Auth::Pass(*b"abc\0\0\0\0\0")
+    );
+    // `!` begins a comment unless quoted or escaped.
+    for pass in ["\"a!b\"", "a\\!b"] {
+        let config = read(&with(&format!("auth_type PASS\nauth_pass {pass}")))
+            .config
+            .unwrap();
+        assert_eq!(auth(config), Auth::Pass(*b"a!b\0\0\0\0\0"));
+    }
+    let config = remarked(
+        &with("auth_type PASS\nauth_pass a!b"),
+        "`!` begins a comment, also within a word",
+    );
+    assert_eq!(auth(config), Auth::Pass(*b"a\0\0\0\0\0\0\0"));
+    let config = remarked(&with("auth_type PASS"), "`auth_type PASS` without `auth_pass`");
+    assert_eq!(auth(config), Auth::None);
+    let v3 = with("auth_type PASS\nauth_pass abc").replace("interface", "version 3\ninterface");
+    assert_eq!(
+        auth(remarked(&v3, "VRRP version 3 does not support authentication")),
+        Auth::None
+    );
+    refused(
+        &with("auth_type AH\nauth_pass abc"),
+        "`auth_type AH` is not supported, and going on without it is not safe",
+    );
+    // Strict drops it, as keepalived does: its peers would refuse our password.
+    let strict = "global_defs {\n vrrp_strict\n}\n".to_owned() + &with("auth_type PASS\nauth_pass abc");
+    let config = read(&strict).config.unwrap();
+    assert_eq!(auth(config.clone()), Auth::None);
+    assert!(!config.model.routers[0].advert_on_lower);
+}
+
+#[test]
+fn unicast() {
+    let lines = "unicast_src_ip 192.0.2.1\nunicast_ttl 64\nunicast_peer {\n 192.0.2.2 min_ttl 254\n 192.0.2.3 max_ttl 9 192.0.2.4\n 2001:db8::9\n}";
+    let config = remarked(
+        &instance(lines),
+        "2001:db8::9 is not IPv4, which the adverts travel in",
+    );
+    let Transport::Unicast {
+        source,
+        peers,
+        ttl,
+        check_source,
+    } = &config.model.routers[0].transport
+    else {
+        panic!("multicast");
+    };
+    assert_eq!(
+        (source.unwrap().to_string().as_str(), *ttl, *check_source),
+        ("192.0.2.1", 64, true)
+    );
+    let ranges: Vec<TtlRange> = peers.iter().map(|peer| peer.ttl).collect();
+    assert_eq!(
+        ranges,
+        [
+            TtlRange { min: 254, max: 255 },
+            TtlRange { min: 0, max: 9 },
+            TtlRange { min: 0, max: 255 }
+        ]
+    );
+    // Any source is taken only on request.
+    for (global, local, expected) in [
+        ("", "", true),
+        ("off", "", false),
+        ("off", "on", true),
+        ("on", "off", false),
+    ] {
+        let global = if global.is_empty() {
+            String::new()
+        } else {
+            format!("global_defs {{\n vrrp_check_unicast_src {global}\n}}\n")
+        };
+        let local = if local.is_empty() {
+            String::new()
+        } else {
+            format!("check_unicast_src {local}\n")
+        };
+        let text = global + &instance(&format!("{local}unicast_peer {{\n 192.0.2.2\n}}"));
+        let config = read(&text).config.unwrap();
+        let Transport::Unicast { check_source, .. } = &config.model.routers[0].transport else {
+            panic!("multicast");
+        };
+        assert_eq!(*check_source, expected, "{text}");
+    }
+}
+
+/// Without `interface` the device that carries the source address is taken.
+#[test]
+fn unicast_without_an_interface() {
+    let text =
+        instance("unicast_src_ip 192.0.2.1\nunicast_peer {\n 192.0.2.2\n}").replace("interface d0", "");
+    refused(&text, "no interface of this host has the address 192.0.2.1");
+    let mut host = host();
+    host.addresses
+        .insert("192.0.2.1".parse().unwrap(), "bond7".to_owned());
+    let config = parse_str("test.conf", &text, &host).config.unwrap();
+    assert_eq!(config.model.links, ["bond7"]);
+}
+
+#[test]
+fn settings_of_instances_and_their_defaults() {
+    let global = "global_defs {\n vrrp_garp_master_delay 2.5\n vrrp_garp_master_repeat 3\n vrrp_garp_master_refresh 60\n\
+                  vrrp_lower_prio_no_advert\n vrrp_higher_prio_send_advert true\n vrrp_down_timer_adverts 4\n\
+                  vrrp_mcast_group4 224.0.0.99\n v3_checksum_as_v2\n vrrp_startup_delay 5.5\n dynamic_interfaces\n\
+                  enable_script_security\n vrrp_xdp native\n vrrp_skip_check_adv_addr\n}\n";
+    let config = read(&(global.to_owned() + &instance(""))).config.unwrap();
+    assert_eq!(config.global.startup_delay, Nanos(5_500_000_000));
+    assert!(config.global.dynamic_interfaces && config.global.script_security);
+    assert_eq!(config.global.xdp, XdpMode::Native);
+    let router = &config.model.routers[0];
+    let announce = router.announce;
+    assert_eq!((announce.delay, announce.repeat), (Nanos(2_500_000_000), 3));
+    assert_eq!(
+        (announce.lower_delay, announce.lower_repeat),
+        (Nanos(2_500_000_000), 3)
+    );
+    assert_eq!(
+        (announce.refresh, announce.refresh_repeat),
+        (Nanos(60_000_000_000), 1)
+    );
+    assert!(!router.advert_on_lower && router.advert_on_higher);
+    assert_eq!(
+        (router.down_adverts, router.v3_checksum),
+        (4, V3Checksum::MessageOnly)
+    );
+    assert_eq!(
+        router.transport,
+        Transport::Multicast {
+            group: "224.0.0.99".parse().unwrap(),
+            source: None
+        }
+    );
+
+    let own = "garp_master_delay 1\ngarp_lower_prio_repeat 9\nlower_prio_no_advert off\nhigher_prio_send_advert no\n\
+               down_timer_adverts 2\nv3_checksum_as_v2 off\nmcast_dst_ip 224.0.0.77\nmcast_src_ip 192.0.2.9\n\
+               dont_track_primary";
+    let config = read(&(global.to_owned() + &instance(own))).config.unwrap();
+    let router = &config.model.routers[0];
+    assert_eq!(
+        (router.announce.delay, router.announce.lower_repeat),
+        (Nanos(1_000_000_000), 9)
+    );
+    assert!(router.advert_on_lower && !router.advert_on_higher && !router.track_primary);
+    assert_eq!(
+        (router.down_adverts, router.v3_checksum),
+        (2, V3Checksum::PseudoHeader)
+    );
+    assert_eq!(
+        router.transport,
+        Transport::Multicast {
+            group: "224.0.0.77".parse().unwrap(),
+            source: Some("192.0.2.9".parse().unwrap())
+        }
+    );
+}
+
+#[test]
+fn tracking() {
+    let scripts = "vrrp_script a {\n script /bin/true\n weight -20 reverse\n timeout 0.5\n rise 2\n fall 3\n init_fail\n user nobody nogroup\n}\n\
+                   vrrp_script b {\n script \"/bin/true 'x y'\"\n}\n";
+    let lines = "track_script {\n a\n b weight 7 noreverse\n a weight 1\n}\ntrack_interface {\n d0\n d1 weight -30\n}";
+    let group =
+        "vrrp_sync_group G {\n group { P }\n track_script { b weight 300 }\n sync_group_tracking_weight\n}\n";
+    let loaded = read(&(scripts.to_owned() + &instance(lines) + group));
+    let said = said(&loaded);
+    assert!(
+        said.iter().any(|line| line.ends_with("`a` is tracked twice")),
+        "{said:#?}"
+    );
+    assert!(
+        said.iter()
+            .any(|line| line.ends_with("`weight` takes a whole number from -253 to 253")),
+        "{said:#?}"
+    );
+    assert!(
+        said.iter()
+            .any(|line| line.ends_with("sync group `G` has one member only")),
+        "{said:#?}"
+    );
+    let config = loaded.config.unwrap();
+    let a = &config.scripts[0];
+    assert_eq!(
+        (a.interval, a.timeout),
+        (Nanos(1_000_000_000), Nanos(500_000_000))
+    );
+    assert_eq!((a.rise, a.fall, a.init_fail), (2, 3, true));
+    let user = a.command.user.as_ref().unwrap();
+    assert_eq!(
+        (user.user.as_str(), user.group.as_deref()),
+        ("nobody", Some("nogroup"))
+    );
+    assert_eq!(config.scripts[1].command.argv, ["/bin/true", "x y"]);
+    let facts: Vec<(bool, i16, bool)> = config.model.routers[0]
+        .track
+        .iter()
+        .map(|track| {
+            (
+                matches!(track.object, TrackObject::Script(_)),
+                track.weight,
+                track.reverse,
+            )
+        })
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            (false, 0, false),
+            (false, -30, false),
+            (true, -20, true),
+            (true, 7, false)
+        ]
+    );
+    let group = &config.model.groups[0];
+    assert!(group.keep_weights);
+    assert_eq!(group.track.len(), 1);
+}
+
+#[test]
+fn addresses_and_their_options() {
+    let text = instance("").replace(
+        "192.0.2.100",
+        "10.0.0.1/24 dev d1 label d1:vip scope link brd + 10.0.0.2 brd 10.0.0.9\n 10.0.0.3/8 brd -\n 10.0.0.1\n 10.0.0.4 home",
+    );
+    let loaded = read(&text);
+    let said = said(&loaded);
+    assert_eq!(
+        said,
+        [
+            "warning 7:2 10.0.0.1 is named twice",
+            "warning 8:11 `home` of an address has no effect: it is not done",
+        ]
+    );
+    let config = loaded.config.unwrap();
+    assert_eq!(config.model.links, ["d0", "d1"]);
+    let addresses = &config.model.routers[0].addresses;
+    let broadcast = |index: usize| addresses[index].broadcast.map(|address| address.to_string());
+    assert_eq!(addresses.len(), 4);
+    assert_eq!(
+        (
+            addresses[0].link.0,
+            addresses[0].scope,
+            addresses[0].label.as_deref()
+        ),
+        (1, 253, Some("d1:vip"))
+    );
+    assert_eq!(broadcast(0).as_deref(), Some("10.0.0.255"));
+    assert_eq!(broadcast(1).as_deref(), Some("10.0.0.9"));
+    assert_eq!(broadcast(2).as_deref(), Some("10.0.0.0"));
+    assert_eq!(
+        (addresses[3].link.0, addresses[3].prefix, addresses[3].scope),
+        (0, 32, 0)
+    );
+
+    let many: String = (0..300)
+        .map(|n| format!("10.1.{}.{}\n", n / 250, n % 250))
+        .collect();
+    let config = remarked(
+        &instance("").replace("192.0.2.100", &many),
+        "more than 255 addresses do not fit an advert",
+    );
+    assert_eq!(
+        (
+            config.model.routers[0].addresses.len(),
+            config.model.routers[0].excluded.len()
+        ),
+        (255, 45)
+    );
+}
