@@ -15,7 +15,7 @@ use vrrp_daemon::config::{self, Host, Loaded, Severity};
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
-use vrrp_daemon::runtime::driver::Observer;
+use vrrp_daemon::runtime::observer::Observer;
 use vrrp_daemon::runtime::protocol;
 use vrrp_daemon::runtime::supervisor::{EXIT_CONFIG, Parent, Plan, Supervisor};
 

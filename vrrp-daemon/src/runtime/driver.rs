@@ -19,6 +19,7 @@ use vrrp_common::wire::checksum::ChecksumForm;
 use vrrp_common::wire::ladder::Head;
 
 use super::kernel_path::KernelPath;
+use super::observer::Observer;
 use super::recorder::Recorder;
 use super::signals::{Signals, Wanted};
 use super::snapshot::Snapshots;
@@ -35,14 +36,6 @@ use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
 use crate::xdp::Seen;
-
-/// Shows what the protocol does; given by the floor above, because what to say is not decided here.
-pub trait Observer {
-    /// One effect, just carried out.
-    fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect);
-    /// Why a router is in its state, in words.
-    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String;
-}
 
 /// Everything the protocol thread holds.
 pub struct Parts {

@@ -10,6 +10,7 @@
 
 pub mod driver;
 pub mod kernel_path;
+pub mod observer;
 pub mod pidfile;
 pub mod protocol;
 pub mod recorder;

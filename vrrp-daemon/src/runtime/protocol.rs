@@ -8,8 +8,9 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use vrrp_common::time::Nanos;
 
-use super::driver::{Driver, Observer, Parts};
+use super::driver::{Driver, Parts};
 use super::kernel_path::KernelPath;
+use super::observer::Observer;
 use super::pidfile::{PidFile, PidFileError};
 use super::recorder::Recorder;
 use super::service::{self, Ports, ServiceError};

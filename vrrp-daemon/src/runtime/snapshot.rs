@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ladder::Refusal;
 
-use super::driver::Observer;
 use super::kernel_path::KernelPath;
+use super::observer::Observer;
 use crate::ingress::control::status::{
     Address, Counters, Daemon, Group, Instance, Master, Script, Status, by_name,
 };

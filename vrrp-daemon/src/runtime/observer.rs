@@ -1,0 +1,13 @@
+//! What the driver shows through, to the floor above.
+
+use vrrp_common::time::MonoNanos;
+
+use crate::proto::{Effect, RouterId, Vrrp};
+
+/// Shows what the protocol does; given by the floor above, because what to say is not decided here.
+pub trait Observer {
+    /// One effect, just carried out.
+    fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect);
+    /// Why a router is in its state, in words.
+    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String;
+}
