@@ -208,7 +208,7 @@ fn the_examples_log_their_transitions_and_no_password() {
         Ok(state()? == "FAULT")
     })
     .unwrap();
-    let _log_service = start_on(&host);
+    let mut log_service = start_on(&host);
     front.plug().unwrap();
     until("the daemon is Master again", LIMIT, || Ok(state()? == "MASTER")).unwrap();
     until("the file has the second mastership", LIMIT, || {
@@ -222,6 +222,7 @@ fn the_examples_log_their_transitions_and_no_password() {
     // -d shows the configuration; the password, of which eight characters count, is nowhere.
     assert!(text.contains("20.31.250.13"), "{text}");
     assert!(!text.contains("33763994"), "{text}");
-    // Ends what else runs on the host, too.
+    log_service.kill().unwrap();
+    log_service.wait().unwrap();
     assert!(daemon.stop(LIMIT).unwrap().success());
 }
