@@ -13,6 +13,10 @@ use super::input::Heard;
 use super::model::{RouterId, VirtualRouter};
 use super::router::MasterSeen;
 
+/// For how many intervals a Backup lets others go first. Each time that hosts made each other yield, one more of them
+/// waits longer, and it takes fewer than five intervals until they meet again: this is enough for four hosts.
+const PATIENCE: u64 = 16;
+
 /// The state Backup (RFC 9568 §6.4.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backup {
@@ -97,11 +101,10 @@ impl Backup {
         self.wants = true;
     }
 
-    /// Wait longer, also after adverts that were already on their way: those that come after one interval are of
-    /// a Master that stays.
-    pub(super) fn postpone(&mut self, now: MonoNanos, interval: Nanos) {
+    /// Wait an interval longer, also after whatever is heard in the next [`PATIENCE`] intervals.
+    pub(super) fn let_pass(&mut self, now: MonoNanos, interval: Nanos) {
         self.down_at = self.down_at + interval;
-        self.patience = Some((now + interval, interval));
+        self.patience = Some((now + interval.times(PATIENCE), interval));
     }
 
     /// The effective priority, and so the skew, changed.

@@ -83,10 +83,9 @@ pub(super) enum Event {
     /// Become Master: the down timer ran out here and everywhere in the group.
     Promote,
     /// A sibling of the group went to Backup.
-    StandDown {
-        leader: RouterId,
-        to_higher_address: bool,
-    },
+    StandDown { leader: RouterId },
+    /// The group yielded to a host with a higher address: let others go first for a while.
+    LetPass,
     /// A sibling of the group won a contention: announce as it does.
     Contested,
     /// The daemon stops.
@@ -150,6 +149,7 @@ impl Instance {
                 | Event::StillThere { .. }
                 | Event::Promote
                 | Event::StandDown { .. }
+                | Event::LetPass
                 | Event::Contested,
             ) => Outcome::Settled,
             (
@@ -206,6 +206,11 @@ impl Instance {
                 self.become_master(step, reason);
                 Outcome::Settled
             }
+            (Phase::Backup(mut backup), Event::LetPass) => {
+                backup.let_pass(step.now, step.config.interval.nanos());
+                self.phase = Phase::Backup(backup);
+                Outcome::Settled
+            }
             (Phase::Backup(_), Event::StandDown { .. } | Event::Contested) => Outcome::Settled,
             (Phase::Master(master), Event::Due) => {
                 self.master_due(step, master);
@@ -213,15 +218,11 @@ impl Instance {
             }
             (Phase::Master(master), Event::Advert(heard)) => self.master_hears(step, master, heard),
             // The kernel is silent about repeats only while we are Backup.
-            (Phase::Master(_), Event::StillThere { .. } | Event::Promote) => Outcome::Settled,
-            (
-                Phase::Master(_),
-                Event::StandDown {
-                    leader,
-                    to_higher_address,
-                },
-            ) => {
-                self.stand_down(step, leader, to_higher_address);
+            (Phase::Master(_), Event::StillThere { .. } | Event::Promote | Event::LetPass) => {
+                Outcome::Settled
+            }
+            (Phase::Master(_), Event::StandDown { leader }) => {
+                self.become_backup(step, Reason::Group { leader }, None);
                 Outcome::Settled
             }
             (Phase::Master(master), Event::Contested) => {

@@ -244,11 +244,10 @@ impl Vrrp {
             Outcome::Settled => {}
             Outcome::Wants => self.promote_if_agreed(now, router, effects),
             Outcome::StoodDown { to_higher_address } => {
-                let event = Event::StandDown {
-                    leader: router,
-                    to_higher_address,
-                };
-                self.tell_siblings(now, router, event, effects);
+                self.tell_siblings(now, router, Event::StandDown { leader: router }, effects);
+                if to_higher_address {
+                    self.let_pass(now, router, effects);
+                }
             }
             Outcome::Contested => self.tell_siblings(now, router, Event::Contested, effects),
         }

@@ -7,7 +7,6 @@ use crate::proto::backup::Backup;
 use crate::proto::effect::{Effect, NotifyState, Reason};
 use crate::proto::input::Heard;
 use crate::proto::master::Master;
-use crate::proto::model::RouterId;
 use crate::proto::router::State;
 
 impl Instance {
@@ -36,18 +35,6 @@ impl Instance {
         self.notify(step, NotifyState::Backup);
         if let Some(remark) = remark {
             self.remark(step, remark);
-        }
-    }
-
-    /// With a sibling that yielded. Two hosts, each of which is better in another member, make each other yield
-    /// if their adverts cross, and again after waits of the same length, with nobody Master in between. So the
-    /// host with the lower address lets the other go first.
-    pub(super) fn stand_down(&mut self, step: &mut Step<'_>, leader: RouterId, to_higher_address: bool) {
-        self.become_backup(step, Reason::Group { leader }, None);
-        if let Phase::Backup(backup) = &mut self.phase
-            && to_higher_address
-        {
-            backup.postpone(step.now, step.config.interval.nanos());
         }
     }
 

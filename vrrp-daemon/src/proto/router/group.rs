@@ -133,6 +133,18 @@ impl Vrrp {
         }
     }
 
+    /// Two hosts in one group, each of which is better in another member, make each other yield if their adverts
+    /// cross, and again after waits of the same length, with nobody Master in between. So the host with the lower
+    /// address lets the other go first.
+    pub(super) fn let_pass(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
+        let company = self.company(router);
+        if company.len() > 1 {
+            for &member in company.iter() {
+                let _settled = self.step(now, member, Event::LetPass, effects);
+            }
+        }
+    }
+
     /// Notify the group of `router` if it is in another state than was last told. Comes after its members'.
     pub(super) fn tell_group(&mut self, router: RouterId, effects: &mut Vec<Effect>) {
         let Some(watch) = self.watches.get(router.index()) else {
