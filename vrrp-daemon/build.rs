@@ -14,7 +14,7 @@ fn main() {
     // The directory, not the file: cargo takes a watched file that is missing for changed, every time.
     let directory = target_dir(&out).join("bpf");
     let _ = fs::create_dir_all(&directory);
-    println!("cargo::rerun-if-changed={}", directory.display());
+    println!("cargo::rerun-if-changed={}", from_package(&directory).display());
 
     let object = directory.join("vrrp-ebpf.o");
     match fs::copy(&object, out.join("vrrp-ebpf.o")) {
@@ -31,6 +31,16 @@ fn main() {
             }
         }
     }
+}
+
+/// From the package, as cargo reads it, if it lies in the workspace: an absolute path would make a copy of the
+/// checkout watch the original's object.
+fn from_package(directory: &Path) -> PathBuf {
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let inside = package
+        .parent()
+        .and_then(|workspace| directory.strip_prefix(workspace).ok());
+    inside.map_or_else(|| directory.to_owned(), |inside| Path::new("..").join(inside))
 }
 
 /// Cargo's target directory, which it tags; `OUT_DIR` lies four or five levels below it.
