@@ -1,11 +1,14 @@
 //! The little that reading a configuration asks of the host, as a trait so that tests can answer.
 
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use nix::ifaddrs::getifaddrs;
+
+use super::source::MAX_FILE_LEN;
 use nix::net::if_::if_nameindex;
 
 /// What the configuration is read in.
@@ -41,7 +44,15 @@ pub struct Host;
 
 impl Environment for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        // A pipe would be waited for, and a device read without end.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        // One byte too many is enough to be refused.
+        let limit = u64::try_from(MAX_FILE_LEN).unwrap_or(u64::MAX).saturating_add(1);
+        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<String>> {

@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{host, read};
-use crate::config::{Loaded, Severity, exit_class, parse};
+use crate::config::{Environment as _, Host, Loaded, Severity, exit_class, parse};
 
 const NODE_A: &str = include_str!("../../../../examples/node-a.conf");
 
@@ -202,5 +202,14 @@ fn large_inputs_end_soon() {
         let took = begun.elapsed();
         let start: String = text.chars().take(20).collect();
         assert!(took < Duration::from_secs(60), "{start:?} took {took:?}");
+    }
+}
+
+/// A device has no end, and a pipe would be waited for.
+#[test]
+fn only_regular_files_are_read() {
+    for path in ["/dev/zero", "/dev/null", "/"] {
+        let refused = Host.read(path.as_ref()).unwrap_err();
+        assert_eq!(refused.to_string(), "not a regular file", "{path}");
     }
 }
