@@ -286,6 +286,92 @@ fn the_last_wish_counts() {
     assert_eq!(shown(&a.host).len(), 250);
 }
 
+fn tell(host: &Host, writer: &AddressWriter, name: &str) {
+    let known = host
+        .namespace()
+        .inside(|| Ok((interface::index_of(name), interface::mac_of(name))));
+    let (ifindex, mac) = known.unwrap();
+    writer.set_link(BOND0, ifindex, mac);
+}
+
+fn on(host: &Host, device: &str, address: &str) -> bool {
+    let shown = host.run("ip", &["-o", "addr", "show", "dev", device]);
+    shown.unwrap().contains(address)
+}
+
+/// The neighbours' ARP caches have the old MAC address, and nobody else tells them.
+#[test]
+fn another_mac_address_is_announced() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &[]);
+    let (writer, _reports) = writer(&a.host, &model(vec![router(51, &["192.0.2.100"])]));
+    writer.acquire(FIRST, 1);
+    assert!(writer.flush(LIMIT));
+    let mac = ["link", "set", "bond0", "address", "02:00:00:00:00:aa"];
+    a.host.run("ip", &mac).unwrap();
+    a.capture.clear();
+    tell(&a.host, &writer, "bond0");
+    let hardware = a
+        .capture
+        .wait_for("an announcement", Stamp(0), LIMIT, |captured| {
+            match captured.frame() {
+                Frame::GratuitousArp { hardware, .. } => Some(hardware),
+                _ => None,
+            }
+        });
+    assert_eq!(hardware.unwrap().1, [2, 0, 0, 0, 0, 0xaa]);
+
+    // Told again, it is no news.
+    assert!(writer.flush(LIMIT));
+    tell(&a.host, &writer, "bond0");
+    assert!(writer.flush(LIMIT));
+    assert_eq!(announced(&a.capture), [(ip("192.0.2.100"), 1)].into());
+}
+
+/// Nobody becomes Master again when an interface that only carries addresses is made anew.
+#[test]
+fn held_addresses_follow_the_name_of_their_interface() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &[]);
+    let (writer, _reports) = writer(
+        &a.host,
+        &model(vec![router(51, &["192.0.2.100"]), router(52, &["192.0.2.101"])]),
+    );
+    writer.acquire(FIRST, 1);
+    assert!(writer.flush(LIMIT));
+    assert!(on(&a.host, "bond0", "192.0.2.100/32"));
+
+    // Renamed while in use: the addresses must not go on answering there.
+    a.host
+        .run("ip", &["link", "set", "bond0", "name", "old"])
+        .unwrap();
+    writer.set_link(BOND0, None, None);
+    assert!(writer.flush(LIMIT));
+    assert!(!on(&a.host, "old", "192.0.2.100/32"));
+
+    lab.connect(&a.host, "bond1", "front", &[]).unwrap();
+    a.host
+        .run("ip", &["link", "set", "bond1", "name", "bond0"])
+        .unwrap();
+    tell(&a.host, &writer, "bond0");
+    assert!(writer.flush(LIMIT));
+    assert!(on(&a.host, "bond0", "192.0.2.100/32"));
+    assert!(!on(&a.host, "bond0", "192.0.2.101"), "a Backup holds nothing");
+
+    writer.release(FIRST);
+    assert!(writer.flush(LIMIT));
+    writer.set_link(BOND0, None, None);
+    tell(&a.host, &writer, "bond0");
+    assert!(writer.flush(LIMIT));
+    assert!(!on(&a.host, "bond0", "192.0.2.100"), "released is released");
+}
+
 #[test]
 fn a_missing_interface_is_reported_and_the_way_back_works() {
     if !root_or_skip() {

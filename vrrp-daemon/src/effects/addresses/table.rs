@@ -24,6 +24,7 @@ pub(super) struct Table {
 struct Link {
     name: String,
     ifindex: Option<u32>,
+    mac: Option<Mac>,
     sender: Option<PacketSender>,
 }
 
@@ -78,6 +79,7 @@ impl Table {
         let links = model.links.iter().map(|name| Link {
             name: name.clone(),
             ifindex: None,
+            mac: None,
             sender: None,
         });
         let routers = model.routers.iter().map(|router| {
@@ -108,11 +110,42 @@ impl Table {
         self.links.get(link.index())?.sender.as_ref()
     }
 
-    /// Prepare everything on `link` anew.
-    pub(super) fn set_link(&mut self, id: LinkId, change: LinkChange) {
-        let Some(link) = self.links.get_mut(id.index()) else {
-            return;
+    /// Whether the change means another interface.
+    pub(super) fn moves(&self, id: LinkId, change: LinkChange) -> bool {
+        self.links
+            .get(id.index())
+            .is_some_and(|link| link.ifindex != change.ifindex)
+    }
+
+    /// The requests that remove what is on `link` and goes with its router.
+    pub(super) fn held_on(&self, link: LinkId) -> impl Iterator<Item = &Request> {
+        let items = self.routers.iter().flatten();
+        let held = move |item: &&Item| {
+            item.link() == link && item.presence != Presence::Absent && item.goes_with_the_router()
         };
+        items
+            .filter(held)
+            .filter_map(|item| Some(&item.requests.as_ref()?.remove))
+    }
+
+    /// Virtual routers with an address on `link`.
+    pub(super) fn routers_on(&self, link: LinkId) -> Vec<RouterId> {
+        let routers = (0..).map(RouterId).zip(&self.routers);
+        routers
+            .filter(|(_, items)| items.iter().any(|item| item.link() == link))
+            .map(|(router, _)| router)
+            .collect()
+    }
+
+    /// Prepare everything on `link` anew; whether anything is new.
+    pub(super) fn set_link(&mut self, id: LinkId, change: LinkChange) -> bool {
+        let Some(link) = self.links.get_mut(id.index()) else {
+            return false;
+        };
+        if (link.ifindex, link.mac) == (change.ifindex, change.mac) {
+            return false;
+        }
+        link.mac = change.mac;
         if link.ifindex != change.ifindex {
             link.ifindex = change.ifindex;
             // Without a socket the addresses are added all the same, and each round says that it was not
@@ -130,6 +163,7 @@ impl Table {
         for item in on_link(&mut self.routers, id) {
             item.frame = change.mac.map(|mac| announcement(item.ip(), mac, &link.name));
         }
+        true
     }
 }
 

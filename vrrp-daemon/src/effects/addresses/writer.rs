@@ -29,6 +29,8 @@ pub(super) struct Writer {
     netlink: Netlink,
     report: ReportTo,
     tasks: Vec<Task>,
+    /// Virtual routers that were last told to hold their addresses.
+    holding: Vec<bool>,
     /// Errors of the chunk under way, by position in it.
     refused: Vec<(usize, Errno)>,
     frames: Vec<Frame>,
@@ -97,6 +99,7 @@ impl Writer {
             netlink,
             report,
             tasks: vec![Task::Idle; model.routers.len()],
+            holding: vec![false; model.routers.len()],
             refused: Vec::with_capacity(CHUNK),
             frames: Vec::with_capacity(CHUNK),
         }
@@ -112,10 +115,17 @@ impl Writer {
                 Next::Stop => return,
                 Next::Links(changes) => {
                     for (link, change) in changes {
-                        self.table.set_link(link, change);
+                        self.relocate(link, change);
                     }
                 }
                 Next::Router(router, wish) => {
+                    if let Some(holding) = self.holding.get_mut(router.index()) {
+                        *holding = match wish.kind {
+                            Kind::Keep => *holding,
+                            Kind::Acquire => true,
+                            Kind::Release => false,
+                        };
+                    }
                     let task = self
                         .tasks
                         .get_mut(router.index())
@@ -131,6 +141,30 @@ impl Writer {
                         self.requeue(router);
                     }
                 }
+            }
+        }
+    }
+
+    /// An interface is another one now, or has another MAC address. What is held there is put there and announced
+    /// again; nobody else will ask for it. An interface that merely lost the name keeps nothing of ours: it would go
+    /// on answering for addresses that another router may have by now.
+    fn relocate(&mut self, link: LinkId, change: LinkChange) {
+        if self.table.moves(link, change) {
+            let left: Vec<_> = self.table.held_on(link).collect();
+            for chunk in left.chunks(CHUNK) {
+                // Mostly it is the interface itself that is gone, and its addresses with it.
+                let _ = self.netlink.batch(chunk.iter().copied(), |_, _| {});
+            }
+        }
+        if !self.table.set_link(link, change) || change.ifindex.is_none() {
+            return;
+        }
+        for router in self.table.routers_on(link) {
+            if self.holding.get(router.index()) == Some(&true)
+                && let Some(task) = self.tasks.get_mut(router.index())
+            {
+                *task = Task::adding(clock::now(), 1);
+                self.requeue(router);
             }
         }
     }
@@ -349,15 +383,7 @@ impl Task {
                 removed: 0,
                 failed: Failures::default(),
             },
-            (Kind::Acquire, _) => Self::Adding(Adding {
-                done: 0,
-                chunk: FIRST_CHUNK,
-                rounds: wish.rounds,
-                since: wish.at,
-                added: 0,
-                already: 0,
-                failed: Failures::default(),
-            }),
+            (Kind::Acquire, _) => Self::adding(wish.at, wish.rounds),
             (Kind::Keep, task) if wish.rounds == 0 => task,
             (Kind::Keep, Self::Idle) => Self::announcing(wish.rounds),
             (Kind::Keep, Self::Announcing { done, rounds }) => Self::Announcing {
@@ -370,6 +396,18 @@ impl Task {
             }),
             (Kind::Keep, task @ Self::Removing { .. }) => task,
         }
+    }
+
+    fn adding(since: MonoNanos, rounds: u8) -> Self {
+        Self::Adding(Adding {
+            done: 0,
+            chunk: FIRST_CHUNK,
+            rounds,
+            since,
+            added: 0,
+            already: 0,
+            failed: Failures::default(),
+        })
     }
 
     fn announcing(rounds: u8) -> Self {
