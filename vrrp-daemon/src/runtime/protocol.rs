@@ -100,6 +100,9 @@ pub fn run(
     ready: impl FnOnce(),
 ) -> Result<(), StartError> {
     caps::check()?;
+    if let Err(refused) = sched::raise_descriptors() {
+        tracing::info!("{refused}");
+    }
     let _pid_file = PidFile::create(&settings.pid_file)?;
     let recorder = match &settings.record {
         None => None,

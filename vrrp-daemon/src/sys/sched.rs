@@ -1,4 +1,4 @@
-//! Real-time scheduling and locked memory. Every refusal is one line with its remedy, and none is fatal.
+//! Real-time scheduling, locked memory and limits. Every refusal is one line with its remedy, and none is fatal.
 #![allow(unsafe_code, reason = "pthread_setschedparam(3)")]
 
 use std::ffi::c_int;
@@ -26,6 +26,9 @@ pub enum Error {
     /// Memory may be swapped out.
     #[error("memory is not locked ({0}): grant CAP_IPC_LOCK or LimitMEMLOCK=infinity")]
     Lock(Errno),
+    /// The soft limit on descriptors stays.
+    #[error("no more descriptors than before ({0}): set LimitNOFILE= if instances lack sockets")]
+    Descriptors(Errno),
     /// A runaway real-time thread would not be stopped.
     #[error("no limit on real-time CPU use ({0})")]
     Limit(Errno),
@@ -82,4 +85,17 @@ pub fn limit_realtime(span: Nanos) -> Result<(), Error> {
         setrlimit(Resource::RLIMIT_RTTIME, soft.min(hard), hard)
     };
     limit().map_err(Error::Limit)
+}
+
+/// Use all descriptors that the hard limit allows. Each instance has a socket of its own, and the usual soft limit is
+/// 1024, for the sake of programs that use select(2).
+///
+/// # Errors
+/// [`Error::Descriptors`].
+pub fn raise_descriptors() -> Result<(), Error> {
+    let raise = || {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    };
+    raise().map_err(Error::Descriptors)
 }
