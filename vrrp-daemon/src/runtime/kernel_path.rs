@@ -29,6 +29,8 @@ struct Loaded {
     places: Vec<Place>,
     /// Same order as `model.links`.
     links: Vec<Option<u32>>,
+    /// `places` have changed since the program was told.
+    stale: bool,
 }
 
 impl KernelPath {
@@ -53,6 +55,7 @@ impl KernelPath {
                     mode,
                     places: vec![Place::default(); model.routers.len()],
                     links: vec![None; model.links.len()],
+                    stale: false,
                 }),
             },
             Err(error) => {
@@ -122,14 +125,23 @@ impl KernelPath {
         }
     }
 
-    /// A virtual router sends from this address now, which is where unicast adverts are sent to.
-    pub fn set_source(&mut self, model: &Model, router: RouterId, source: Option<IpAddr>) {
+    /// A virtual router sends from this address now, which is where unicast adverts are sent to. The program
+    /// learns it by [`refresh`](Self::refresh).
+    pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) {
         let Some(loaded) = &mut self.loaded else { return };
         let Some(place) = loaded.places.get_mut(router.index()) else {
             return;
         };
         if place.source != source {
             place.source = source;
+            loaded.stale = true;
+        }
+    }
+
+    /// Tell the program what [`set_source`](Self::set_source) has changed. All at once: telling takes time for
+    /// every virtual router there is.
+    pub fn refresh(&mut self, model: &Model) {
+        if let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.stale) {
             loaded.configure(model);
         }
     }
@@ -166,6 +178,7 @@ impl KernelPath {
 
 impl Loaded {
     fn configure(&mut self, model: &Model) {
+        self.stale = false;
         match self.path.configure(model, &self.places, false) {
             Ok(ambiguous) => {
                 for router in ambiguous {

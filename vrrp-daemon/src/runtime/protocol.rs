@@ -156,8 +156,12 @@ pub fn run(
             vrrp: Vrrp::new(model, started),
         };
         let driver = Driver::new(parts, settings.keep_addresses).map_err(system("making a timer"))?;
-        // Only now: loading the XDP program takes more CPU time than a real-time thread is given.
-        go_real_time();
+        // Only then: loading the XDP program and opening a thousand sockets take more CPU time than a
+        // real-time thread is given.
+        let ready = || {
+            go_real_time();
+            ready();
+        };
         driver
             .run(settings.ignore_sigint, ready)
             .await

@@ -42,9 +42,7 @@ impl Driver {
                 if let Err(error) = self.parts.raw.set_source(router, address) {
                     tracing::warn!("{error}");
                 }
-                self.parts
-                    .kernel
-                    .set_source(self.parts.vrrp.model(), router, address);
+                self.parts.kernel.set_source(router, address);
                 self.open_sender(router);
                 self.feed(Input::Source { router, address });
             }
@@ -82,9 +80,10 @@ impl Driver {
             match self.parts.links.try_recv() {
                 Ok(event) => self.link_event(event),
                 // An end is met by the next receive.
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        self.parts.kernel.refresh(self.parts.vrrp.model());
     }
 
     fn open_sender(&mut self, router: RouterId) {
