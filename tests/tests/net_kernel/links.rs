@@ -300,18 +300,23 @@ fn lost_events_are_made_good() {
     run(&a.host, "addr del 192.0.2.100/32 dev bond0");
     run(&a.host, "addr del 192.0.2.1/24 dev bond0");
 
-    let told = monitor.told();
-    let source_gone = LinkEvent::Source {
-        router: FIRST,
-        address: None,
-    };
-    let removed = LinkEvent::Vip {
-        router: FIRST,
-        address: ip("192.0.2.100"),
-        present: false,
-    };
-    assert!(told.contains(&source_gone), "{} events", told.len());
-    assert!(told.contains(&removed), "{} events", told.len());
+    // The buffer may run over before the last of these changes: then they are told in the ordinary way.
+    let mut missing = vec![
+        LinkEvent::Source {
+            router: FIRST,
+            address: None,
+        },
+        LinkEvent::Vip {
+            router: FIRST,
+            address: ip("192.0.2.100"),
+            present: false,
+        },
+        LinkEvent::Synced,
+    ];
+    while !missing.is_empty() {
+        let event = monitor.next();
+        missing.retain(|missed| *missed != event);
+    }
 }
 
 /// An owner's address is the interface's own, and a good source, unless this daemon put it there.
