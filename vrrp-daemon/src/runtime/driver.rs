@@ -9,7 +9,6 @@
 
 mod news;
 
-use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -20,6 +19,7 @@ use vrrp_common::wire::ladder::Head;
 
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
+use super::presence::Presence;
 use super::recorder::Recorder;
 use super::signals::{Signals, Wanted};
 use super::snapshot::Snapshots;
@@ -78,10 +78,7 @@ pub struct Driver {
     started: bool,
     /// Interfaces and addresses have been told once.
     synced: bool,
-    /// Virtual addresses that are on the host.
-    present: HashSet<(RouterId, IpAddr)>,
-    /// Those of them that we are removing ourselves: the news of it is still to come.
-    leaving: HashSet<(RouterId, IpAddr)>,
+    presence: Presence,
     keep_addresses: bool,
     stopping: bool,
     /// The interfaces' indices, to go with a source when one of the two changes.
@@ -104,8 +101,7 @@ impl Driver {
             timer: Timer::new()?,
             started: false,
             synced: false,
-            present: HashSet::new(),
-            leaving: HashSet::new(),
+            presence: Presence::default(),
             keep_addresses,
             stopping: false,
             ifindexes: vec![None; model.links.len()],
@@ -324,8 +320,7 @@ impl Driver {
                 tracing::debug!(router = router.0, "addresses stay (-V)");
             }
             Effect::Release { router } => {
-                let ours = self.present.iter().filter(|(holder, _)| *holder == router);
-                self.leaving.extend(ours);
+                self.presence.releasing(router);
                 self.parts.writer.release(router);
             }
             Effect::Announce { router, rounds } => self.parts.writer.announce(router, rounds),

@@ -12,6 +12,7 @@ pub mod driver;
 pub mod kernel_path;
 pub mod observer;
 pub mod pidfile;
+pub mod presence;
 pub mod protocol;
 pub mod recorder;
 pub mod service;

@@ -51,22 +51,20 @@ impl Driver {
                 address,
                 present: true,
             } => {
-                self.present.insert((router, address));
+                self.presence.came(router, address);
             }
             LinkEvent::Vip {
                 router,
                 address,
                 present: false,
             } => {
-                self.present.remove(&(router, address));
-                if !self.leaving.remove(&(router, address)) {
+                if self.presence.went(router, address) {
                     self.address_removed(router, address);
                 }
             }
             LinkEvent::Synced => {
                 self.synced = true;
-                // News may have been lost with it, and is not waited for.
-                self.leaving.clear();
+                self.presence.resynced();
             }
         }
     }
@@ -120,6 +118,7 @@ impl Driver {
                 already,
                 took,
             } => {
+                self.presence.acquired(router);
                 tracing::debug!(
                     "({}) VIPs: {added} added, {already} were there, in {took}",
                     name(router)
@@ -177,7 +176,7 @@ impl Driver {
 
     pub(super) fn answer(&mut self, request: ControlRequest) {
         let ControlRequest::Status { reply } = request;
-        let present = |router: RouterId, address| self.present.contains(&(router, address));
+        let present = |router: RouterId, address| self.presence.has(router, address);
         let status = self.parts.snapshots.take(
             clock::now(),
             View {
