@@ -135,7 +135,7 @@ impl Told {
         let (special, any): (Option<&Command>, Option<&Command>) = match notice.state {
             NotifyState::Master => (scripts.master.as_ref(), scripts.any.as_ref()),
             NotifyState::Backup => (scripts.backup.as_ref(), scripts.any.as_ref()),
-            NotifyState::Fault => (scripts.fault.as_ref(), scripts.any.as_ref()),
+            NotifyState::Fault | NotifyState::Deleted => (scripts.fault.as_ref(), scripts.any.as_ref()),
             NotifyState::Stop => (scripts.stop.as_ref(), scripts.any.as_ref()),
             // Not a state: its own script only, as in keepalived.
             NotifyState::MasterRxLowerPri => (scripts.master_rx_lower_pri.as_ref(), None),
@@ -160,7 +160,7 @@ fn word(state: NotifyState) -> &'static str {
     match state {
         NotifyState::Master => "MASTER",
         NotifyState::Backup => "BACKUP",
-        NotifyState::Fault => "FAULT",
+        NotifyState::Fault | NotifyState::Deleted => "FAULT",
         NotifyState::Stop => "STOP",
         NotifyState::MasterRxLowerPri => "MASTER_RX_LOWER_PRI",
     }

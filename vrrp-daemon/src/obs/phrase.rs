@@ -64,7 +64,7 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
                 NotifyState::Master => "MASTER",
                 NotifyState::Backup => "BACKUP",
                 NotifyState::Fault => "FAULT",
-                NotifyState::Stop | NotifyState::MasterRxLowerPri => return None,
+                NotifyState::Stop | NotifyState::MasterRxLowerPri | NotifyState::Deleted => return None,
             };
             Some(Phrase {
                 subject: Some(name.to_owned()),
@@ -130,6 +130,8 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         Reason::Recovered => "everything tracked is well again".to_owned(),
         Reason::Group { leader } => format!("its sync group follows {}", name(model, leader)),
         Reason::Shutdown => "the daemon stops".to_owned(),
+        Reason::Removed => "it is not in the new configuration".to_owned(),
+        Reason::Reloaded => "the configuration was reloaded".to_owned(),
     }
 }
 
@@ -379,6 +381,8 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Recovered => "recovered",
         Reason::Group { .. } => "group",
         Reason::Shutdown => "shutdown",
+        Reason::Removed => "removed",
+        Reason::Reloaded => "reloaded",
     }
 }
 

@@ -94,6 +94,8 @@ pub enum NotifyState {
     Stop,
     /// `MASTER_RX_LOWER_PRI`, FIFO and its own script only.
     MasterRxLowerPri,
+    /// `DELETED`: a reload removed it; `FAULT` to those who did not ask for the word (`notify_deleted`).
+    Deleted,
 }
 
 /// Why a state changed, with the evidence.
@@ -160,6 +162,10 @@ pub enum Reason {
     },
     /// The daemon stops.
     Shutdown,
+    /// A reload removed it.
+    Removed,
+    /// A reload removed what the state was because of.
+    Reloaded,
 }
 
 /// Remarks for the log. What a neighbour can cause is said once per virtual router and kind, and again only

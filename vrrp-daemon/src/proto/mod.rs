@@ -25,6 +25,7 @@ mod instance;
 mod master;
 pub mod model;
 pub mod record;
+pub mod reload;
 mod remarks;
 pub mod router;
 mod tracking;
@@ -32,6 +33,7 @@ mod tracking;
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
 pub use input::{Heard, Input, LinkState, ScriptState};
 pub use model::{GroupId, LinkId, Model, RouterId, ScriptId};
+pub use reload::Correspondence;
 pub use router::{State, Vrrp};
 
 #[cfg(test)]

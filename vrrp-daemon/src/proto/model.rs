@@ -23,6 +23,18 @@ macro_rules! index_type {
                 usize::from(self.0)
             }
         }
+
+        impl From<u16> for $name {
+            fn from(position: u16) -> Self {
+                Self(position)
+            }
+        }
+
+        impl From<$name> for usize {
+            fn from(id: $name) -> Self {
+                id.index()
+            }
+        }
     };
 }
 
