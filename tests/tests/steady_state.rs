@@ -17,7 +17,7 @@ use vrrp_common::wire::checksum::{ChecksumForm, GROUP_V4};
 use vrrp_common::wire::emit::{self, Message};
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::proto::model::{
-    Announce, Preempt, SyncGroup, Transport, V3Checksum, VirtualAddress, VirtualRouter,
+    Announce, Preempt, SyncGroup, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
 };
 use vrrp_daemon::proto::{Effect, GroupId, Input, LinkId, LinkState, Model, RouterId, State, Vrrp};
 
@@ -117,6 +117,7 @@ fn model() -> Model {
         advert_on_lower: true,
         advert_on_higher: false,
         group: Some(GroupId(0)),
+        uncommon: Uncommon::default(),
     };
     Model {
         links: vec!["eth0".to_owned()],
@@ -127,7 +128,7 @@ fn model() -> Model {
             track: Vec::new(),
             keep_weights: false,
         }],
-        scripts: Vec::new(),
+        ..Model::default()
     }
 }
 

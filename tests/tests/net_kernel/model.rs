@@ -8,7 +8,8 @@ use vrrp_common::time::{Centis, Nanos};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::{
-    Announce, LinkId, Model, Preempt, RouterId, Transport, V3Checksum, VirtualAddress, VirtualRouter,
+    Announce, LinkId, Model, Preempt, RouterId, Transport, Uncommon, V3Checksum, VirtualAddress,
+    VirtualRouter,
 };
 use vrrp_tests::lab::{Capture, Host, Lab, Port};
 
@@ -85,6 +86,7 @@ pub(crate) fn router(vrid: u8, addresses: &[&str]) -> VirtualRouter {
         advert_on_lower: true,
         advert_on_higher: false,
         group: None,
+        uncommon: Uncommon::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::Model;
-use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, V3Checksum, VirtualRouter};
+use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, Uncommon, V3Checksum, VirtualRouter};
 use vrrp_daemon::xdp::{Place, embedded};
 use vrrp_tests::lab::skip;
 
@@ -51,6 +51,7 @@ pub(crate) fn router(
         advert_on_lower: true,
         advert_on_higher: false,
         group: None,
+        uncommon: Uncommon::default(),
     }
 }
 
@@ -126,7 +127,7 @@ pub(crate) fn model() -> (Model, Vec<Place>) {
             links: vec!["lo".into()],
             routers,
             groups: Vec::new(),
-            scripts: Vec::new(),
+            ..Model::default()
         },
         places,
     )

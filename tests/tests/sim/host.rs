@@ -125,6 +125,7 @@ impl Host {
                 checksum: match config.v3_checksum {
                     V3Checksum::PseudoHeader => ChecksumForm::Pseudo,
                     V3Checksum::MessageOnly => ChecksumForm::Message,
+                    V3Checksum::Group => ChecksumForm::PseudoGroup,
                 },
                 source: address(self.family, self.index, router.index()),
                 destination,

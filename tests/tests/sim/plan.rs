@@ -8,8 +8,8 @@ use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::checksum::{GROUP_V4, GROUP_V6};
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::{
-    Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport, V3Checksum,
-    VirtualAddress, VirtualRouter,
+    Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport, Uncommon,
+    V3Checksum, VirtualAddress, VirtualRouter,
 };
 use vrrp_daemon::proto::{RouterId, ScriptId};
 
@@ -134,6 +134,7 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
         advert_on_lower: true,
         advert_on_higher: false,
         group,
+        uncommon: Uncommon::default(),
     });
     let members = (0..plan.segments)
         .map(|segment| RouterId(u16::try_from(segment).unwrap()))
@@ -157,5 +158,6 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
                 name: name.to_owned(),
             })
             .to_vec(),
+        ..Model::default()
     }
 }

@@ -25,6 +25,7 @@ pub use self::diag::{Diagnostic, Remark, Severity};
 pub use self::environment::{Environment, Host};
 pub use self::source::{Position, SourceId, Sources, Span};
 use crate::proto::Model;
+pub use crate::proto::model::XdpMode;
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,20 +59,6 @@ pub struct Global {
     pub dynamic_interfaces: bool,
     /// Number of `virtual_server` blocks, which this daemon does not run.
     pub virtual_servers: usize,
-}
-
-/// `vrrp_xdp auto|native|generic|off`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum XdpMode {
-    /// Native, else generic, else raw sockets alone.
-    #[default]
-    Auto,
-    /// Native, else raw sockets alone.
-    Native,
-    /// Generic, else raw sockets alone.
-    Generic,
-    /// Raw sockets alone.
-    Off,
 }
 
 /// `vrrp_script`.

@@ -190,6 +190,7 @@ impl Router {
             checksum: match router.v3_checksum {
                 V3Checksum::PseudoHeader => ChecksumForm::Pseudo,
                 V3Checksum::MessageOnly => ChecksumForm::Message,
+                V3Checksum::Group => ChecksumForm::PseudoGroup,
             },
             destinations,
             ttl,

@@ -66,6 +66,9 @@ pub struct Model {
     pub groups: Vec<SyncGroup>,
     /// Tracked scripts (`vrrp_script`).
     pub scripts: Vec<Script>,
+    /// Name VRIDs that are heard and not configured (`log_unknown_vrids`).
+    #[serde(default)]
+    pub log_unknown_vrids: bool,
 }
 
 /// One virtual router (`vrrp_instance`).
@@ -114,6 +117,56 @@ pub struct VirtualRouter {
     pub advert_on_higher: bool,
     /// The sync group it belongs to.
     pub group: Option<GroupId>,
+    /// What few configurations say.
+    #[serde(default)]
+    pub uncommon: Uncommon,
+}
+
+/// What few configurations say of a virtual router; the default is keepalived's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uncommon {
+    /// The owner (priority 255) hears no adverts (`owner_ignore_adverts`).
+    pub owner_is_deaf: bool,
+    /// A Master that wakes later than a Backup of this priority waits becomes Backup instead of advertising
+    /// (`timer_expired_backup`, only with `nopreempt`).
+    pub late_is_backup: Option<Priority>,
+    /// FAULT, for there is nobody to send to (`unicast_fault_no_peer` without peers).
+    pub lacks_peers: bool,
+    /// `mcast_src_ip` need not be on the host, unless `track_src_ip` says so.
+    pub source_is_tracked: bool,
+    /// FAULT once no advert has left the host for this long (`vrrp_send_fault`).
+    pub send_fault: Option<Nanos>,
+    /// How large the socket's receive buffer is (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`).
+    pub receive_buffer: ReceiveBuffer,
+    /// How its adverts are received (`vrrp_xdp`); `None` as the others.
+    pub xdp: Option<XdpMode>,
+}
+
+/// Bytes of a socket's receive buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReceiveBuffer {
+    /// As the system has it.
+    #[default]
+    System,
+    /// So many.
+    Bytes(u32),
+    /// So many times the interface's MTU.
+    Mtus(u32),
+}
+
+/// `vrrp_xdp auto|native|generic|off`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum XdpMode {
+    /// Native, else generic, else raw sockets alone.
+    #[default]
+    Auto,
+    /// Native, else raw sockets alone.
+    Native,
+    /// Generic, else raw sockets alone.
+    Generic,
+    /// Raw sockets alone.
+    Off,
 }
 
 /// `preempt`, `nopreempt`, `preempt_delay`.
@@ -155,6 +208,8 @@ pub enum V3Checksum {
     PseudoHeader,
     /// Over the message alone (`v3_checksum_as_v2`).
     MessageOnly,
+    /// Over a pseudo-header with the group's address, also when sent to a peer (`old_unicast_checksum`).
+    Group,
 }
 
 /// An address that the Master holds.

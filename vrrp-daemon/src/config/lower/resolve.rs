@@ -13,7 +13,7 @@ use super::track::Tracks;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::source::Span;
 use crate::proto::LinkId;
-use crate::proto::model::{Preempt, Transport, V3Checksum, VirtualAddress, VirtualRouter};
+use crate::proto::model::{Preempt, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter};
 
 /// Bytes of a password that a VRRPv2 advert carries (RFC 2338 §5.3.6).
 const PASSWORD_LEN: usize = 8;
@@ -94,6 +94,7 @@ impl Lowering<'_> {
                     .higher_send_advert
                     .unwrap_or(self.defaults.higher_send_advert),
             group: None,
+            uncommon: Uncommon::default(),
         });
         self.config.router_notify.push(draft.notify);
     }

@@ -9,8 +9,8 @@ use vrrp_common::wire::ladder::{Auth, Peer, TtlRange};
 use super::{FakeHost, host, said};
 use crate::config::{Command, Global, Notify, ScriptSpec, exit_class, parse_str};
 use crate::proto::model::{
-    Announce, Preempt, Script, SyncGroup, Track, TrackObject, Transport, V3Checksum, VirtualAddress,
-    VirtualRouter,
+    Announce, Preempt, Script, SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum,
+    VirtualAddress, VirtualRouter,
 };
 use crate::proto::{GroupId, LinkId, Model, RouterId, ScriptId};
 
@@ -78,6 +78,7 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         advert_on_lower: true,
         advert_on_higher: false,
         group: Some(GroupId(0)),
+        uncommon: Uncommon::default(),
     }
 }
 
@@ -120,6 +121,7 @@ fn it_means_what_its_author_meant() {
         scripts: vec![Script {
             name: "monitor_service".to_owned(),
         }],
+        ..Model::default()
     };
     assert_eq!(config.model, expected);
     assert_eq!(

@@ -9,7 +9,7 @@ use vrrp_common::wire::ladder::Auth;
 
 use crate::proto::model::{
     Announce, GroupId, LinkId, Model, Preempt, RouterId, Script, ScriptId, SyncGroup, Track, TrackObject,
-    Transport, V3Checksum, VirtualAddress, VirtualRouter,
+    Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
 };
 use crate::proto::{Effect, Heard, Input, LinkState, NotifyState, Reason, Remark, State, Subject, Vrrp};
 
@@ -85,6 +85,7 @@ pub(super) fn router(priority: u8) -> VirtualRouter {
         advert_on_lower: true,
         advert_on_higher: false,
         group: None,
+        uncommon: Uncommon::default(),
     }
 }
 
@@ -107,6 +108,7 @@ pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
                 name: name.to_owned(),
             })
             .to_vec(),
+        ..Model::default()
     }
 }
 
