@@ -204,6 +204,14 @@ impl Parser<'_, '_> {
             self.unknown(block, &first, opened);
             return;
         };
+        if let Some(instead) = keyword.instead {
+            self.sink.push(
+                Diagnostic::note(format!("`{}` is deprecated", first.text))
+                    .remark(Remark::General)
+                    .at(first.span, "")
+                    .help(format!("use {instead}")),
+            );
+        }
         match keyword.status {
             Status::Works(_) => {}
             Status::Needless(_) => {
@@ -303,16 +311,18 @@ impl Parser<'_, '_> {
         };
         let mut diagnostic =
             Diagnostic::warning(format!("unknown {what} `{}`", first.text)).at(first.span, skipped);
-        match keywords::guess(block, &first.text) {
-            Some(Guess::Misspelt(name)) => {
+        let guess = keywords::guess(block, &first.text);
+        match (keywords::remedy(&first.text), guess) {
+            (Some(remedy), _) => diagnostic = diagnostic.help(remedy),
+            (None, Some(Guess::Misspelt(name))) => {
                 diagnostic = diagnostic
                     .help(format!("did you mean `{name}`?"))
                     .fix(first.span, name);
             }
-            Some(Guess::Belongs(other)) => {
+            (None, Some(Guess::Belongs(other))) => {
                 diagnostic = diagnostic.help(format!("`{}` belongs in `{}`", first.text, other.name()));
             }
-            None => {}
+            (None, None) => {}
         }
         self.sink.push(diagnostic);
         self.skip(opened);

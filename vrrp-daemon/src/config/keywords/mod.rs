@@ -1,12 +1,19 @@
 //! The keyword table: every keyword of keepalived's language, where it is allowed, what follows it, and
 //! what becomes of it here. The parser, the suggestions and the documentation are made from it.
 
+mod entries;
 mod global;
+mod guess;
 mod instance;
 mod root;
 mod trackers;
 
+#[cfg(test)]
+mod tests;
+
+pub use self::entries::Entry;
 pub use self::global::GlobalKey;
+pub(super) use self::guess::{Guess, guess, remedy};
 pub use self::instance::{AuthKey, InstanceKey};
 pub use self::root::RootKey;
 pub use self::trackers::{GroupKey, ScriptKey};
@@ -22,6 +29,25 @@ pub struct Keyword {
     pub status: Status,
     /// What it does, on one line.
     pub doc: &'static str,
+    /// What holds when it is not written; empty if there is nothing to say.
+    pub default: &'static str,
+    /// The keepalived version that brought it, as far as it is newer than 2.2.7, the reference.
+    pub since: &'static str,
+    /// How often it is met.
+    pub usage: Usage,
+    /// keepalived calls it deprecated: what to write instead.
+    pub instead: Option<&'static str>,
+}
+
+/// How often a keyword is met in files that are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Nearly everywhere.
+    Everywhere,
+    /// In many of them.
+    Common,
+    /// Seldom.
+    Rare,
 }
 
 /// What follows a keyword.
@@ -83,6 +109,8 @@ pub enum Key {
     Group(GroupKey),
     /// In `vrrp_script`.
     Script(ScriptKey),
+    /// A word of an entry: read together with the entry.
+    Word,
 }
 
 /// `notify_…`, in instances and groups.
@@ -134,17 +162,35 @@ pub enum Block {
     SyncGroup,
     /// `vrrp_script`
     Script,
+    /// `auth_hmac`
+    AuthHmac,
+    /// `vrrp_track_process`
+    TrackProcess,
+    /// `track_file`
+    TrackFile,
+    /// `bfd_instance`
+    Bfd,
+    /// `garp_group`
+    GarpGroup,
+    /// `track_group`
+    TrackGroup,
 }
 
 impl Block {
     /// Every kind, for documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::Root,
         Self::Global,
         Self::Instance,
         Self::Authentication,
+        Self::AuthHmac,
         Self::SyncGroup,
         Self::Script,
+        Self::TrackProcess,
+        Self::TrackFile,
+        Self::GarpGroup,
+        Self::TrackGroup,
+        Self::Bfd,
     ];
 
     /// Its keywords.
@@ -157,6 +203,12 @@ impl Block {
             Self::Authentication => instance::AUTHENTICATION,
             Self::SyncGroup => trackers::SYNC_GROUP,
             Self::Script => trackers::SCRIPT,
+            Self::AuthHmac => instance::AUTH_HMAC,
+            Self::TrackProcess => trackers::TRACK_PROCESS,
+            Self::TrackFile => trackers::TRACK_FILE,
+            Self::Bfd => trackers::BFD,
+            Self::GarpGroup => trackers::GARP_GROUP,
+            Self::TrackGroup => trackers::TRACK_GROUP,
         }
     }
 
@@ -170,6 +222,12 @@ impl Block {
             Self::Authentication => "authentication",
             Self::SyncGroup => "vrrp_sync_group",
             Self::Script => "vrrp_script",
+            Self::AuthHmac => "auth_hmac",
+            Self::TrackProcess => "vrrp_track_process",
+            Self::TrackFile => "track_file",
+            Self::Bfd => "bfd_instance",
+            Self::GarpGroup => "garp_group",
+            Self::TrackGroup => "track_group",
         }
     }
 
@@ -199,93 +257,77 @@ pub(super) fn only_at_root(name: &str) -> bool {
     (root.shape.opens() || root.shape == Shape::Any) && !elsewhere
 }
 
-/// What an unknown word may have been meant for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guess {
-    /// This keyword of the block, misspelt.
-    Misspelt(&'static str),
-    /// A keyword of another block.
-    Belongs(Block),
-}
-
-/// Find what was meant by an unknown word in a block.
-pub(super) fn guess(block: Block, word: &str) -> Option<Guess> {
-    const LONGEST: usize = 40;
-    if let Some(other) = Block::ALL.into_iter().find(|other| other.find(word).is_some()) {
-        return Some(Guess::Belongs(other));
-    }
-    if word.len() > LONGEST {
-        return None;
-    }
-    let lower = word.to_ascii_lowercase();
-    let tolerated = (word.len() / 3).clamp(1, 3);
-    block
-        .keywords()
-        .iter()
-        .filter(|keyword| keyword.name.len().abs_diff(word.len()) <= tolerated)
-        .map(|keyword| (distance(&lower, keyword.name), keyword.name))
-        .filter(|(distance, _)| *distance <= tolerated)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| Guess::Misspelt(name))
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    let mut previous = None;
-    for (row, c) in from.chars().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, d) in to.iter().enumerate() {
-            let at = |line: &[usize], place: usize| line.get(place).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&last, column) + usize::from(c != *d))
-                .min(at(&last, column + 1) + 1)
-                .min(at(&current, column) + 1);
-            let swapped = column > 0 && previous == Some(*d) && to.get(column - 1) == Some(&c);
-            if swapped {
-                best = best.min(at(&before_last, column - 1) + 1);
-            }
-            current.push(best);
+impl Keyword {
+    /// One that is met in few files; the methods below say more.
+    const fn new(name: &'static str, shape: Shape, status: Status, doc: &'static str) -> Self {
+        Self {
+            name,
+            shape,
+            status,
+            doc,
+            default: "",
+            since: "",
+            usage: Usage::Rare,
+            instead: None,
         }
-        before_last = std::mem::replace(&mut last, current);
-        previous = Some(c);
     }
-    last.last().copied().unwrap_or(usize::MAX)
+
+    /// It stands in nearly every file.
+    const fn everywhere(self) -> Self {
+        Self {
+            usage: Usage::Everywhere,
+            ..self
+        }
+    }
+
+    /// It stands in many files.
+    const fn common(self) -> Self {
+        Self {
+            usage: Usage::Common,
+            ..self
+        }
+    }
+
+    /// What holds when it is not written.
+    const fn default(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+
+    /// The version that brought it.
+    const fn since(self, since: &'static str) -> Self {
+        Self { since, ..self }
+    }
+
+    /// keepalived remarks that it is deprecated.
+    const fn deprecated(self, instead: &'static str) -> Self {
+        Self {
+            instead: Some(instead),
+            ..self
+        }
+    }
 }
 
 const fn works(name: &'static str, shape: Shape, key: Key, doc: &'static str) -> Keyword {
-    Keyword {
-        name,
-        shape,
-        status: Status::Works(key),
-        doc,
-    }
+    Keyword::new(name, shape, Status::Works(key), doc)
 }
 
 const fn needless(name: &'static str, shape: Shape, why: &'static str, doc: &'static str) -> Keyword {
-    Keyword {
-        name,
-        shape,
-        status: Status::Needless(why),
-        doc,
-    }
+    Keyword::new(name, shape, Status::Needless(why), doc)
 }
 
 const fn missing(name: &'static str, shape: Shape, what: &'static str, doc: &'static str) -> Keyword {
-    Keyword {
-        name,
-        shape,
-        status: Status::Missing(what),
-        doc,
-    }
+    Keyword::new(name, shape, Status::Missing(what), doc)
+}
+
+const fn refused(name: &'static str, shape: Shape, remedy: &'static str, doc: &'static str) -> Keyword {
+    Keyword::new(name, shape, Status::Refused(remedy), doc)
 }
 
 const fn balancer(name: &'static str) -> Keyword {
-    Keyword {
+    Keyword::new(
         name,
-        shape: Shape::Any,
-        status: Status::LoadBalancer,
-        doc: "Load balancer; keepalived -C runs it",
-    }
+        Shape::Any,
+        Status::LoadBalancer,
+        "Load balancer; keepalived -C runs it",
+    )
 }

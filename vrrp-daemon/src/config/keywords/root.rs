@@ -1,6 +1,6 @@
 //! The file's top level.
 
-use super::Shape::{Any, Block as Holds, Flag, Named, Number, Word};
+use super::Shape::{Block as Holds, Entries, Flag, Named, Number, Word};
 use super::{Block, Key, Keyword, balancer, missing, works};
 
 /// Keywords of the top level that are lowered.
@@ -24,29 +24,29 @@ const NAMESPACE: &str = "the network namespace is the one the daemon is started 
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const TABLE: &[Keyword] = &[
-    works("global_defs", Holds(Block::Global), Key::Root(RootKey::Global), "Settings for the whole daemon"),
-    works("vrrp_instance", Named(Block::Instance), Key::Root(RootKey::Instance), "One virtual router"),
-    works("vrrp_sync_group", Named(Block::SyncGroup), Key::Root(RootKey::Group), "Virtual routers that move together"),
-    works("vrrp_script", Named(Block::Script), Key::Root(RootKey::Script), "A script that judges the host's health"),
-    missing("vrrp_track_process", Any, "processes are not tracked", "A process that must run"),
-    missing("track_file", Any, "files are not tracked", "A number in a file that counts as weight"),
-    missing("vrrp_track_file", Any, "files are not tracked", "Old name of track_file"),
-    missing("bfd_instance", Any, BFD, "A BFD session"),
-    missing("static_ipaddress", Any, STATIC, "Addresses that are always there"),
-    missing("static_routes", Any, STATIC, "Routes that are always there"),
-    missing("static_rules", Any, STATIC, "Rules that are always there"),
-    missing("track_group", Any, STATIC, "Instances that static items belong to"),
-    missing("garp_group", Any, "gratuitous ARP is not paced", "Pacing of gratuitous ARP by interface"),
-    missing("linkbeat_interfaces", Any, LINKS, "Interfaces whose link is polled"),
+    works("global_defs", Holds(Block::Global), Key::Root(RootKey::Global), "Settings for the whole daemon").everywhere(),
+    works("vrrp_instance", Named(Block::Instance), Key::Root(RootKey::Instance), "One virtual router").everywhere(),
+    works("vrrp_sync_group", Named(Block::SyncGroup), Key::Root(RootKey::Group), "Virtual routers that move together").common(),
+    works("vrrp_script", Named(Block::Script), Key::Root(RootKey::Script), "A script that judges the host's health").everywhere(),
+    missing("vrrp_track_process", Named(Block::TrackProcess), "processes are not tracked", "A process that must run").common(),
+    missing("track_file", Named(Block::TrackFile), "files are not tracked", "A number in a file that counts as weight").common(),
+    missing("vrrp_track_file", Named(Block::TrackFile), "files are not tracked", "Old name of track_file").common().deprecated("track_file"),
+    missing("bfd_instance", Named(Block::Bfd), BFD, "A BFD session"),
+    missing("static_ipaddress", Entries, STATIC, "Addresses that are always there"),
+    missing("static_routes", Entries, STATIC, "Routes that are always there"),
+    missing("static_rules", Entries, STATIC, "Rules that are always there"),
+    missing("track_group", Named(Block::TrackGroup), STATIC, "Instances that static items belong to"),
+    missing("garp_group", Holds(Block::GarpGroup), "gratuitous ARP is not paced", "Pacing of gratuitous ARP by interface"),
+    missing("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),
     missing("linkbeat_use_polling", Flag, LINKS, "Poll the link of all interfaces"),
-    missing("interface_up_down_delays", Any, LINKS, "How long a link must be up or down to count"),
+    missing("interface_up_down_delays", Entries, LINKS, "How long a link must be up or down to count"),
     missing("net_namespace", Word, NAMESPACE, "Network namespace to run in"),
     missing("net_namespace_ipvs", Word, NAMESPACE, "Network namespace of the load balancer"),
     missing("namespace_with_ipsets", Flag, NAMESPACE, "Use ipsets in a network namespace"),
     missing("instance", Word, "several daemons are told apart by their files", "Name of this daemon"),
     missing("use_pid_dir", Flag, "pid files are where -p and -r say", "pid files under /run/keepalived"),
-    missing("child_wait_time", Number, "scripts are not waited for at stop", "Wait for children at stop, s"),
-    balancer("virtual_server"),
-    balancer("virtual_server_group"),
+    missing("child_wait_time", Number, "scripts are not waited for at stop", "Wait for children at stop, s").default("5"),
+    balancer("virtual_server").everywhere(),
+    balancer("virtual_server_group").everywhere(),
     balancer("SSL"),
 ];

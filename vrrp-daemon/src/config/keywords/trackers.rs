@@ -1,6 +1,6 @@
-//! `vrrp_sync_group` and `vrrp_script`.
+//! `vrrp_sync_group`, what is tracked, and the small blocks of the top level.
 
-use super::Shape::{Bool, Command, Entries, Flag, Number, Seconds, Words};
+use super::Shape::{Address, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
 use super::{Key, Keyword, NotifyKey, Shape, missing, needless, works};
 
 /// Keywords of `vrrp_sync_group` that are lowered.
@@ -50,32 +50,94 @@ const fn script(name: &'static str, shape: Shape, key: ScriptKey, doc: &'static 
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const SYNC_GROUP: &[Keyword] = &[
-    group("group", Entries, GroupKey::Members, "Its instances"),
-    group("notify_master", Command, GroupKey::Notify(NotifyKey::Master), "Run on becoming Master"),
-    group("notify_backup", Command, GroupKey::Notify(NotifyKey::Backup), "Run on becoming Backup"),
-    group("notify_fault", Command, GroupKey::Notify(NotifyKey::Fault), "Run on a fault"),
-    group("notify_stop", Command, GroupKey::Notify(NotifyKey::Stop), "Run at stop"),
-    group("notify", Command, GroupKey::Notify(NotifyKey::Any), "Run on every change"),
-    group("track_interface", Entries, GroupKey::TrackInterface, "Interfaces that must be up for every member"),
-    group("track_script", Entries, GroupKey::TrackScript, "Scripts that must succeed for every member"),
-    group("sync_group_tracking_weight", Flag, GroupKey::KeepWeights, "Members keep their own weights"),
-    needless("global_tracking", Flag, "old; every member follows the group", "Members track each other's objects"),
-    missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight"),
-    missing("track_process", Entries, "processes are not tracked", "Processes that must run"),
-    missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up"),
-    missing("smtp_alert", Bool, "mail is not sent", "Mail on every change"),
-    missing("notify_priority_changes", Bool, "notification FIFOs are not written", "Tell of priority changes too"),
+    group("group", Entries, GroupKey::Members, "Its instances").common(),
+    group("notify_master", Command, GroupKey::Notify(NotifyKey::Master), "Run on becoming Master").common(),
+    group("notify_backup", Command, GroupKey::Notify(NotifyKey::Backup), "Run on becoming Backup").common(),
+    group("notify_fault", Command, GroupKey::Notify(NotifyKey::Fault), "Run on a fault").common(),
+    group("notify_stop", Command, GroupKey::Notify(NotifyKey::Stop), "Run at stop").common(),
+    group("notify", Command, GroupKey::Notify(NotifyKey::Any), "Run on every change").common(),
+    group("track_interface", Entries, GroupKey::TrackInterface, "Interfaces that must be up for every member").common(),
+    group("track_script", Entries, GroupKey::TrackScript, "Scripts that must succeed for every member").common(),
+    group("sync_group_tracking_weight", Flag, GroupKey::KeepWeights, "Members keep their own weights").default("off"),
+    needless("global_tracking", Flag, "old; every member follows the group", "Members track each other's objects").deprecated("track_interface, track_script and track_file of the group"),
+    missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight").common(),
+    missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
+    missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up").common(),
+    missing("smtp_alert", Bool, "mail is not sent", "Mail on every change").common().default("the global one"),
+    missing("notify_priority_changes", Bool, "notification FIFOs are not written", "Tell of priority changes too").common(),
 ];
 
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const SCRIPT: &[Keyword] = &[
-    script("script", Command, ScriptKey::Command, "What to run; exit status 0 is success"),
-    script("interval", Seconds, ScriptKey::Interval, "Start to start, 1 s"),
-    script("timeout", Seconds, ScriptKey::Timeout, "How long it may take, as interval"),
-    script("weight", Words, ScriptKey::Weight, "-253..253 [reverse]; 0: failing is a fault"),
-    script("rise", Number, ScriptKey::Rise, "Successes until it is well, 1"),
-    script("fall", Number, ScriptKey::Fall, "Failures until it is failing, 1"),
-    script("user", Words, ScriptKey::User, "USER [GROUP] it runs as"),
-    script("init_fail", Flag, ScriptKey::InitFail, "Failing until the first success"),
+    script("script", Command, ScriptKey::Command, "What to run; exit status 0 is success").everywhere(),
+    script("interval", Seconds, ScriptKey::Interval, "Start to start, 1 s").everywhere().default("1"),
+    script("timeout", Seconds, ScriptKey::Timeout, "How long it may take, as interval").everywhere().default("interval"),
+    script("weight", Words, ScriptKey::Weight, "-253..253 [reverse]; 0: failing is a fault").everywhere().default("0"),
+    script("rise", Number, ScriptKey::Rise, "Successes until it is well, 1").everywhere().default("1"),
+    script("fall", Number, ScriptKey::Fall, "Failures until it is failing, 1").everywhere().default("1"),
+    script("user", Words, ScriptKey::User, "USER [GROUP] it runs as").common().default("script_user"),
+    script("init_fail", Flag, ScriptKey::InitFail, "Failing until the first success").common(),
+];
+
+const PROCESSES: &str = "processes are not tracked";
+const FILES: &str = "files are not tracked";
+
+// One keyword a line, as a table.
+#[rustfmt::skip]
+pub(super) const TRACK_PROCESS: &[Keyword] = &[
+    missing("process", Command, PROCESSES, "Its name, or its whole command line").common(),
+    missing("param_match", Words, PROCESSES, "How arguments are compared: initial, partial; else exactly").default("exact"),
+    missing("full_command", Flag, PROCESSES, "Compare the whole command line, not the program's name"),
+    missing("weight", Words, PROCESSES, "-254..254 [reverse]; 0: a fault").common().default("0"),
+    missing("quorum", Number, PROCESSES, "How many must run at least").common().default("1"),
+    missing("quorum_max", Number, PROCESSES, "How many may run at most").default("no limit"),
+    missing("delay", Seconds, PROCESSES, "How long a change must last to count").default("0"),
+    missing("terminate_delay", Seconds, PROCESSES, "... of an end").default("delay"),
+    missing("fork_delay", Seconds, PROCESSES, "... of a start").default("delay"),
+];
+
+// One keyword a line, as a table.
+#[rustfmt::skip]
+pub(super) const TRACK_FILE: &[Keyword] = &[
+    missing("file", Word, FILES, "The file; a number stands in it").common(),
+    missing("weight", Words, FILES, "What the number is multiplied with, [reverse]; 0: a number other than 0 is a fault").common().default("1"),
+    missing("init_file", Words, FILES, "[VALUE] [overwrite]: write the file at start").common(),
+];
+
+// One keyword a line, as a table.
+#[rustfmt::skip]
+pub(super) const GARP_GROUP: &[Keyword] = &[
+    missing("garp_interval", Seconds, "gratuitous ARP is not paced", "Least time between gratuitous ARPs on its interfaces"),
+    missing("gna_interval", Seconds, "gratuitous ARP is not paced", "Least time between unsolicited NAs on its interfaces"),
+    missing("interface", Word, "gratuitous ARP is not paced", "Its only interface"),
+    missing("interfaces", Entries, "gratuitous ARP is not paced", "Its interfaces"),
+];
+
+// One keyword a line, as a table.
+#[rustfmt::skip]
+pub(super) const TRACK_GROUP: &[Keyword] = &[
+    missing("group", Entries, "static items are not installed", "Its instances"),
+];
+
+const BFD_RUNS_NOT: &str = "BFD does not run";
+
+// One keyword a line, as a table.
+#[rustfmt::skip]
+pub(super) const BFD: &[Keyword] = &[
+    missing("neighbor_ip", Address, BFD_RUNS_NOT, "The other end"),
+    missing("neighbour_ip", Address, BFD_RUNS_NOT, "Another spelling of it"),
+    missing("source_ip", Address, BFD_RUNS_NOT, "This end"),
+    missing("min_rx", Number, BFD_RUNS_NOT, "Least time between packets taken, ms").default("10"),
+    missing("min_tx", Number, BFD_RUNS_NOT, "Least time between packets sent, ms").default("10"),
+    missing("idle_tx", Number, BFD_RUNS_NOT, "... while the session is down, ms").default("1000"),
+    missing("multiplier", Number, BFD_RUNS_NOT, "Packets missed until it is down").default("5"),
+    missing("passive", Flag, BFD_RUNS_NOT, "Wait for the other end to begin"),
+    missing("ttl", Number, BFD_RUNS_NOT, "TTL of its packets").default("255"),
+    missing("hoplimit", Number, BFD_RUNS_NOT, "The same for IPv6").default("255"),
+    missing("max_hops", Number, BFD_RUNS_NOT, "Hops that a packet may have made").default("0"),
+    missing("multihop", Flag, BFD_RUNS_NOT, "The other end is behind a router").since("after 2.2.7"),
+    missing("weight", Words, BFD_RUNS_NOT, "-253..253 [reverse]; 0: a fault").default("0"),
+    missing("vrrp", Flag, BFD_RUNS_NOT, "For VRRP only"),
+    missing("checker", Flag, BFD_RUNS_NOT, "For the load balancer only"),
 ];
