@@ -104,6 +104,8 @@ fn model() -> Model {
             dad: false,
         }],
         excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         track: Vec::new(),
         track_primary: true,
         announce: Announce {

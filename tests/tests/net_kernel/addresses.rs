@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use serde_json::Value;
 use vrrp_common::id::Priority;
 use vrrp_daemon::effects::addresses::{AddressWriter, Report, remove_leftovers};
-use vrrp_daemon::proto::model::{LinkId, Model};
+use vrrp_daemon::proto::model::{Carried, LinkId, Model};
 use vrrp_daemon::sys::address::Wanted;
 use vrrp_daemon::sys::interface;
 use vrrp_daemon::sys::netlink::Netlink;
@@ -178,7 +178,7 @@ fn only_what_the_kernel_accepted_is_announced() {
     let refused = Report::Refused {
         router: FIRST,
         failed: 2,
-        address: ip("192.0.2.11"),
+        first: Carried::Address(ip("192.0.2.11")),
         errno: Errno::EINVAL,
     };
     assert_eq!(reports.recv().unwrap(), refused);
@@ -383,7 +383,7 @@ fn a_missing_interface_is_reported_and_the_way_back_works() {
     let refused = Report::Refused {
         router: FIRST,
         failed: 2,
-        address: ip("192.0.2.100"),
+        first: Carried::Address(ip("192.0.2.100")),
         errno: Errno::ENODEV,
     };
 

@@ -80,6 +80,8 @@ pub(crate) fn router(vrid: u8, addresses: &[&str]) -> VirtualRouter {
         v3_checksum: V3Checksum::PseudoHeader,
         addresses,
         excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         track: Vec::new(),
         track_primary: true,
         announce: Announce::default(),

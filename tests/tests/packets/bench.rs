@@ -45,6 +45,8 @@ pub(crate) fn router(
         v3_checksum: V3Checksum::PseudoHeader,
         addresses: Vec::new(),
         excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         track: Vec::new(),
         track_primary: true,
         announce: Announce::default(),

@@ -127,6 +127,8 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
             dad: false,
         }],
         excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         // A group drops its members' weights, and has its own.
         track: vec![check, weighted],
         track_primary: true,

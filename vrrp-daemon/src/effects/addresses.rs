@@ -1,4 +1,4 @@
-//! Adds and removes addresses, and announces them, on a thread of its own: the kernel's routing lock can
+//! Adds and removes addresses, routes and rules, and announces the addresses, on a thread of its own: the kernel's routing lock can
 //! block a write for many milliseconds, and no advert waits for that.
 //!
 //! What comes in is desired state, not commands: one wish per virtual router, of which the last one counts.
@@ -9,7 +9,6 @@ mod table;
 mod writer;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use nix::errno::Errno;
 use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
-use crate::proto::model::{LinkId, Model, RouterId};
+use crate::proto::model::{Carried, LinkId, Model, RouterId};
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
 
@@ -31,11 +30,11 @@ pub enum Report {
     Acquired {
         /// The virtual router.
         router: RouterId,
-        /// Addresses that were added.
+        /// Addresses, routes and rules that were added.
         added: u16,
-        /// Addresses that were there already.
+        /// Those that were there already.
         already: u16,
-        /// From the wish to the last address.
+        /// From the wish to the last of them.
         took: Nanos,
     },
     /// The kernel refused addresses; the others are there. Say it to `proto` as
@@ -43,10 +42,10 @@ pub enum Report {
     Refused {
         /// The virtual router.
         router: RouterId,
-        /// Addresses that are not there.
+        /// Addresses, routes and rules that are not there.
         failed: u16,
         /// The first of them.
-        address: IpAddr,
+        first: Carried,
         /// The kernel's answer to it; `ENODEV` also if its interface is missing.
         errno: Errno,
     },
@@ -54,7 +53,7 @@ pub enum Report {
     Released {
         /// The virtual router.
         router: RouterId,
-        /// Addresses that were there.
+        /// Addresses, routes and rules that were there.
         removed: u16,
     },
     /// Addresses could not be removed: they may still answer here.
@@ -64,7 +63,7 @@ pub enum Report {
         /// How many.
         failed: u16,
         /// The first of them.
-        address: IpAddr,
+        first: Carried,
         /// The kernel's answer to it.
         errno: Errno,
     },
@@ -147,7 +146,7 @@ impl AddressWriter {
         let shared = Arc::new(Shared::default());
         {
             let mut state = shared.lock();
-            state.wishes = vec![Wish::default(); model.routers.len()];
+            state.wishes = vec![Wish::default(); model.holders().count()];
             state.links = vec![None; model.links.len()];
         }
         let writer = writer::Writer::new(Arc::clone(&shared), model, Netlink::open()?, Box::new(report));

@@ -3,12 +3,18 @@
 //! `config` lowers keepalived's language into these types; `proto` never sees syntax. Everything is found
 //! by index ([`RouterId`], [`GroupId`], [`LinkId`], [`ScriptId`]), so the machine holds no references.
 
+mod carried;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::{Family, Priority, Version, Vrid};
 use vrrp_common::time::{Centis, Nanos};
 use vrrp_common::wire::ladder::{Auth, Peer};
+
+pub use self::carried::{
+    Carried, Holding, NextHop, Placing, Prefix, RuleAction, Statics, VirtualRoute, VirtualRule,
+};
 
 macro_rules! index_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -69,6 +75,9 @@ pub struct Model {
     /// Name VRIDs that are heard and not configured (`log_unknown_vrids`).
     #[serde(default)]
     pub log_unknown_vrids: bool,
+    /// What is there as long as the daemon runs (`static_…`).
+    #[serde(default)]
+    pub statics: Statics,
 }
 
 /// One virtual router (`vrrp_instance`).
@@ -104,6 +113,12 @@ pub struct VirtualRouter {
     pub addresses: Vec<VirtualAddress>,
     /// Addresses that move along but are not advertised (`virtual_ipaddress_excluded`).
     pub excluded: Vec<VirtualAddress>,
+    /// Routes that move along (`virtual_routes`).
+    #[serde(default)]
+    pub routes: Vec<VirtualRoute>,
+    /// Rules that move along (`virtual_rules`).
+    #[serde(default)]
+    pub rules: Vec<VirtualRule>,
     /// What it tracks besides its own interface.
     pub track: Vec<Track>,
     /// Whether the own interface's state counts (off: `dont_track_primary`).

@@ -13,6 +13,8 @@ pub mod packet_sock;
 pub mod process;
 pub mod rawsock;
 pub mod ready;
+pub mod route;
+pub mod rule;
 pub mod sched;
 #[cfg(test)]
 pub(crate) mod scratch;

@@ -85,6 +85,8 @@ impl Lowering<'_> {
             },
             addresses,
             excluded,
+            routes: Vec::new(),
+            rules: Vec::new(),
             track: tracks.list,
             track_primary: draft.track_primary,
             announce: draft.garp.announce(self.defaults.garp),

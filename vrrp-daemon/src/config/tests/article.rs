@@ -59,6 +59,8 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         v3_checksum: V3Checksum::PseudoHeader,
         addresses: addresses.map(|text| address(text, link)).into(),
         excluded: vec![],
+        routes: vec![],
+        rules: vec![],
         track: [TrackObject::Link(LinkId(link)), TrackObject::Script(ScriptId(0))]
             .map(|object| Track {
                 object,

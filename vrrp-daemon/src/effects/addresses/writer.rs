@@ -10,15 +10,15 @@ use vrrp_common::time::MonoNanos;
 use super::table::{Item, Presence, Table};
 use super::{Kind, LinkChange, Report, Shared, Wish};
 use crate::effects::announce::{self, Frame};
-use crate::proto::model::{LinkId, Model, RouterId};
+use crate::proto::model::{Carried, LinkId, Model, RouterId};
 use crate::sys::netlink::Netlink;
 use crate::sys::packet_sock::PacketSender;
 use crate::sys::{clock, sched};
 
-/// Addresses per netlink send. More gains nothing (the kernel's cost per address levels off there) and
+/// Items per netlink send. More gains nothing (the kernel's cost per address levels off there) and
 /// delays a release.
 const CHUNK: usize = 64;
-/// Addresses in the first send, doubled with each one after: the first announcement should not wait for 64.
+/// Items in the first send, doubled with each one after: the first announcement should not wait for 64.
 const FIRST_CHUNK: usize = 8;
 
 type ReportTo = Box<dyn FnMut(Report) + Send>;
@@ -43,12 +43,12 @@ enum Task {
     Idle,
     Adding(Adding),
     Announcing {
-        /// Addresses done in this round.
+        /// Items done in this round.
         done: usize,
         rounds: u8,
     },
     Removing {
-        /// Addresses still to be removed.
+        /// Items still to be removed.
         left: usize,
         removed: u16,
         failed: Failures,
@@ -57,9 +57,9 @@ enum Task {
 
 #[derive(Clone, Copy, Debug)]
 struct Adding {
-    /// Addresses done so far.
+    /// Items done so far.
     done: usize,
-    /// Addresses in the next send.
+    /// Items in the next send.
     chunk: usize,
     /// Rounds of announcements, the first of which goes with each chunk.
     rounds: u8,
@@ -70,17 +70,17 @@ struct Adding {
     failed: Failures,
 }
 
-/// Refused addresses: how many, and the first.
+/// Refused items: how many, and the first.
 #[derive(Clone, Copy, Debug, Default)]
 struct Failures {
     count: u16,
-    first: Option<(std::net::IpAddr, Errno)>,
+    first: Option<(Carried, Errno)>,
 }
 
 impl Failures {
-    fn add(&mut self, address: std::net::IpAddr, errno: Errno) {
+    fn add(&mut self, carried: Carried, errno: Errno) {
         self.count = self.count.saturating_add(1);
-        self.first.get_or_insert((address, errno));
+        self.first.get_or_insert((carried, errno));
     }
 }
 
@@ -98,8 +98,8 @@ impl Writer {
             table: Table::new(model),
             netlink,
             report,
-            tasks: vec![Task::Idle; model.routers.len()],
-            holding: vec![false; model.routers.len()],
+            tasks: vec![Task::Idle; model.holders().count()],
+            holding: vec![false; model.holders().count()],
             refused: Vec::with_capacity(CHUNK),
             frames: Vec::with_capacity(CHUNK),
         }
@@ -233,10 +233,10 @@ impl Writer {
                         already: adding.already,
                         took: clock::now().since(adding.since),
                     },
-                    Some((address, errno)) => Report::Refused {
+                    Some((first, errno)) => Report::Refused {
                         router,
                         failed: adding.failed.count,
-                        address,
+                        first,
                         errno,
                     },
                 });
@@ -270,10 +270,10 @@ impl Writer {
                 }
                 (self.report)(match failed.first {
                     None => Report::Released { router, removed },
-                    Some((address, errno)) => Report::NotRemoved {
+                    Some((first, errno)) => Report::NotRemoved {
                         router,
                         failed: failed.count,
-                        address,
+                        first,
                         errno,
                     },
                 });
@@ -305,12 +305,12 @@ impl Writer {
                 }
                 Err(errno) => {
                     item.presence = Presence::Absent;
-                    adding.failed.add(item.ip(), errno);
+                    adding.failed.add(item.carried, errno);
                 }
             }
         }
         for item in items.iter().filter(|item| item.requests.is_none()) {
-            adding.failed.add(item.ip(), Errno::ENODEV);
+            adding.failed.add(item.carried, Errno::ENODEV);
         }
     }
 
@@ -336,9 +336,8 @@ impl Writer {
                     item.presence = Presence::Absent;
                     *removed += 1;
                 }
-                // Not there, or its interface is not: gone either way.
-                Err(Errno::EADDRNOTAVAIL | Errno::ENODEV) => item.presence = Presence::Absent,
-                Err(errno) => failed.add(item.ip(), errno),
+                Err(errno) if item.is_gone(errno) => item.presence = Presence::Absent,
+                Err(errno) => failed.add(item.carried, errno),
             }
         }
     }
@@ -349,10 +348,12 @@ impl Writer {
         while start < range.end {
             self.frames.clear();
             let items = self.table.items(router).get(start..range.end).unwrap_or_default();
-            let Some(link) = items.first().map(Item::link) else {
+            let Some(link) = items.iter().find_map(Item::announced_on) else {
                 return;
             };
-            let run = items.iter().take_while(|item| item.link() == link);
+            let run = items
+                .iter()
+                .take_while(|item| item.announced_on().is_none_or(|on| on == link));
             let mut length = 0;
             for item in run {
                 length += 1;

@@ -72,6 +72,8 @@ pub(super) fn router(priority: u8) -> VirtualRouter {
             dad: false,
         }],
         excluded: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
         track: Vec::new(),
         track_primary: true,
         announce: Announce {

@@ -109,7 +109,11 @@ impl Driver {
             model
                 .routers
                 .get(router.index())
-                .map_or("?", |router| &router.name)
+                .map_or("static", |router| &router.name)
+        };
+        let describe = |router: RouterId, carried| {
+            let holding = model.holding(router);
+            holding.map_or_else(String::new, |holding| holding.describe(carried))
         };
         match report {
             Report::Acquired {
@@ -130,25 +134,28 @@ impl Driver {
             Report::Refused {
                 router,
                 failed,
-                address,
+                first,
                 errno,
             } => {
                 tracing::error!(
-                    "({}) {failed} addresses cannot be added, {address} first: {errno}; check that the interface is \
-                     there and the address is not in use by something else",
-                    name(router)
+                    "({}) {failed} cannot be added, {} first: {errno}; check that the interface is there and \
+                     nothing else uses it",
+                    name(router),
+                    describe(router, first)
                 );
                 self.feed(Input::AddressesRefused { router, failed });
             }
             Report::NotRemoved {
                 router,
                 failed,
-                address,
+                first,
                 errno,
             } => {
                 tracing::error!(
-                    "({}) {failed} addresses cannot be removed, {address} first: {errno}; remove them with `ip addr del`",
-                    name(router)
+                    "({}) {failed} cannot be removed, {} first: {errno}; remove it with `ip addr`, `ip route` or \
+                     `ip rule`",
+                    name(router),
+                    describe(router, first)
                 );
             }
             Report::NotAnnounced { router, link, errno } => {
