@@ -12,6 +12,7 @@ use vrrp_daemon::ingress::control::ControlRequest;
 use vrrp_daemon::proto::model::{Script, SyncGroup};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
 use vrrp_daemon::runtime::service::{self, ServiceError};
+use vrrp_daemon::track::News;
 
 struct Scratch(PathBuf);
 
@@ -71,8 +72,8 @@ fn verdicts_come_notifications_go_and_it_stops_in_time() {
     let scratch = Scratch::new("service");
     let socket = scratch.0.join("control.sock");
     let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
-    let verdict = ports.scripts.blocking_recv();
-    assert_eq!(verdict, Some((ScriptId(0), ScriptState::Failing)));
+    let verdict = ports.tracked.blocking_recv();
+    assert_eq!(verdict, Some(News::Script(ScriptId(0), ScriptState::Failing)));
 
     let mut client = UnixStream::connect(&socket).expect("the control socket");
     std::io::Write::write_all(&mut client, b"{\"v\":1,\"cmd\":\"status\"}\n").expect("asking");
@@ -108,8 +109,8 @@ fn without_a_writable_control_socket_the_rest_runs() {
     let socket = scratch.0.join("file/control.sock");
     let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
     assert_eq!(
-        ports.scripts.blocking_recv(),
-        Some((ScriptId(0), ScriptState::Failing))
+        ports.tracked.blocking_recv(),
+        Some(News::Script(ScriptId(0), ScriptState::Failing))
     );
     drop(ports);
     service.stop();

@@ -13,7 +13,9 @@ use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 
 use crate::proto::model::Transport;
-use crate::proto::{Effect, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject};
+use crate::proto::{
+    Effect, FileId, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId, ScriptId, State, Subject,
+};
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +128,15 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         }
         Reason::LinkDown { link } => format!("interface {} is not up", link_name(model, link)),
         Reason::ScriptFailing { script } => format!("script {} fails", script_name(model, script)),
+        Reason::FileFailing { file } => {
+            format!("the number in tracked file {} says so", file_name(model, file))
+        }
+        Reason::ProcessFailing { process } => {
+            format!(
+                "not as many as configured run of process {}",
+                process_name(model, process)
+            )
+        }
         Reason::NoSource => no_source(model, router),
         Reason::Recovered => "everything tracked is well again".to_owned(),
         Reason::Group { leader } => format!("its sync group follows {}", name(model, leader)),
@@ -377,6 +388,8 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::OversleptTakenOver { .. } => "overslept-taken-over",
         Reason::LinkDown { .. } => "link-down",
         Reason::ScriptFailing { .. } => "script-failing",
+        Reason::FileFailing { .. } => "file-failing",
+        Reason::ProcessFailing { .. } => "process-failing",
         Reason::NoSource => "no-source",
         Reason::Recovered => "recovered",
         Reason::Group { .. } => "group",
@@ -413,4 +426,15 @@ fn script_name(model: &Model, script: ScriptId) -> &str {
         .scripts
         .get(script.index())
         .map_or("?", |script| &script.name)
+}
+
+fn file_name(model: &Model, file: FileId) -> &str {
+    model.files.get(file.index()).map_or("?", |file| &file.name)
+}
+
+fn process_name(model: &Model, process: ProcessId) -> &str {
+    model
+        .processes
+        .get(process.index())
+        .map_or("?", |process| &process.name)
 }

@@ -49,6 +49,20 @@ pub fn render(status: &Status) -> String {
         };
         line(&mut out, format_args!("script {}: {state}", script.name));
     }
+    for file in &status.files {
+        let value = file
+            .value
+            .map_or("not read yet".to_owned(), |value| value.to_string());
+        line(&mut out, format_args!("file {}: {value}", file.name));
+    }
+    for process in &status.processes {
+        let state = match process.quorum {
+            None => "not looked for yet",
+            Some(true) => "as many run as wanted",
+            Some(false) => "TOO FEW OR TOO MANY RUN",
+        };
+        line(&mut out, format_args!("process {}: {state}", process.name));
+    }
     if !status.refused_elsewhere.is_empty() {
         let counts = counts(&status.refused_elsewhere);
         line(

@@ -7,7 +7,7 @@ use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
-use super::model::{GroupId, LinkId, RouterId, ScriptId};
+use super::model::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
 use super::router::State;
 
 /// One thing to do.
@@ -150,6 +150,16 @@ pub enum Reason {
     ScriptFailing {
         /// Which.
         script: ScriptId,
+    },
+    /// The number in a file that counts is a fault.
+    FileFailing {
+        /// Which.
+        file: FileId,
+    },
+    /// Too few or too many run of a process that counts.
+    ProcessFailing {
+        /// Which.
+        process: ProcessId,
     },
     /// There is no address to send from.
     NoSource,

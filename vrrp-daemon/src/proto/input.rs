@@ -8,13 +8,13 @@ use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Refusal;
 
-use super::model::{LinkId, RouterId, ScriptId};
+use super::model::{FileId, LinkId, ProcessId, RouterId, ScriptId};
 
 /// One fact, small enough to be recorded and replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Input {
-    /// Links, sources and scripts known so far have been told: begin the election.
+    /// What is known so far of links, sources and tracked objects has been told: begin the election.
     Start,
     /// Time has passed. Only what is due happens; a spurious tick does nothing.
     Tick,
@@ -59,6 +59,20 @@ pub enum Input {
         script: ScriptId,
         /// Its verdict.
         state: ScriptState,
+    },
+    /// A tracked file was read, for the first time or with another number in it.
+    File {
+        /// The file.
+        file: FileId,
+        /// Its number; 0 for a file that is missing or holds none.
+        value: i32,
+    },
+    /// A tracked process has been looked for, for the first time or with another outcome (after its delays).
+    Process {
+        /// The process.
+        process: ProcessId,
+        /// Whether as many run as `quorum` and `quorum_max` want.
+        quorum: bool,
     },
     /// The kernel refused to add addresses of this virtual router; `failed` of them are not there.
     AddressesRefused {

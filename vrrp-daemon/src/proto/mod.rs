@@ -32,7 +32,7 @@ mod tracking;
 
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
 pub use input::{Heard, Input, LinkState, ScriptState};
-pub use model::{GroupId, LinkId, Model, RouterId, ScriptId};
+pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
 pub use reload::Correspondence;
 pub use router::{State, Vrrp};
 

@@ -1,7 +1,7 @@
 //! What a configuration means to the protocol: virtual routers, sync groups, and what they track.
 //!
 //! `config` lowers keepalived's language into these types; `proto` never sees syntax. Everything is found
-//! by index ([`RouterId`], [`GroupId`], [`LinkId`], [`ScriptId`]), so the machine holds no references.
+//! by index ([`RouterId`], [`GroupId`], [`LinkId`], [`ScriptId`] and so on), so the machine holds no references.
 
 mod carried;
 
@@ -60,6 +60,14 @@ index_type!(
     /// Position in [`Model::scripts`].
     ScriptId
 );
+index_type!(
+    /// Position in [`Model::files`].
+    FileId
+);
+index_type!(
+    /// Position in [`Model::processes`].
+    ProcessId
+);
 
 /// Everything the protocol needs to know of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +80,12 @@ pub struct Model {
     pub groups: Vec<SyncGroup>,
     /// Tracked scripts (`vrrp_script`).
     pub scripts: Vec<Script>,
+    /// Tracked files (`track_file`).
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// Tracked processes (`vrrp_track_process`).
+    #[serde(default)]
+    pub processes: Vec<Process>,
     /// Name VRIDs that are heard and not configured (`log_unknown_vrids`).
     #[serde(default)]
     pub log_unknown_vrids: bool,
@@ -282,9 +296,11 @@ impl Default for Announce {
 pub struct Track {
     /// What is watched.
     pub object: TrackObject,
-    /// -253..=253. Positive: added while it is well; negative: subtracted while it fails; 0: fault.
+    /// -254..=254. Positive: added while it is well; negative: subtracted while it fails; 0: fault. The number
+    /// in a file is multiplied by it; a product of -254 or less is a fault, and so is, with weight 0, any
+    /// number but 0.
     pub weight: i16,
-    /// `reverse`: well and failing change places.
+    /// `reverse`: well and failing change places; the product with a file's number changes its sign.
     pub reverse: bool,
 }
 
@@ -295,11 +311,29 @@ pub enum TrackObject {
     Link(LinkId),
     /// A script (`track_script`).
     Script(ScriptId),
+    /// A file with a number in it (`track_file`).
+    File(FileId),
+    /// A process (`track_process`).
+    Process(ProcessId),
 }
 
 /// A tracked script, as far as the protocol knows it: the runner applies `rise` and `fall`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
+    /// Its name in the configuration.
+    pub name: String,
+}
+
+/// A tracked file, as far as the protocol knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name in the configuration.
+    pub name: String,
+}
+
+/// A tracked process, as far as the protocol knows it: the watcher counts, and applies the delays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
     /// Its name in the configuration.
     pub name: String,
 }
@@ -311,7 +345,7 @@ pub struct SyncGroup {
     pub name: String,
     /// Its members.
     pub members: Vec<RouterId>,
-    /// Tracked for every member (`track_script` and `track_interface` in the group).
+    /// Tracked for every member (`track_…` in the group).
     pub track: Vec<Track>,
     /// Keep the members' own weights (`sync_group_tracking_weight`); else they are dropped, as in keepalived.
     pub keep_weights: bool,

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use vrrp_common::id::{Family, Vrid};
 
-use super::model::{GroupId, LinkId, Model, RouterId, ScriptId, Transport, VirtualRouter};
+use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Transport, VirtualRouter};
 
 /// What became of everything that has an index, from the running model to the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Correspondence {
     pub links: Pairs<LinkId>,
     /// By name.
     pub scripts: Pairs<ScriptId>,
+    /// By name.
+    pub files: Pairs<FileId>,
+    /// By name.
+    pub processes: Pairs<ProcessId>,
 }
 
 /// Which new index stands for which old one. Each has at most one partner.
@@ -68,6 +72,10 @@ impl Correspondence {
             groups,
             links,
             scripts: Pairs::by(&old.scripts, &new.scripts, |script| Some(script.name.as_str())),
+            files: Pairs::by(&old.files, &new.files, |file| Some(file.name.as_str())),
+            processes: Pairs::by(&old.processes, &new.processes, |process| {
+                Some(process.name.as_str())
+            }),
             routers,
         }
     }

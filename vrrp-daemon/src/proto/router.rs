@@ -9,9 +9,9 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use super::counters::Counters;
 use super::deadlines::Deadlines;
 use super::effect::{Effect, Reason, Remark};
-use super::input::Input;
+use super::input::{Input, ScriptState};
 use super::instance::{Event, Instance, Outcome, Step};
-use super::model::{GroupId, Model, RouterId, TrackObject};
+use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, TrackObject};
 use super::remarks::Said;
 use super::tracking::{Facts, Watch};
 
@@ -90,7 +90,7 @@ pub struct MasterSeen {
 }
 
 impl Vrrp {
-    /// All virtual routers in [`State::Init`], every link and source unknown (down), every script not run.
+    /// All virtual routers in [`State::Init`], every link and source unknown (down), nothing tracked known.
     #[must_use]
     pub fn new(model: Model, now: MonoNanos) -> Self {
         let ids = || (0..=u16::MAX).map(RouterId);
@@ -155,6 +155,16 @@ impl Vrrp {
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Script(script)));
                 }
             }
+            Input::File { file, value } => {
+                if self.facts.note_file(file, value) {
+                    self.reconsider(now, effects, |watch| watch.watches(TrackObject::File(file)));
+                }
+            }
+            Input::Process { process, quorum } => {
+                if self.facts.note_process(process, quorum) {
+                    self.reconsider(now, effects, |watch| watch.watches(TrackObject::Process(process)));
+                }
+            }
             Input::Source { router, address } => {
                 let known = self
                     .instances
@@ -206,6 +216,24 @@ impl Vrrp {
     pub fn status(&self, router: RouterId) -> Option<Status> {
         let config = self.model.routers.get(router.index())?;
         Some(self.instances.get(router.index())?.status(config))
+    }
+
+    /// The last verdict on a tracked script.
+    #[must_use]
+    pub fn script(&self, script: ScriptId) -> Option<ScriptState> {
+        self.facts.script(script)
+    }
+
+    /// The number last read in a tracked file.
+    #[must_use]
+    pub fn file(&self, file: FileId) -> Option<i32> {
+        self.facts.file(file)
+    }
+
+    /// Whether as many run of a tracked process as wanted.
+    #[must_use]
+    pub fn process(&self, process: ProcessId) -> Option<bool> {
+        self.facts.process(process)
     }
 
     fn start(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {

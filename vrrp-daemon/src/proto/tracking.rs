@@ -1,4 +1,4 @@
-//! What tracked interfaces and scripts do to a virtual router: a fault, or another priority.
+//! What tracked interfaces, scripts, files and processes do to a virtual router: a fault, or another priority.
 //!
 //! Both are computed anew from the set of known facts each time one changes. There is no counter and no
 //! fault bit to get out of step: keepalived 2.3.3 and later leave FAULT when one of two failed interfaces
@@ -11,13 +11,19 @@ use vrrp_common::id::Priority;
 
 use super::effect::Reason;
 use super::input::{LinkState, ScriptState};
-use super::model::{GroupId, LinkId, Model, RouterId, ScriptId, Track, TrackObject};
+use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject};
 
-/// What is known of the host. A link is down and a script has not run until something else is told.
+/// A file's number times its weight, from this on down, is a fault (keepalived's bound).
+const FAULT: i64 = -254;
+
+/// What is known of the host. A link is down, and of a script, file or process nothing is known, until
+/// something else is told.
 #[derive(Debug)]
 pub(super) struct Facts {
     links: Vec<LinkState>,
     scripts: Vec<Option<ScriptState>>,
+    files: Vec<Option<i32>>,
+    processes: Vec<Option<bool>>,
 }
 
 /// Whether a virtual router may take part.
@@ -25,17 +31,20 @@ pub(super) struct Facts {
 pub(super) enum Standing {
     /// All is well.
     Ready,
-    /// An unweighted script has not run yet.
+    /// Something that may be a fault is not known yet: a script without a weight has not run, a file has not
+    /// been read, a process has not been looked for.
     Pending,
     /// Something without a weight fails.
     Failing(Reason),
 }
 
-/// What one tracked object says, with `reverse` applied.
+/// What one track amounts to, with weight and `reverse` applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Well,
-    Failing,
+enum Share {
+    /// This much is added to the priority.
+    Adds(i32),
+    Fault,
+    /// It may be a fault: that is not known yet.
     Unknown,
 }
 
@@ -45,6 +54,8 @@ impl Facts {
         Self {
             links: vec![LinkState::Missing; model.links.len()],
             scripts: vec![None; model.scripts.len()],
+            files: vec![None; model.files.len()],
+            processes: vec![None; model.processes.len()],
         }
     }
 
@@ -62,20 +73,63 @@ impl Facts {
             .is_some_and(|known| known.replace(state) != Some(state))
     }
 
-    fn verdict(&self, object: TrackObject, reverse: bool) -> Verdict {
-        let well = match object {
-            TrackObject::Link(link) => self.links.get(link.index()) == Some(&LinkState::Up),
-            TrackObject::Script(script) => match self.scripts.get(script.index()).copied().flatten() {
-                Some(ScriptState::Passing) => true,
-                Some(ScriptState::Failing) => false,
-                None => return Verdict::Unknown,
+    /// Note a file's number; false for an unknown file or no change.
+    pub(super) fn note_file(&mut self, file: FileId, value: i32) -> bool {
+        self.files
+            .get_mut(file.index())
+            .is_some_and(|known| known.replace(value) != Some(value))
+    }
+
+    /// Note whether enough of a process runs; false for an unknown process or no change.
+    pub(super) fn note_process(&mut self, process: ProcessId, quorum: bool) -> bool {
+        self.processes
+            .get_mut(process.index())
+            .is_some_and(|known| known.replace(quorum) != Some(quorum))
+    }
+
+    /// The last verdict on a script.
+    pub(super) fn script(&self, script: ScriptId) -> Option<ScriptState> {
+        self.scripts.get(script.index()).copied().flatten()
+    }
+
+    /// The number last read in a file.
+    pub(super) fn file(&self, file: FileId) -> Option<i32> {
+        self.files.get(file.index()).copied().flatten()
+    }
+
+    /// Whether enough of a process runs.
+    pub(super) fn process(&self, process: ProcessId) -> Option<bool> {
+        self.processes.get(process.index()).copied().flatten()
+    }
+
+    /// What a track amounts to. A weighted script that has not run counts for nothing; a file is read, and a
+    /// process looked for, at once, so these are waited for in any case.
+    fn share(&self, track: &Track) -> Share {
+        let well = match track.object {
+            TrackObject::Link(link) => Some(self.is_up(link)),
+            TrackObject::Script(script) => match self.script(script) {
+                Some(state) => Some(state == ScriptState::Passing),
+                None if track.weight != 0 => return Share::Adds(0),
+                None => None,
             },
+            TrackObject::File(file) => {
+                return self
+                    .file(file)
+                    .map_or(Share::Unknown, |value| file_share(track, value));
+            }
+            TrackObject::Process(process) => self.process(process),
         };
-        if well == reverse {
-            Verdict::Failing
-        } else {
-            Verdict::Well
+        let Some(well) = well else { return Share::Unknown };
+        let weight = i32::from(track.weight);
+        match (well != track.reverse, weight) {
+            (true, _) => Share::Adds(weight.max(0)),
+            (false, 0) => Share::Fault,
+            (false, _) => Share::Adds(weight.min(0)),
         }
+    }
+
+    fn is_up(&self, link: LinkId) -> bool {
+        self.links.get(link.index()) == Some(&LinkState::Up)
     }
 
     /// Fault or no fault. The first failing object gives the reason, the own interface before all.
@@ -83,45 +137,58 @@ impl Facts {
     /// Without a source address there is neither an advert to send nor a tie to decide, so its absence is a
     /// fault even with `dont_track_primary`.
     pub(super) fn standing(&self, watch: &Watch, source: Option<IpAddr>) -> Standing {
-        if let Some(link) = watch.own_link
-            && self.verdict(TrackObject::Link(link), false) != Verdict::Well
-        {
+        if let Some(link) = watch.own_link.filter(|link| !self.is_up(*link)) {
             return Standing::Failing(Reason::LinkDown { link });
         }
         if source.is_none() {
             return Standing::Failing(Reason::NoSource);
         }
         let mut standing = Standing::Ready;
-        for track in watch.tracks.iter().filter(|track| track.weight == 0) {
-            match self.verdict(track.object, track.reverse) {
-                Verdict::Well => {}
-                Verdict::Unknown => standing = Standing::Pending,
-                Verdict::Failing => {
-                    return Standing::Failing(match track.object {
-                        TrackObject::Link(link) => Reason::LinkDown { link },
-                        TrackObject::Script(script) => Reason::ScriptFailing { script },
-                    });
-                }
+        for track in &watch.tracks {
+            match self.share(track) {
+                Share::Adds(_) => {}
+                Share::Unknown => standing = Standing::Pending,
+                Share::Fault => return Standing::Failing(reason(track.object)),
             }
         }
         standing
     }
 
-    /// The effective priority: positive weights are added while well, negative ones while failing; a script
-    /// that has not run counts for nothing. Always 1..=254, except that an owner stays 255.
+    /// The effective priority: positive weights are added while well, negative ones while failing; what is not
+    /// known counts for nothing. Always 1..=254, except that an owner stays 255.
     pub(super) fn priority(&self, configured: Priority, tracks: &[Track]) -> Priority {
         if configured.is_owner() {
             return configured;
         }
-        let mut sum = i32::from(configured.0);
-        for track in tracks {
-            sum += match self.verdict(track.object, track.reverse) {
-                Verdict::Well => i32::from(track.weight.max(0)),
-                Verdict::Failing => i32::from(track.weight.min(0)),
-                Verdict::Unknown => 0,
-            };
-        }
+        let shares = tracks.iter().map(|track| match self.share(track) {
+            Share::Adds(share) => i64::from(share),
+            Share::Fault | Share::Unknown => 0,
+        });
+        let sum = i64::from(configured.0) + shares.sum::<i64>();
         Priority(u8::try_from(sum.clamp(1, 254)).unwrap_or(Priority::DEFAULT.0))
+    }
+}
+
+/// The number in a file times its weight, within ±254.
+fn file_share(track: &Track, value: i32) -> Share {
+    if track.weight == 0 {
+        let fault = (value != 0) != track.reverse;
+        return if fault { Share::Fault } else { Share::Adds(0) };
+    }
+    let sign = if track.reverse { -1 } else { 1 };
+    let share = (i64::from(value) * i64::from(track.weight) * sign).clamp(FAULT, -FAULT);
+    match i32::try_from(share) {
+        Ok(share) if i64::from(share) > FAULT => Share::Adds(share),
+        Ok(_) | Err(_) => Share::Fault,
+    }
+}
+
+fn reason(object: TrackObject) -> Reason {
+    match object {
+        TrackObject::Link(link) => Reason::LinkDown { link },
+        TrackObject::Script(script) => Reason::ScriptFailing { script },
+        TrackObject::File(file) => Reason::FileFailing { file },
+        TrackObject::Process(process) => Reason::ProcessFailing { process },
     }
 }
 

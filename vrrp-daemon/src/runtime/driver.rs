@@ -31,10 +31,11 @@ use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
 use crate::proto::router::MasterSeen;
-use crate::proto::{Effect, Heard, Input, RouterId, ScriptId, ScriptState, Vrrp};
+use crate::proto::{Effect, Heard, Input, RouterId, Vrrp};
 use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
+use crate::track;
 use crate::xdp::Seen;
 
 /// Everything the protocol thread holds.
@@ -57,8 +58,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// Interfaces and their addresses.
     pub links: mpsc::Receiver<LinkEvent>,
-    /// Verdicts on tracked scripts.
-    pub scripts: mpsc::Receiver<(ScriptId, ScriptState)>,
+    /// News of tracked scripts, files and processes.
+    pub tracked: mpsc::Receiver<track::News>,
     /// Requests of control clients.
     pub control: mpsc::Receiver<ControlRequest>,
     /// Writes every input down, if asked to.
@@ -158,10 +159,7 @@ impl Driver {
                     None => return Err(io::Error::other("the watch on interfaces ended")),
                 },
                 Some(report) = self.parts.reports.recv() => self.report(report),
-                Some((script, state)) = self.parts.scripts.recv() => {
-                    self.parts.snapshots.note_script(script, state);
-                    self.feed(Input::Script { script, state });
-                }
+                Some(news) = self.parts.tracked.recv() => self.feed(news.into()),
                 Some(request) = self.parts.control.recv() => self.answer(request),
             }
             if self.started

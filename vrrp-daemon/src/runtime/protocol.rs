@@ -119,7 +119,7 @@ pub fn run(
     let started = clock::now();
     let (service, ports) = service::start(&config, &settings.control_socket)?;
     let Ports {
-        scripts,
+        tracked,
         notifier,
         control,
         links,
@@ -135,7 +135,6 @@ pub fn run(
         .enable_io()
         .build()
         .map_err(system("starting the protocol thread"))?;
-    let script_count = config.model.scripts.len();
     let ended = runtime.block_on(async {
         let model = config.model;
         let parts = Parts {
@@ -147,10 +146,10 @@ pub fn run(
             writer,
             reports,
             notifier,
-            scripts,
+            tracked,
             control,
             recorder,
-            snapshots: Snapshots::new(settings.config_file.clone(), started, script_count),
+            snapshots: Snapshots::new(settings.config_file.clone(), started),
             observer,
             start_at: started + config.global.startup_delay,
             vrrp: Vrrp::new(model, started),

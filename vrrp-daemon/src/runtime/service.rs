@@ -1,5 +1,5 @@
-//! The service thread: a second runtime, at normal priority, for everything that may take its time: tracked
-//! scripts, notify scripts, the control socket, and the watch on interfaces (asking the kernel for a list can wait
+//! The service thread: a second runtime, at normal priority, for everything that may take its time: the
+//! trackers, notify scripts, the control socket, and the watch on interfaces (asking the kernel for a list can wait
 //! for its routing lock). The protocol thread holds [`Ports`] and never waits for it.
 
 use std::io;
@@ -11,13 +11,12 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Config, ScriptUser};
+use crate::config::Config;
 use crate::effects::notify::{self, Notifier};
 use crate::ingress::control::{BindError, Control, ControlRequest};
 use crate::ingress::links::{self, LinkEvent};
-use crate::proto::{ScriptId, ScriptState};
 use crate::sys::sched;
-use crate::track::script::{Runner, Tracked};
+use crate::track::{News, Plan, Trackers};
 
 /// Time that notify scripts get when the daemon stops (keepalived's `child_wait_time`).
 pub const CHILD_WAIT: Duration = Duration::from_secs(5);
@@ -25,6 +24,8 @@ pub const CHILD_WAIT: Duration = Duration::from_secs(5);
 const STOP_MARGIN: Duration = Duration::from_secs(3);
 /// Requests of control clients on their way to the protocol thread.
 const REQUESTS: usize = 32;
+/// News of what is tracked on their way to the protocol thread; what does not fit is told later, at its latest.
+const NEWS: usize = 64;
 /// News of interfaces and addresses on their way to the protocol thread. When it is full the watcher waits, and
 /// asks the kernel for what it missed meanwhile.
 const LINK_EVENTS: usize = 1024;
@@ -32,8 +33,8 @@ const LINK_EVENTS: usize = 1024;
 /// The protocol thread's ends.
 #[derive(Debug)]
 pub struct Ports {
-    /// Verdicts on tracked scripts: [`Input::Script`](crate::proto::Input::Script).
-    pub scripts: mpsc::Receiver<(ScriptId, ScriptState)>,
+    /// What tracked scripts, files and processes say.
+    pub tracked: mpsc::Receiver<News>,
     /// [`Effect::Notify`](crate::proto::Effect::Notify) goes here. Drop it before [`Service::stop`].
     pub notifier: Notifier,
     /// Requests of control clients.
@@ -75,16 +76,14 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
             None
         }
     };
-    // One verdict per script may wait at the start; later ones come one by one.
-    let (verdicts, scripts) = mpsc::channel(config.scripts.len().max(16) * 2);
+    let (news, tracked) = mpsc::channel(NEWS);
     let (requests, control_requests) = mpsc::channel(REQUESTS);
     let (notifier, notify_runner) = notify::channel(config);
     let (link_events, links) = mpsc::channel(LINK_EVENTS);
     let model = config.model.clone();
     let (stop, stopping) = oneshot::channel();
     let (ending, ended) = channel();
-    let tracked = tracked(config);
-    let default_user: Option<ScriptUser> = config.global.script_user.clone();
+    let plan = Plan::of(config);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new()
         .name("service".to_owned())
@@ -95,7 +94,7 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
             // Sends nothing: its end is the message.
             let _ending = ending;
             runtime.block_on(async move {
-                let runner = Runner::start(tracked, default_user.as_ref(), &verdicts);
+                let trackers = Trackers::start(plan, news);
                 let control = tokio::spawn(async move {
                     if let Some(control) = control
                         && let Err(error) = control.serve(requests).await
@@ -121,7 +120,7 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
                 watching.abort();
                 let _ = control.await;
                 drop(tell);
-                let (_, _) = tokio::join!(runner.stop(), notifying);
+                let (_, _) = tokio::join!(trackers.stop(), notifying);
             });
         })?;
     let service = Service {
@@ -130,26 +129,12 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
         thread: Some(thread),
     };
     let ports = Ports {
-        scripts,
+        tracked,
         notifier,
         control: control_requests,
         links,
     };
     Ok((service, ports))
-}
-
-fn tracked(config: &Config) -> Vec<Tracked> {
-    config
-        .scripts
-        .iter()
-        .zip(&config.model.scripts)
-        .zip(0..)
-        .map(|((spec, script), index)| Tracked {
-            id: ScriptId(index),
-            name: script.name.clone(),
-            spec: spec.clone(),
-        })
-        .collect()
 }
 
 impl Service {

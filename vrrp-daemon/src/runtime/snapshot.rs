@@ -9,18 +9,16 @@ use vrrp_common::wire::ladder::Refusal;
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, Group, Instance, Master, Script, Status, by_name,
+    Address, Counters, Daemon, File, Group, Instance, Master, Process, Script, Status, by_name,
 };
 use crate::proto::model::VirtualRouter;
-use crate::proto::{RouterId, ScriptId, ScriptState, State, Vrrp};
+use crate::proto::{FileId, ProcessId, RouterId, ScriptId, State, Vrrp};
 
 /// What a snapshot shows besides the protocol's own state.
 #[derive(Debug)]
 pub struct Snapshots {
     config_file: PathBuf,
     started: MonoNanos,
-    /// Last verdict on each script; same order as `model.scripts`.
-    scripts: Vec<Option<ScriptState>>,
     /// Refused messages that named none of our virtual routers.
     refused_elsewhere: [u64; Refusal::ALL.len()],
 }
@@ -45,19 +43,11 @@ pub struct View<'a> {
 impl Snapshots {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(config_file: PathBuf, started: MonoNanos, scripts: usize) -> Self {
+    pub fn new(config_file: PathBuf, started: MonoNanos) -> Self {
         Self {
             config_file,
             started,
-            scripts: vec![None; scripts],
             refused_elsewhere: [0; Refusal::ALL.len()],
-        }
-    }
-
-    /// A script's verdict.
-    pub fn note_script(&mut self, script: ScriptId, state: ScriptState) {
-        if let Some(known) = self.scripts.get_mut(script.index()) {
-            *known = Some(state);
         }
     }
 
@@ -107,10 +97,28 @@ impl Snapshots {
             scripts: model
                 .scripts
                 .iter()
-                .zip(&self.scripts)
-                .map(|(script, state)| Script {
+                .zip(0..)
+                .map(|(script, id)| Script {
                     name: script.name.clone(),
-                    state: *state,
+                    state: view.vrrp.script(ScriptId(id)),
+                })
+                .collect(),
+            files: model
+                .files
+                .iter()
+                .zip(0..)
+                .map(|(file, id)| File {
+                    name: file.name.clone(),
+                    value: view.vrrp.file(FileId(id)),
+                })
+                .collect(),
+            processes: model
+                .processes
+                .iter()
+                .zip(0..)
+                .map(|(process, id)| Process {
+                    name: process.name.clone(),
+                    quorum: view.vrrp.process(ProcessId(id)),
                 })
                 .collect(),
             refused_elsewhere: by_name(&self.refused_elsewhere),

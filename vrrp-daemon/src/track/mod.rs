@@ -1,4 +1,110 @@
-//! What is watched besides adverts: scripts. Their verdicts reach the protocol as inputs.
+//! What is watched besides adverts and interfaces: scripts, files, processes. What they say reaches the
+//! protocol as inputs.
+//!
+//! Everything here runs on the service runtime. Each tracker puts its latest word on a [`board`], which passes
+//! it on under the id that the object has in the running configuration: a reload that leaves an object as it is
+//! leaves its tracker alone, and only the address changes.
 
+mod board;
 pub mod script;
 pub mod verdict;
+
+use tokio::sync::mpsc;
+
+use self::board::Board;
+use self::script::Scripts;
+use crate::config::{Config, ScriptSpec, ScriptUser};
+use crate::proto::{FileId, Input, ProcessId, ScriptId, ScriptState};
+
+/// What a tracked object says: the first word on it, or another one than the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A script's verdict, after `rise` and `fall`.
+    Script(ScriptId, ScriptState),
+    /// The number in a file.
+    File(FileId, i32),
+    /// Whether as many of a process run as wanted, after the delays.
+    Process(ProcessId, bool),
+}
+
+impl From<News> for Input {
+    fn from(news: News) -> Self {
+        match news {
+            News::Script(script, state) => Self::Script { script, state },
+            News::File(file, value) => Self::File { file, value },
+            News::Process(process, quorum) => Self::Process { process, quorum },
+        }
+    }
+}
+
+/// Everything that is to be tracked.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    scripts: Vec<Tracked>,
+}
+
+/// A script to run: its id, its name for the log, how, and as whom.
+#[derive(Clone, Debug)]
+struct Tracked {
+    id: ScriptId,
+    name: String,
+    spec: ScriptSpec,
+    user: Option<ScriptUser>,
+}
+
+impl Plan {
+    /// What `config` wants tracked.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let default_user = config.global.script_user.as_ref();
+        let scripts = config.scripts.iter().zip(&config.model.scripts).zip(0..);
+        Self {
+            scripts: scripts
+                .map(|((spec, script), id)| Tracked {
+                    id: ScriptId(id),
+                    name: script.name.clone(),
+                    user: spec.command.user.as_ref().or(default_user).cloned(),
+                    spec: spec.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The running trackers. Dropping them kills the scripts that run; [`Trackers::stop`] asks politely first.
+#[derive(Debug)]
+pub struct Trackers {
+    board: Board,
+    scripts: Scripts,
+}
+
+impl Trackers {
+    /// Track all of `plan` and tell `news`; call it inside the service runtime. Nobody but the receiver is ever
+    /// waited for, and while that does not keep up, only the latest word on each object is kept.
+    #[must_use]
+    pub fn start(plan: Plan, news: mpsc::Sender<News>) -> Self {
+        let mut trackers = Self {
+            board: Board::start(),
+            scripts: Scripts::default(),
+        };
+        trackers.reconfigure(plan, news);
+        trackers
+    }
+
+    /// Track `plan` from now on and tell `news`, inside the service runtime. Does not wait.
+    ///
+    /// What is tracked in the same way as before goes on undisturbed, whatever its name: the last word on it is
+    /// told again under its new id. A script that is run differently, but with the same command, starts with
+    /// the last verdict on it. What is tracked no longer ends: a script that runs gets SIGTERM, and SIGKILL
+    /// two seconds later.
+    pub fn reconfigure(&mut self, plan: Plan, news: mpsc::Sender<News>) {
+        let mut routes = self.board.routes();
+        self.scripts.reconfigure(plan.scripts, &mut routes, &self.board);
+        self.board.readdress(routes, news);
+    }
+
+    /// End everything: SIGTERM to every script that runs, SIGKILL to what is left after two seconds.
+    pub async fn stop(self) {
+        self.scripts.stop().await;
+    }
+}

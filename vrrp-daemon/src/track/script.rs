@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -14,14 +15,16 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::process::Child;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use vrrp_common::time::Nanos;
 
+use super::Tracked;
+use super::board::{Board, Desk, Id, Key, Routes, Word};
 use super::verdict::Verdict;
 use crate::config::{ScriptSpec, ScriptUser};
-use crate::proto::{ScriptId, ScriptState};
+use crate::proto::ScriptState;
 use crate::sys::process::{self, Identity, IdentityError, Lifetime, ProcessGroup};
 
 /// From SIGTERM to SIGKILL.
@@ -29,102 +32,148 @@ const GRACE: Duration = Duration::from_secs(2);
 /// No script is started more often than this, whatever its configuration says.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The running trackers. Dropping it kills what runs; [`Runner::stop`] asks politely first.
-#[derive(Debug)]
-pub struct Runner {
+/// The scripts that are run. Dropping it kills them.
+#[derive(Debug, Default)]
+pub(super) struct Scripts {
+    running: Vec<Running>,
+    /// Also of those that are about to end.
     tasks: JoinSet<()>,
-    stop: watch::Sender<bool>,
 }
 
-/// A script to run: its id, its name for the log, and how.
-#[derive(Clone, Debug)]
-pub struct Tracked {
-    /// What verdicts are sent under.
-    pub id: ScriptId,
-    /// Its name in the configuration.
-    pub name: String,
-    /// How to run it.
-    pub spec: ScriptSpec,
+/// One that is run. Dropping it ends its task, politely.
+#[derive(Debug)]
+struct Running {
+    key: Key,
+    spec: ScriptSpec,
+    user: Option<ScriptUser>,
+    /// Sends nothing: its end is the message.
+    _stop: watch::Sender<()>,
 }
 
-impl Runner {
-    /// Start all of `scripts`; call it inside the service runtime. `default_user` is `script_user`. A verdict
-    /// is sent when it is the first or differs from the last; nobody is ever waited for but the receiver.
-    #[must_use]
-    pub fn start(
-        scripts: Vec<Tracked>,
-        default_user: Option<&ScriptUser>,
-        verdicts: &mpsc::Sender<(ScriptId, ScriptState)>,
-    ) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        for script in scripts {
-            let user = script.spec.command.user.as_ref().or(default_user);
-            let identity = user.map(identity).transpose();
-            tasks.spawn(track(script, identity, verdicts.clone(), stopped.clone()));
+impl Scripts {
+    /// Run `wanted` from now on. What is run already in just the same way is left alone.
+    pub(super) fn reconfigure(&mut self, wanted: Vec<Tracked>, routes: &mut Routes, board: &Board) {
+        while self.tasks.try_join_next().is_some() {}
+        let mut before: HashMap<Vec<String>, Vec<Running>> = HashMap::new();
+        for running in self.running.drain(..) {
+            before
+                .entry(running.spec.command.argv.clone())
+                .or_default()
+                .push(running);
         }
-        Self { tasks, stop }
+        let mut fresh = Vec::new();
+        for script in wanted {
+            let same_command = before.get_mut(&script.spec.command.argv);
+            let unchanged = same_command.and_then(|running| {
+                let like = |one: &Running| one.spec == script.spec && one.user == script.user;
+                let place = running.iter().position(like)?;
+                Some(running.swap_remove(place))
+            });
+            match unchanged {
+                Some(running) => {
+                    routes.add(running.key, script.name, Id::Script(script.id));
+                    self.running.push(running);
+                }
+                None => fresh.push(script),
+            }
+        }
+        // Only now: a changed script must not take what an unchanged one goes on with.
+        for script in fresh {
+            let key = routes.new_key();
+            routes.add(key, script.name, Id::Script(script.id));
+            let old = before.get_mut(&script.spec.command.argv).and_then(Vec::pop);
+            let word = old.and_then(|old| board.word(old.key));
+            let last = word.map(|Word::Script(state)| state);
+            let (stop, stopped) = watch::channel(());
+            let task = Task {
+                key,
+                spec: script.spec.clone(),
+                user: script.user.clone(),
+                last,
+                desk: board.desk(),
+                stopped,
+            };
+            self.tasks.spawn(task.run());
+            self.running.push(Running {
+                key,
+                spec: script.spec,
+                user: script.user,
+                _stop: stop,
+            });
+        }
     }
 
     /// SIGTERM to every run under way, SIGKILL to what is left after the grace; ends when all are gone.
-    pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
+    pub(super) async fn stop(mut self) {
+        self.running.clear();
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The life of one script.
+struct Task {
+    key: Key,
+    spec: ScriptSpec,
+    user: Option<ScriptUser>,
+    /// The last verdict on this command, from before a reload.
+    last: Option<ScriptState>,
+    desk: Desk,
+    stopped: watch::Receiver<()>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let spec = &self.spec;
+        let mut verdict = Verdict::new(spec.rise, spec.fall, spec.init_fail);
+        if let Some(last) = self.last {
+            verdict.resume(last);
+        }
+        if let Some(state) = verdict.state() {
+            self.desk.put(self.key, Word::Script(state));
+        }
+        // A script that was not found is out of the election, as in keepalived; the configuration said so.
+        if spec.disabled {
+            return;
+        }
+        // Name services may block, and a first run is soon enough to know.
+        let user = self.user.clone();
+        let looked_up = tokio::task::spawn_blocking(move || user.as_ref().map(identity).transpose());
+        let identity = match looked_up.await {
+            Ok(Ok(identity)) => identity,
+            Ok(Err(error)) => {
+                let name = self.desk.name(self.key);
+                tracing::error!(script = %name, "VRRP_Script({name}) cannot run: {error}");
+                self.desk.put(self.key, Word::Script(ScriptState::Failing));
+                return;
+            }
+            // The runtime ends.
+            Err(_) => return,
+        };
+        let mut starts = interval(duration(spec.interval).max(SHORTEST_INTERVAL));
+        starts.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let limit = duration(spec.timeout).max(SHORTEST_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = starts.tick() => {}
+                _ = self.stopped.changed() => return,
+            }
+            let run = run(&spec.command.argv, identity.as_ref(), limit, &mut self.stopped).await;
+            let Some(run) = run else { return };
+            let Some(state) = verdict.observe(run.state()) else {
+                continue;
+            };
+            let name = self.desk.name(self.key);
+            match state {
+                ScriptState::Passing => tracing::info!(script = %name, "VRRP_Script({name}) succeeded"),
+                ScriptState::Failing => tracing::warn!(script = %name, "VRRP_Script({name}) {run}"),
+            }
+            self.desk.put(self.key, Word::Script(state));
+        }
     }
 }
 
 fn identity(user: &ScriptUser) -> Result<Identity, IdentityError> {
     Identity::lookup(&user.user, user.group.as_deref())
-}
-
-/// The life of one script.
-async fn track(
-    script: Tracked,
-    identity: Result<Option<Identity>, IdentityError>,
-    verdicts: mpsc::Sender<(ScriptId, ScriptState)>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let Tracked { id, name, spec } = script;
-    let mut verdict = Verdict::new(spec.rise, spec.fall, spec.init_fail);
-    if let Some(state) = verdict.state()
-        && verdicts.send((id, state)).await.is_err()
-    {
-        return;
-    }
-    // A script that was not found is out of the election, as in keepalived; the configuration said so.
-    if spec.disabled {
-        return;
-    }
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err(error) => {
-            tracing::error!(script = %name, "VRRP_Script({name}) cannot run: {error}");
-            let _ = verdicts.send((id, ScriptState::Failing)).await;
-            return;
-        }
-    };
-    let mut starts = interval(duration(spec.interval).max(SHORTEST_INTERVAL));
-    starts.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let limit = duration(spec.timeout).max(SHORTEST_INTERVAL);
-    loop {
-        tokio::select! {
-            _ = starts.tick() => {}
-            _ = stopped.changed() => return,
-        }
-        let Some(run) = run(&spec.command.argv, identity.as_ref(), limit, &mut stopped).await else {
-            return;
-        };
-        let Some(state) = verdict.observe(run.state()) else {
-            continue;
-        };
-        match state {
-            ScriptState::Passing => tracing::info!(script = %name, "VRRP_Script({name}) succeeded"),
-            ScriptState::Failing => tracing::warn!(script = %name, "VRRP_Script({name}) {run}"),
-        }
-        if verdicts.send((id, state)).await.is_err() {
-            return;
-        }
-    }
 }
 
 fn duration(span: Nanos) -> Duration {
@@ -173,11 +222,11 @@ async fn run(
     argv: &[String],
     identity: Option<&Identity>,
     limit: Duration,
-    stopped: &mut watch::Receiver<bool>,
+    stopped: &mut watch::Receiver<()>,
 ) -> Option<Run> {
     let command = process::command(argv, identity, Lifetime::WithUs);
     let mut child = match tokio::process::Command::from(command).spawn() {
-        Ok(child) => Running::new(child),
+        Ok(child) => Leader::new(child),
         Err(error) => return Some(Run::NotStarted(error)),
     };
     let ended = tokio::select! {
@@ -195,12 +244,12 @@ async fn run(
 }
 
 /// A child whose process group is killed if it is dropped before it has ended.
-struct Running {
+struct Leader {
     child: Child,
     group: Option<ProcessGroup>,
 }
 
-impl Running {
+impl Leader {
     fn new(child: Child) -> Self {
         let group = ProcessGroup::of(child.id());
         Self { child, group }
@@ -224,7 +273,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Leader {
     fn drop(&mut self) {
         if let Some(group) = self.group {
             group.signal(Signal::SIGKILL);

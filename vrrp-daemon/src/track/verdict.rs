@@ -25,6 +25,11 @@ impl Verdict {
         }
     }
 
+    /// Go on from what was known of the same command before.
+    pub fn resume(&mut self, last: ScriptState) {
+        self.state = Some(last);
+    }
+
     /// The verdict so far.
     #[must_use]
     pub fn state(&self) -> Option<ScriptState> {

@@ -23,6 +23,12 @@ pub struct Status {
     pub groups: Vec<Group>,
     /// Tracked scripts, in the order of the configuration.
     pub scripts: Vec<Script>,
+    /// Tracked files, in the order of the configuration.
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// Tracked processes, in the order of the configuration.
+    #[serde(default)]
+    pub processes: Vec<Process>,
     /// Messages refused that belong to no virtual router of ours, by reason; zeros left out.
     pub refused_elsewhere: BTreeMap<String, u64>,
 }
@@ -132,6 +138,24 @@ pub struct Group {
     pub state: Option<State>,
     /// Its members' names.
     pub members: Vec<String>,
+}
+
+/// One tracked file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// The number in it; none before it was read.
+    pub value: Option<i32>,
+}
+
+/// One tracked process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name.
+    pub name: String,
+    /// Whether as many run as `quorum` and `quorum_max` want; none before it was looked for.
+    pub quorum: Option<bool>,
 }
 
 /// One tracked script.

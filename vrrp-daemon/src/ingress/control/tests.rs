@@ -28,13 +28,16 @@ fn status() -> Status {
         instances: Vec::new(),
         groups: Vec::new(),
         scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
         refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
     }
 }
 
 const STATUS_LINE: &str = "{\"v\":1,\"status\":{\"daemon\":{\"version\":\"0.1.0\",\"pid\":42,\"uptime_ms\":1500,\
     \"config_file\":\"/etc/keepalived/keepalived.conf\",\"notifications_dropped\":0},\"instances\":[],\
-    \"groups\":[],\"scripts\":[],\"refused_elsewhere\":{\"vrid\":3}}}\n";
+    \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\
+    \"refused_elsewhere\":{\"vrid\":3}}}\n";
 
 /// A server, and a stand-in for the protocol thread that answers every request.
 fn serve(path: &Path) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{render, span};
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, Group, Instance, Master, ReceivePath, Script, Status,
+    Address, Counters, Daemon, File, Group, Instance, Master, Process, ReceivePath, Script, Status,
 };
 use crate::proto::{ScriptState, State};
 
@@ -53,6 +53,14 @@ fn status() -> Status {
             name: "monitor_service".to_owned(),
             state: Some(ScriptState::Failing),
         }],
+        files: vec![File {
+            name: "load".to_owned(),
+            value: Some(-20),
+        }],
+        processes: vec![Process {
+            name: "nginx".to_owned(),
+            quorum: Some(false),
+        }],
         refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
     }
 }
@@ -74,6 +82,8 @@ VI_1: BACKUP: started
 
 group VG_1: (members differ), members VI_1 VI_2
 script monitor_service: FAILING
+file load: -20
+process nginx: TOO FEW OR TOO MANY RUN
 refused, for no virtual router of ours: vrid 3
 ";
     assert_eq!(render(&status()), expected);

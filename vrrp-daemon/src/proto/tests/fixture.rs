@@ -8,8 +8,8 @@ use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Auth;
 
 use crate::proto::model::{
-    Announce, GroupId, LinkId, Model, Preempt, RouterId, Script, ScriptId, SyncGroup, Track, TrackObject,
-    Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
+    Announce, File, FileId, GroupId, LinkId, Model, Preempt, Process, ProcessId, RouterId, Script, ScriptId,
+    SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
 };
 use crate::proto::{Effect, Heard, Input, LinkState, NotifyState, Reason, Remark, State, Subject, Vrrp};
 
@@ -21,6 +21,8 @@ pub(super) const L1: LinkId = LinkId(1);
 pub(super) const L2: LinkId = LinkId(2);
 pub(super) const S0: ScriptId = ScriptId(0);
 pub(super) const S1: ScriptId = ScriptId(1);
+pub(super) const F0: FileId = FileId(0);
+pub(super) const P0: ProcessId = ProcessId(0);
 pub(super) const G0: GroupId = GroupId(0);
 
 /// Our own address, between [`LOW`] and [`HIGH`].
@@ -99,7 +101,7 @@ pub(super) fn track(object: TrackObject, weight: i16) -> Track {
     }
 }
 
-/// Three links and two scripts for the given routers to use.
+/// Three links, two scripts, a file and a process for the given routers to use.
 pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
     Model {
         links: ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec(),
@@ -110,6 +112,12 @@ pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
                 name: name.to_owned(),
             })
             .to_vec(),
+        files: vec![File {
+            name: "load".to_owned(),
+        }],
+        processes: vec![Process {
+            name: "nginx".to_owned(),
+        }],
         ..Model::default()
     }
 }

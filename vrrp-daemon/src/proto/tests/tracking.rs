@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::fixture::{Bench, L0, L1, L2, OURS, R0, S0, S1, acquire, link, model, ms, router, track, us};
+use super::fixture::{
+    Bench, F0, L0, L1, L2, OURS, P0, R0, S0, S1, acquire, grouped, link, model, ms, router, track, us,
+};
 use crate::proto::model::{Track, TrackObject, VirtualRouter};
 use crate::proto::{Input, LinkState, Reason, ScriptState, State};
 
@@ -214,4 +216,140 @@ fn facts_before_the_start() {
     // 3 s + (256 - 80)/256 s
     assert_eq!((priority(&bench), bench.deadline()), (80, Some(us(3_687_500))));
     assert!(bench.tick(us(3_687_500)).contains(&acquire(R0)));
+}
+
+fn file(value: i32) -> Input {
+    Input::File { file: F0, value }
+}
+
+fn process(quorum: bool) -> Input {
+    Input::Process { process: P0, quorum }
+}
+
+/// Weight, `reverse`, the number in the file, and what a router of priority 100 becomes; `None` is FAULT.
+#[test]
+fn a_number_in_a_file() {
+    let table = [
+        (1, false, 0, Some(100)),
+        (1, false, 30, Some(130)),
+        (1, false, -30, Some(70)),
+        (1, true, 30, Some(70)),
+        (1, true, -30, Some(130)),
+        (-2, false, 30, Some(40)),
+        (2, false, -50, Some(1)),
+        (1, false, 200, Some(254)),
+        (1, false, 1_000_000_000, Some(254)),
+        (254, false, i32::MAX, Some(254)),
+        // From -254 on down it is a fault, not a low priority.
+        (1, false, -253, Some(1)),
+        (1, false, -254, None),
+        (127, false, -2, None),
+        (126, false, -2, Some(1)),
+        (1, true, 254, None),
+        (-254, false, i32::MAX, None),
+        (-254, false, i32::MIN, Some(254)),
+        // Without a weight any number is a fault; reversed, any but that is one.
+        (0, false, 0, Some(100)),
+        (0, false, 1, None),
+        (0, false, -1, None),
+        (0, true, 0, None),
+        (0, true, 7, Some(100)),
+    ];
+    for (weight, reverse, value, expected) in table {
+        let tracked = Track {
+            object: TrackObject::File(F0),
+            weight,
+            reverse,
+        };
+        let mut bench = Bench::started(model(vec![VirtualRouter {
+            track: vec![tracked],
+            ..router(100)
+        }]));
+        assert_eq!(bench.state(R0), State::Init, "it is read first");
+        bench.feed(ms(1), file(value));
+        let came = (bench.state(R0) == State::Backup).then(|| priority(&bench));
+        assert_eq!(came, expected, "{weight} {reverse} {value}");
+        if came.is_none() {
+            let reason = bench.vrrp.status(R0).unwrap().reason;
+            assert_eq!(
+                reason,
+                Reason::FileFailing { file: F0 },
+                "{weight} {reverse} {value}"
+            );
+        }
+    }
+}
+
+/// The number may move an owner into FAULT, never below 255.
+#[test]
+fn an_owner_and_a_file() {
+    let config = VirtualRouter {
+        track: vec![track(TrackObject::File(F0), 1)],
+        ..router(255)
+    };
+    let mut bench = Bench::started(model(vec![config]));
+    bench.feed(ms(1), file(-253));
+    assert_eq!((bench.state(R0), priority(&bench)), (State::Backup, 255));
+    bench.feed(ms(2), file(-254));
+    assert_eq!(bench.state(R0), State::Fault);
+}
+
+/// Weight, `reverse`, then the priority while enough run and while not; `None` is FAULT.
+#[test]
+fn a_process() {
+    let table = [
+        (0, false, Some(100), None),
+        (0, true, None, Some(100)),
+        (20, false, Some(120), Some(100)),
+        (-20, false, Some(100), Some(80)),
+        (20, true, Some(100), Some(120)),
+        (-20, true, Some(80), Some(100)),
+        (-254, false, Some(100), Some(1)),
+        (254, false, Some(254), Some(100)),
+    ];
+    for (weight, reverse, enough, too_few) in table {
+        let tracked = Track {
+            object: TrackObject::Process(P0),
+            weight,
+            reverse,
+        };
+        let mut bench = Bench::started(model(vec![VirtualRouter {
+            track: vec![tracked],
+            ..router(100)
+        }]));
+        assert_eq!(bench.state(R0), State::Init, "it is looked for first");
+        let mut seen = |quorum| {
+            bench.feed(ms(1), process(quorum));
+            (bench.state(R0) == State::Backup).then(|| priority(&bench))
+        };
+        assert_eq!((seen(true), seen(false)), (enough, too_few), "{weight} {reverse}");
+    }
+}
+
+/// What a group tracks counts for each of its members; a member's own weights only if the group keeps them.
+#[test]
+fn a_group_tracks_for_its_members() {
+    let member = || VirtualRouter {
+        track: vec![track(TrackObject::File(F0), 1)],
+        ..router(100)
+    };
+    for (keep_weights, expected) in [(false, 120), (true, 115)] {
+        let mut model = grouped(vec![member(), router(100)]);
+        model.groups[0].keep_weights = keep_weights;
+        model.groups[0].track = vec![track(TrackObject::Process(P0), 20)];
+        let mut bench = Bench::started(model);
+        bench.feed(ms(1), process(true));
+        bench.feed(ms(2), file(-5));
+        assert_eq!(priority(&bench), expected, "{keep_weights}");
+        // Nothing in the second member's way, and no file of its own.
+        assert_eq!(bench.vrrp.status(super::fixture::R1).unwrap().priority.0, 120);
+    }
+    // Without a weight of its own it is never dropped, and a fault of one is one of all.
+    let mut model = grouped(vec![member(), router(100)]);
+    model.routers[0].track = vec![track(TrackObject::Process(P0), 0)];
+    let mut bench = Bench::started(model);
+    bench.feed(ms(1), process(false));
+    assert_eq!(bench.state(super::fixture::R1), State::Fault);
+    bench.feed(ms(2), process(true));
+    assert_eq!(bench.state(super::fixture::R1), State::Backup);
 }

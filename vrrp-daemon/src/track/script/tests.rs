@@ -4,11 +4,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use vrrp_common::time::Nanos;
 
-use super::{Runner, Tracked};
 use crate::config::{Command, ScriptSpec, ScriptUser};
 use crate::proto::ScriptId;
 use crate::proto::ScriptState::{self, Failing, Passing};
 use crate::sys::scratch::{Scratch, alive, until};
+use crate::track::{News, Plan, Tracked, Trackers};
 
 fn spec(argv: &[&str]) -> ScriptSpec {
     ScriptSpec {
@@ -25,35 +25,41 @@ fn spec(argv: &[&str]) -> ScriptSpec {
     }
 }
 
-type Verdicts = mpsc::Receiver<(ScriptId, ScriptState)>;
+type Verdicts = mpsc::Receiver<News>;
 
-fn run(specs: Vec<ScriptSpec>) -> (Runner, Verdicts) {
+fn plan(specs: Vec<ScriptSpec>) -> Plan {
+    let scripts = specs.into_iter().zip(0..).map(|(spec, id)| Tracked {
+        id: ScriptId(id),
+        name: format!("chk{id}"),
+        user: spec.command.user.clone(),
+        spec,
+    });
+    Plan {
+        scripts: scripts.collect(),
+    }
+}
+
+fn run(specs: Vec<ScriptSpec>) -> (Trackers, Verdicts) {
     let (send, receive) = mpsc::channel(16);
-    let scripts = specs
-        .into_iter()
-        .zip(0..)
-        .map(|(spec, id)| Tracked {
-            id: ScriptId(id),
-            name: format!("chk{id}"),
-            spec,
-        })
-        .collect();
-    (Runner::start(scripts, None, &send), receive)
+    (Trackers::start(plan(specs), send), receive)
 }
 
 async fn verdict(verdicts: &mut Verdicts) -> (u16, ScriptState) {
-    let (id, state) = timeout(Duration::from_secs(10), verdicts.recv())
+    let news = timeout(Duration::from_secs(10), verdicts.recv())
         .await
         .expect("a verdict in time")
-        .expect("a living runner");
-    (id.0, state)
+        .expect("living trackers");
+    match news {
+        News::Script(id, state) => (id.0, state),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
 async fn tells_the_first_verdict_and_then_changes_only() {
     let scratch = Scratch::new();
     let check = scratch.script("check", "echo x >> runs; test -e ok");
-    let (runner, mut verdicts) = run(vec![spec(&[&check])]);
+    let (trackers, mut verdicts) = run(vec![spec(&[&check])]);
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
     until("it has run five times", || {
         scratch.read("runs").lines().count() >= 5
@@ -62,7 +68,7 @@ async fn tells_the_first_verdict_and_then_changes_only() {
     assert!(verdicts.try_recv().is_err());
     std::fs::write(scratch.path("ok"), "").unwrap();
     assert_eq!(verdict(&mut verdicts).await, (0, Passing));
-    runner.stop().await;
+    trackers.stop().await;
 }
 
 #[tokio::test]
@@ -78,9 +84,9 @@ async fn arguments_environment_and_descriptors_are_as_documented() {
     let (_kept, inherited) = std::os::unix::net::UnixStream::pair().unwrap();
     let flags = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
     nix::fcntl::fcntl(&inherited, flags).unwrap();
-    let (runner, mut verdicts) = run(vec![spec(&[&check, "20.31.250.13", "two words", "$HOME"])]);
+    let (trackers, mut verdicts) = run(vec![spec(&[&check, "20.31.250.13", "two words", "$HOME"])]);
     assert_eq!(verdict(&mut verdicts).await, (0, Passing));
-    runner.stop().await;
+    trackers.stop().await;
     assert_eq!(scratch.read("args"), "20.31.250.13|two words|$HOME|");
     let allowed = [
         "HOME", "LANG", "LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "TZ", "_",
@@ -110,7 +116,7 @@ async fn a_hanging_script_fails_and_all_its_family_is_gone() {
     hanging.interval = Nanos::from_secs(60);
     hanging.timeout = Nanos::from_millis(300);
     let started = Instant::now();
-    let (runner, mut verdicts) = run(vec![hanging]);
+    let (trackers, mut verdicts) = run(vec![hanging]);
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
     // SIGKILL comes two seconds after the timeout, and only then is the run over.
     assert!(
@@ -121,7 +127,7 @@ async fn a_hanging_script_fails_and_all_its_family_is_gone() {
     let pids = scratch.read("pids");
     assert_eq!(pids.lines().count(), 4);
     until("its processes are gone", || !pids.lines().any(alive)).await;
-    runner.stop().await;
+    trackers.stop().await;
 }
 
 #[tokio::test]
@@ -130,11 +136,11 @@ async fn a_polite_script_may_clean_up_on_sigterm() {
     let check = scratch.script("check", "trap 'echo bye > said; exit 0' TERM\nsleep 1000 & wait");
     let mut hanging = spec(&[&check]);
     hanging.timeout = Nanos::from_millis(300);
-    let (runner, mut verdicts) = run(vec![hanging]);
+    let (trackers, mut verdicts) = run(vec![hanging]);
     // Its exit status 0 does not make a timeout a success.
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
     assert_eq!(scratch.read("said"), "bye\n");
-    runner.stop().await;
+    trackers.stop().await;
 }
 
 #[tokio::test]
@@ -147,7 +153,7 @@ async fn megabytes_of_output_and_missing_programs_do_no_harm() {
     let plain = scratch.path("plain");
     std::fs::write(&plain, "no program").unwrap();
     let plain = plain.to_str().unwrap().to_owned();
-    let (runner, mut verdicts) = run(vec![
+    let (trackers, mut verdicts) = run(vec![
         spec(&[&loud]),
         spec(&[&plain]),
         spec(&["/nonexistent/check"]),
@@ -159,7 +165,7 @@ async fn megabytes_of_output_and_missing_programs_do_no_harm() {
     }
     told.sort_by_key(|(id, _)| *id);
     assert_eq!(told, [(0, Passing), (1, Failing), (2, Failing), (3, Failing)]);
-    runner.stop().await;
+    trackers.stop().await;
 }
 
 #[tokio::test]
@@ -170,10 +176,10 @@ async fn init_fail_is_told_at_once_and_a_disabled_script_never_runs() {
     pessimist.init_fail = true;
     let mut disabled = spec(&[&check]);
     disabled.disabled = true;
-    let (runner, mut verdicts) = run(vec![pessimist, disabled]);
+    let (trackers, mut verdicts) = run(vec![pessimist, disabled]);
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
     assert_eq!(verdict(&mut verdicts).await, (0, Passing));
-    runner.stop().await;
+    trackers.stop().await;
     assert_eq!(scratch.read("runs"), "");
 }
 
@@ -181,10 +187,10 @@ async fn init_fail_is_told_at_once_and_a_disabled_script_never_runs() {
 async fn stopping_ends_what_runs() {
     let scratch = Scratch::new();
     let check = scratch.script("check", "echo $$ > pid.new; mv pid.new pid; sleep 1000");
-    let (runner, _verdicts) = run(vec![spec(&[&check])]);
+    let (trackers, _verdicts) = run(vec![spec(&[&check])]);
     until("it runs", || scratch.path("pid").exists()).await;
     let pid = scratch.read("pid").trim().to_owned();
-    runner.stop().await;
+    trackers.stop().await;
     until("it is gone", || !alive(&pid)).await;
 }
 
@@ -201,9 +207,9 @@ async fn another_user_runs_it_if_asked_for() {
         user: "nobody".to_owned(),
         group: Some("nogroup".to_owned()),
     });
-    let (runner, mut verdicts) = run(vec![other]);
+    let (trackers, mut verdicts) = run(vec![other]);
     assert_eq!(verdict(&mut verdicts).await, (0, Passing));
-    runner.stop().await;
+    trackers.stop().await;
 }
 
 #[tokio::test]
@@ -213,7 +219,7 @@ async fn an_unknown_user_is_a_failure() {
         user: "no-such-user-here".to_owned(),
         group: None,
     });
-    let (runner, mut verdicts) = run(vec![other]);
+    let (trackers, mut verdicts) = run(vec![other]);
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
-    runner.stop().await;
+    trackers.stop().await;
 }
