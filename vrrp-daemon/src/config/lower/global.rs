@@ -45,18 +45,25 @@ impl Garp {
     /// The instance's own settings, else the global ones, else keepalived's.
     pub(super) fn announce(self, defaults: Self) -> Announce {
         let theirs = Announce::default();
-        let repeat = self.repeat.or(defaults.repeat).unwrap_or(theirs.repeat);
-        let delay = self.delay.or(defaults.delay).unwrap_or(theirs.delay);
         Announce {
-            repeat,
-            delay,
+            repeat: self.repeat.or(defaults.repeat).unwrap_or(theirs.repeat),
+            delay: self.delay.or(defaults.delay).unwrap_or(theirs.delay),
             refresh: self.refresh.or(defaults.refresh).unwrap_or(theirs.refresh),
             refresh_repeat: self
                 .refresh_repeat
                 .or(defaults.refresh_repeat)
                 .unwrap_or(theirs.refresh_repeat),
-            lower_repeat: self.lower_repeat.or(defaults.lower_repeat).unwrap_or(repeat),
-            lower_delay: self.lower_delay.or(defaults.lower_delay).unwrap_or(delay),
+            // The instance's own `garp_master_…` says nothing of contentions: those follow the global ones.
+            lower_repeat: self
+                .lower_repeat
+                .or(defaults.lower_repeat)
+                .or(defaults.repeat)
+                .unwrap_or(theirs.lower_repeat),
+            lower_delay: self
+                .lower_delay
+                .or(defaults.lower_delay)
+                .or(defaults.delay)
+                .unwrap_or(theirs.lower_delay),
         }
     }
 }

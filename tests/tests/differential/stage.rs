@@ -1,0 +1,140 @@
+//! The lab of one run: host A with the program, `eth0` and `eth1`; host B with the rival.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vrrp_tests::lab::{Capture, Daemon, Host, Lab, Port, Program, Stamp};
+
+use super::rival::{self, Rival};
+use super::scenario::{Act, Cable};
+use super::trace::{self, Begin, Trace};
+
+/// A state that lasts is reached by then.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often the host is looked at while it settles.
+const LOOK: Duration = Duration::from_millis(50);
+const RIVAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+/// Every script that the files name: it writes its arguments down, one call a line.
+const TELL: &str = "#!/bin/sh\nprintf '%s\\n' \"$*\" >>/run/told\n";
+/// Where it does.
+pub(crate) const TOLD: &str = "/run/told";
+/// The script that is tracked: well while the file is there.
+const CHECK: &str = "#!/bin/sh\ntest -e /run/well\n";
+
+pub(crate) struct Stage {
+    program: Program,
+    file: &'static str,
+    a: Host,
+    b: Host,
+    front: Port,
+    back: Port,
+    capture: Capture,
+    rival: Option<Rival>,
+    daemon: Option<Daemon>,
+    _lab: Lab,
+}
+
+impl Stage {
+    pub(crate) fn new(program: Program, file: &'static str) -> anyhow::Result<Self> {
+        let lab = Lab::new()?;
+        lab.network("front")?;
+        lab.network("back")?;
+        let (a, b) = (lab.host("A")?, lab.host("B")?);
+        let front = lab.connect(&a, "eth0", "front", &["192.0.2.1/24"])?;
+        let back = lab.connect(&a, "eth1", "back", &["198.51.100.1/24"])?;
+        lab.connect(&b, "eth0", "front", &["192.0.2.2/24"])?;
+        a.install("/usr/local/bin/tell.sh", TELL, 0o755)?;
+        a.install("/usr/local/bin/check.sh", CHECK, 0o755)?;
+        a.install("/run/well", "", 0o644)?;
+        let capture = front.capture()?;
+        Ok(Self {
+            program,
+            file,
+            a,
+            b,
+            front,
+            back,
+            capture,
+            rival: None,
+            daemon: None,
+            _lab: lab,
+        })
+    }
+
+    /// Let `act` happen, and see what comes of it until nothing has changed for `quiet`.
+    pub(crate) fn play(&mut self, act: &Act, quiet: Duration) -> anyhow::Result<Trace> {
+        let begin = Begin {
+            at: Stamp::now(),
+            told: self.a.read(TOLD)?.len(),
+            priorities: trace::priorities(&self.capture),
+        };
+        self.perform(act)?;
+        let deadline = Instant::now() + LIMIT;
+        let look = |quiet| trace::take(&self.a, &self.capture, &begin, quiet);
+        let mut last = look(quiet)?;
+        let mut changed = Instant::now();
+        while changed.elapsed() < quiet {
+            if Instant::now() > deadline {
+                bail!("it did not settle within {LIMIT:?}; so far:\n{last}");
+            }
+            std::thread::sleep(LOOK);
+            let now = look(quiet)?;
+            if now != last {
+                last = now;
+                changed = Instant::now();
+            }
+        }
+        Ok(last)
+    }
+
+    /// What the daemon has logged, for messages.
+    pub(crate) fn log(&self) -> String {
+        self.a.read(Daemon::log_file(&self.program)).unwrap_or_default()
+    }
+
+    fn perform(&mut self, act: &Act) -> anyhow::Result<()> {
+        match act {
+            Act::Start => {
+                let daemon = Daemon::start(&self.a, &self.program, self.file, Daemon::DETAILED)?;
+                self.daemon = Some(daemon);
+            }
+            Act::Stop => {
+                let daemon = self.daemon.take().context("nothing runs")?;
+                daemon.stop(LIMIT)?;
+            }
+            Act::Kill => {
+                let pid = self.a.read("/run/keepalived_vrrp.pid")?;
+                let pid = pid.trim().parse().context("the pid file of the VRRP process")?;
+                kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+            }
+            Act::Rival(priority) => match &self.rival {
+                Some(rival) => rival.change(*priority),
+                None => self.rival = Some(Rival::start(&self.b, RIVAL, *priority)?),
+            },
+            Act::RivalOnce(priority) => rival::once(&self.b, RIVAL, *priority)?,
+            Act::RivalDies => self.rival = None,
+            Act::RivalStops => {
+                self.rival = None;
+                rival::once(&self.b, RIVAL, 0)?;
+            }
+            Act::Unplug(cable) => self.cable(*cable).pull()?,
+            Act::Plug(cable) => self.cable(*cable).plug()?,
+            Act::Run(line) => {
+                let (program, arguments) = line.split_first().context("an empty command")?;
+                self.a.run(program, arguments)?;
+            }
+        }
+        Ok(())
+    }
+
+    const fn cable(&self, cable: Cable) -> &Port {
+        match cable {
+            Cable::Front => &self.front,
+            Cable::Back => &self.back,
+        }
+    }
+}
