@@ -3,7 +3,7 @@
 use vrrp_common::time::MonoNanos;
 
 use super::phrase;
-use crate::proto::record::{Begin, Played, RecordingError, from_line, replay};
+use crate::proto::record::{Begin, Fed, Played, RecordingError, from_line, replay};
 use crate::proto::{Effect, Input};
 
 /// The whole recording, one line for each input that mattered and for each effect, with milliseconds since the
@@ -17,17 +17,19 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
     let begin: Begin<'_> =
         from_line(first.unwrap_or_default()).map_err(|source| RecordingError::Line { line: 1, source })?;
     let mut text = String::new();
+    let mut model = begin.model.as_ref();
     for Played {
-        now, input, effects, ..
+        now, fed, effects, ..
     } in &played
     {
-        // Adverts heard and sent as usual would drown everything else.
-        let routine = matches!(input, Input::Tick | Input::Advert(_) | Input::StillThere { .. });
-        if !routine {
-            text.push_str(&line(begin.now, *now, &format!("<- {input:?}")));
+        match fed {
+            // Adverts heard and sent as usual would drown everything else.
+            Fed::Input(Input::Tick | Input::Advert(_) | Input::StillThere { .. }) => {}
+            Fed::Input(input) => text.push_str(&line(begin.now, *now, &format!("<- {input:?}"))),
+            Fed::Reload(_) => text.push_str(&line(begin.now, *now, "<- another configuration")),
         }
         for effect in effects {
-            let words = phrase::phrase(&begin.model, *now, effect).map(|phrase| phrase.text);
+            let words = phrase::phrase(model, *now, effect).map(|phrase| phrase.text);
             let words = words.or_else(|| match effect {
                 Effect::Acquire { .. } | Effect::Announce { .. } => Some(format!("{effect:?}")),
                 Effect::Send { .. }
@@ -39,6 +41,10 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
             if let Some(words) = words {
                 text.push_str(&line(begin.now, *now, &format!("-> {words}")));
             }
+        }
+        // What a reload itself led to was told under the old names.
+        if let Fed::Reload(adopted) = fed {
+            model = adopted;
         }
     }
     Ok(text)

@@ -11,6 +11,7 @@ use super::effect::{Reason, Remark};
 use super::election::{self, AsBackup, Interval};
 use super::input::Heard;
 use super::model::{RouterId, VirtualRouter};
+use super::reload;
 use super::router::MasterSeen;
 
 /// For how many intervals a Backup lets others go first. Each time that hosts made each other yield, one more of them
@@ -112,6 +113,49 @@ impl Backup {
         if !self.wants {
             self.down_at = MonoNanos((self.down_at + after).0.saturating_sub(before.0));
         }
+    }
+
+    /// Another configuration, and the effective priority as it was. From here on `shift` does the rest.
+    pub(super) fn adopt(
+        &mut self,
+        now: MonoNanos,
+        (old, new): (&VirtualRouter, &VirtualRouter),
+        ours: Priority,
+    ) {
+        let wait = |interval| timers::master_down(new.version, ours, interval, new.down_adverts);
+        if !reload::understands(old, new) {
+            *self = Self::new(now, new.interval, wait(new.interval));
+            return;
+        }
+        if (old.interval, old.down_adverts) == (new.interval, new.down_adverts) {
+            return;
+        }
+        let Some(master) = self.followed else {
+            // A wait that began by the old interval says nothing by the new one.
+            *self = Self {
+                overruled: self.overruled,
+                lower_since: self.lower_since,
+                ..Self::new(now, new.interval, wait(new.interval))
+            };
+            return;
+        };
+        let before = timers::skew(old.version, ours, self.interval);
+        self.interval = match election::interval(new.version, master.interval, new.interval) {
+            Interval::Ours => new.interval,
+            Interval::Adopt(theirs) => theirs,
+            Interval::TooLong => self.interval,
+        };
+        if self.released {
+            self.shift(before, timers::skew(new.version, ours, self.interval));
+        } else if !self.wants {
+            let patience = self.patience.map_or(Nanos::ZERO, |(_, longer)| longer);
+            self.down_at = self.last_heard + wait(self.interval) + patience;
+        }
+    }
+
+    /// Whether there is a Master whose adverts keep this one Backup.
+    pub(super) fn follows_somebody(&self) -> bool {
+        self.followed.is_some() && self.overruled.is_none() && !self.released && !self.wants
     }
 
     /// An advert by the rules of RFC 9568 §6.4.2, with two exceptions for the sake of a living Master: one

@@ -33,6 +33,7 @@ use super::tracking::Standing;
 
 mod hearing;
 mod moves;
+mod reload;
 
 /// One virtual router at work.
 #[derive(Debug)]
@@ -88,6 +89,8 @@ pub(super) enum Event {
     LetPass,
     /// A sibling of the group won a contention: announce as it does.
     Contested,
+    /// A reload put it into a group that has its Master elsewhere, as `leader` knows.
+    HandOver { leader: RouterId },
     /// The daemon stops.
     Stop,
 }
@@ -150,7 +153,8 @@ impl Instance {
                 | Event::Promote
                 | Event::StandDown { .. }
                 | Event::LetPass
-                | Event::Contested,
+                | Event::Contested
+                | Event::HandOver { .. },
             ) => Outcome::Settled,
             (
                 Phase::Init,
@@ -211,7 +215,9 @@ impl Instance {
                 self.phase = Phase::Backup(backup);
                 Outcome::Settled
             }
-            (Phase::Backup(_), Event::StandDown { .. } | Event::Contested) => Outcome::Settled,
+            (Phase::Backup(_), Event::StandDown { .. } | Event::Contested | Event::HandOver { .. }) => {
+                Outcome::Settled
+            }
             (Phase::Master(master), Event::Due) => {
                 self.master_due(step, master);
                 Outcome::Settled
@@ -223,6 +229,10 @@ impl Instance {
             }
             (Phase::Master(_), Event::StandDown { leader }) => {
                 self.become_backup(step, Reason::Group { leader }, None);
+                Outcome::Settled
+            }
+            (Phase::Master(_), Event::HandOver { leader }) => {
+                self.hand_over(step, Reason::Group { leader });
                 Outcome::Settled
             }
             (Phase::Master(master), Event::Contested) => {

@@ -2,7 +2,8 @@
 
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 
-use super::model::Announce;
+use super::model::{Announce, VirtualRouter};
+use super::reload;
 
 /// The shortest time between two announcements because of lower-priority adverts. Every packet of a flood
 /// would otherwise cost a round of gratuitous ARPs over all addresses.
@@ -90,6 +91,25 @@ impl Master {
             self.contest_at = Some(now + delay.max(CONTEST_SPACING));
         }
         at_once
+    }
+
+    /// Another configuration. What the adverts say or who hears them is told at once: it is due now.
+    pub(super) fn adopt(&mut self, now: MonoNanos, old: &VirtualRouter, new: &VirtualRouter) {
+        if !reload::same_advert(old, new) {
+            self.advert_at = now;
+        } else if new.interval != old.interval {
+            self.advert_at = self.advert_at.min(now + new.interval.nanos());
+        }
+        // Nobody can hold a silence against us that was none by the rules of the time.
+        if (new.version, new.interval, new.down_adverts) != (old.version, old.interval, old.down_adverts) {
+            self.sent_at = now;
+        }
+        if new.announce.refresh != old.announce.refresh {
+            self.refresh_at = after(now, new.announce.refresh);
+        }
+        if reload::gains_addresses(old, new) {
+            self.burst_at = after(now, new.announce.delay).or(self.burst_at);
+        }
     }
 
     /// Forget the limit: others may have held the addresses meanwhile.

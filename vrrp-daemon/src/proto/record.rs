@@ -8,6 +8,7 @@
 //! {"now":52100000000,"input":{"link":{"link":0,"state":"up"}}}
 //! {"now":52100000000,"input":"start"}
 //! {"now":52400000000,"input":{"advert":{"router":0,"source":"192.0.2.2","priority":150, ...}}}
+//! {"now":99300000000,"reload":{"links":["eth0"],"routers":[{"name":"VI_1", ...}], ...}}
 //! ```
 //!
 //! `now` is CLOCK_MONOTONIC in nanoseconds. Passwords are not in it: [`Auth`](vrrp_common::wire::ladder::Auth)
@@ -21,6 +22,7 @@ use vrrp_common::time::MonoNanos;
 use super::effect::Effect;
 use super::input::Input;
 use super::model::Model;
+use super::reload::Correspondence;
 use super::router::Vrrp;
 
 /// The format written here; another is refused.
@@ -36,22 +38,34 @@ pub struct Begin<'a> {
     pub model: Cow<'a, Model>,
 }
 
-/// Every other line: what [`Vrrp::handle`] was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Every other line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// When.
     pub now: MonoNanos,
     /// What.
-    pub input: Input,
+    #[serde(flatten)]
+    pub fed: Fed,
 }
 
-/// One step played: the input, and what came of it.
+/// What the machine was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fed {
+    /// To [`Vrrp::handle`].
+    Input(Input),
+    /// Another configuration, to [`Vrrp::retire`] and [`Vrrp::adopt`].
+    Reload(Box<Model>),
+}
+
+/// One step played: what was handed over, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Played {
     /// When.
     pub now: MonoNanos,
     /// What was handed over.
-    pub input: Input,
+    #[serde(flatten)]
+    pub fed: Fed,
     /// What was to be done.
     pub effects: Vec<Effect>,
     /// The deadline afterwards.
@@ -80,7 +94,7 @@ pub enum RecordingError {
         /// What the file says.
         found: u32,
     },
-    /// Time goes backwards, which [`Vrrp::handle`] forbids.
+    /// Time goes backwards, which [`Vrrp`] forbids.
     #[error("line {line} of the recording is earlier than the line before")]
     Backwards {
         /// Counted from 1.
@@ -131,17 +145,24 @@ pub fn replay<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Played
     let mut vrrp = Vrrp::new(begin.model.into_owned(), begin.now);
     lines
         .map(|(line, text)| {
-            let Step { now, input } =
+            let Step { now, fed } =
                 from_line(text).map_err(|source| RecordingError::Line { line, source })?;
             if now < last {
                 return Err(RecordingError::Backwards { line });
             }
             last = now;
             let mut effects = Vec::new();
-            vrrp.handle(now, input, &mut effects);
+            match &fed {
+                Fed::Input(input) => vrrp.handle(now, *input, &mut effects),
+                Fed::Reload(model) => {
+                    let correspondence = Correspondence::between(vrrp.model(), model);
+                    vrrp.retire(now, &correspondence, &mut effects);
+                    vrrp.adopt(now, Model::clone(model), &correspondence);
+                }
+            }
             Ok(Played {
                 now,
-                input,
+                fed,
                 effects,
                 next_deadline: vrrp.next_deadline(),
             })

@@ -6,11 +6,12 @@
 //! and those of the old place are told priority 0. (keepalived 2.2.7 matches by much the same: VRID, family,
 //! interface, unicast source or group.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use vrrp_common::id::{Family, Vrid};
+use vrrp_common::id::{Family, Version, Vrid};
 
+use super::effect::Reason;
 use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Transport, VirtualRouter};
 
 /// What became of everything that has an index, from the running model to the new one.
@@ -218,4 +219,78 @@ fn routers(old: &Model, new: &Model) -> Pairs<RouterId> {
         }
     }
     pairs
+}
+
+impl Reason {
+    /// The same with new ids; what the reason was may be gone.
+    #[must_use]
+    pub(super) fn renumbered(self, correspondence: &Correspondence) -> Self {
+        let renumbered = match self {
+            Self::LinkDown { link } => correspondence
+                .links
+                .after(link)
+                .map(|link| Self::LinkDown { link }),
+            Self::ScriptFailing { script } => {
+                let script = correspondence.scripts.after(script);
+                script.map(|script| Self::ScriptFailing { script })
+            }
+            Self::FileFailing { file } => {
+                let file = correspondence.files.after(file);
+                file.map(|file| Self::FileFailing { file })
+            }
+            Self::ProcessFailing { process } => {
+                let process = correspondence.processes.after(process);
+                process.map(|process| Self::ProcessFailing { process })
+            }
+            Self::Group { leader } => {
+                let leader = correspondence.routers.after(leader);
+                leader.map(|leader| Self::Group { leader })
+            }
+            Self::Started
+            | Self::Owner
+            | Self::MasterDown { .. }
+            | Self::MasterReleased { .. }
+            | Self::Preempted { .. }
+            | Self::HigherPriority { .. }
+            | Self::OversleptTakenOver { .. }
+            | Self::NoSource
+            | Self::Recovered
+            | Self::Shutdown
+            | Self::Removed
+            | Self::Reloaded => Some(self),
+        };
+        renumbered.unwrap_or(Self::Reloaded)
+    }
+}
+
+/// Whether adverts of the old kind pass by the new rules. A password is not looked at: recordings do not have it.
+pub(super) fn understands(old: &VirtualRouter, new: &VirtualRouter) -> bool {
+    let channel = |router: &VirtualRouter| match &router.transport {
+        Transport::Multicast { group, .. } => Some(*group),
+        Transport::Unicast { .. } => None,
+    };
+    // VRRPv2 refuses another interval (RFC 3768 §7.1).
+    let interval = |router: &VirtualRouter| (router.version == Version::V2).then_some(router.interval);
+    (old.version, channel(old), interval(old), old.auth.wire_type())
+        == (new.version, channel(new), interval(new), new.auth.wire_type())
+}
+
+/// Whether both advertise the same to the same, save for priority and interval.
+pub(super) fn same_advert(old: &VirtualRouter, new: &VirtualRouter) -> bool {
+    let addresses = |router: &VirtualRouter| -> Vec<IpAddr> {
+        router.addresses.iter().map(|address| address.address).collect()
+    };
+    old.transport == new.transport
+        && (old.version, old.v3_checksum, old.auth.wire_type())
+            == (new.version, new.v3_checksum, new.auth.wire_type())
+        && addresses(old) == addresses(new)
+}
+
+/// Whether there are addresses to announce that were not held before.
+pub(super) fn gains_addresses(old: &VirtualRouter, new: &VirtualRouter) -> bool {
+    let all = |router: &VirtualRouter| -> HashSet<IpAddr> {
+        let addresses = router.addresses.iter().chain(&router.excluded);
+        addresses.map(|address| address.address).collect()
+    };
+    !all(new).is_subset(&all(old))
 }

@@ -16,6 +16,7 @@ use super::remarks::Said;
 use super::tracking::{Facts, Watch};
 
 mod group;
+mod reload;
 
 use group::Group;
 
@@ -55,6 +56,8 @@ enum Life {
     /// Before [`Input::Start`].
     Gathering,
     Running,
+    /// After [`Vrrp::adopt`], until [`Input::Start`].
+    Resuming,
     /// After [`Input::Shutdown`].
     Stopped,
 }
@@ -237,9 +240,9 @@ impl Vrrp {
     }
 
     fn start(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {
-        if self.life == Life::Gathering {
-            self.life = Life::Running;
-            self.reconsider(now, effects, |_| true);
+        match self.life {
+            Life::Gathering | Life::Resuming => self.resume(now, effects),
+            Life::Running | Life::Stopped => {}
         }
     }
 
@@ -279,11 +282,15 @@ impl Vrrp {
             }
             Outcome::Contested => self.tell_siblings(now, router, Event::Contested, effects),
         }
+        self.reunite(now, router, effects);
         self.tell_group(router, effects);
     }
 
     /// Facts have changed for the virtual routers that `concerns` picks.
     fn reconsider(&mut self, now: MonoNanos, effects: &mut Vec<Effect>, concerns: impl Fn(&Watch) -> bool) {
+        if self.life == Life::Resuming {
+            return;
+        }
         for ((watch, config), instance) in self
             .watches
             .iter_mut()

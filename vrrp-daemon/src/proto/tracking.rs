@@ -12,6 +12,7 @@ use vrrp_common::id::Priority;
 use super::effect::Reason;
 use super::input::{LinkState, ScriptState};
 use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject};
+use super::reload::Correspondence;
 
 /// A file's number times its weight, from this on down, is a fault (keepalived's bound).
 const FAULT: i64 = -254;
@@ -57,6 +58,21 @@ impl Facts {
             files: vec![None; model.files.len()],
             processes: vec![None; model.processes.len()],
         }
+    }
+
+    /// Another configuration: what is known of the same things stays known.
+    pub(super) fn carry(&mut self, correspondence: &Correspondence) {
+        let links = correspondence.links.carry(std::mem::take(&mut self.links));
+        let links = links.into_iter().map(|known| known.unwrap_or(LinkState::Missing));
+        self.links = links.collect();
+        let scripts = correspondence.scripts.carry(std::mem::take(&mut self.scripts));
+        self.scripts = scripts.into_iter().map(Option::flatten).collect();
+        let files = correspondence.files.carry(std::mem::take(&mut self.files));
+        self.files = files.into_iter().map(Option::flatten).collect();
+        let processes = correspondence
+            .processes
+            .carry(std::mem::take(&mut self.processes));
+        self.processes = processes.into_iter().map(Option::flatten).collect();
     }
 
     /// Note a link's state; false for an unknown link or no change.

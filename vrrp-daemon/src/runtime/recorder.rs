@@ -12,7 +12,7 @@ use std::thread::Builder;
 
 use vrrp_common::time::MonoNanos;
 
-use crate::proto::record::{self, Begin, Step};
+use crate::proto::record::{self, Begin, Fed, Step};
 use crate::proto::{Input, Model};
 use crate::sys::sched;
 
@@ -48,8 +48,19 @@ impl Recorder {
 
     /// Note one input. Never waits.
     pub fn step(&mut self, now: MonoNanos, input: &Input) {
+        self.fed(now, Fed::Input(*input));
+    }
+
+    /// Note another configuration. Never waits.
+    pub fn reload(&mut self, now: MonoNanos, model: &Model) {
+        if self.steps.is_some() {
+            self.fed(now, Fed::Reload(Box::new(model.clone())));
+        }
+    }
+
+    fn fed(&mut self, now: MonoNanos, fed: Fed) {
         let Some(steps) = &self.steps else { return };
-        match steps.try_send(Step { now, input: *input }) {
+        match steps.try_send(Step { now, fed }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 // A recording with a gap replays to something that never was: end it.

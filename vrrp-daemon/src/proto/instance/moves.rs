@@ -38,6 +38,12 @@ impl Instance {
         }
     }
 
+    /// Backup of our own accord: somebody else is to take over soon.
+    pub(super) fn hand_over(&mut self, step: &mut Step<'_>, reason: Reason) {
+        self.release_priority(step);
+        self.become_backup(step, reason, None);
+    }
+
     pub(super) fn become_fault(&mut self, step: &mut Step<'_>, reason: Reason) {
         self.give_up_if_master(step);
         self.enter(step, Phase::Fault, reason);
@@ -52,12 +58,16 @@ impl Instance {
         self.notify(step, NotifyState::Stop);
     }
 
-    /// Priority 0, once, so that a Backup takes over within its skew time.
     fn give_up_if_master(&mut self, step: &mut Step<'_>) {
+        self.release_priority(step);
+        self.release_if_master(step);
+    }
+
+    /// Priority 0 from a Master, once, so that a Backup takes over within its skew time.
+    pub(super) fn release_priority(&mut self, step: &mut Step<'_>) {
         if self.state() == State::Master && self.source.is_some() {
             self.send(step, Priority::RELEASE);
         }
-        self.release_if_master(step);
     }
 
     fn release_if_master(&mut self, step: &mut Step<'_>) {
@@ -67,7 +77,7 @@ impl Instance {
         }
     }
 
-    fn enter(&mut self, step: &mut Step<'_>, phase: Phase, reason: Reason) {
+    pub(super) fn enter(&mut self, step: &mut Step<'_>, phase: Phase, reason: Reason) {
         let from = self.state();
         self.phase = phase;
         self.since = step.now;

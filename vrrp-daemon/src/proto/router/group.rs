@@ -23,18 +23,33 @@ use crate::proto::tracking::Standing;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     told: State,
+    /// A reload put members together of which some are Master and some are not yet. Until they agree, it is what
+    /// it was.
+    joining: bool,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        Self { told: State::Init }
+        Self {
+            told: State::Init,
+            joining: false,
+        }
     }
 }
 
 impl Group {
-    /// Notify if `state` is news. There is no word for [`State::Init`]: nothing was told yet.
+    /// After a reload, with what was told of its predecessor.
+    pub(super) fn joining(before: Option<Self>) -> Self {
+        Self {
+            joining: true,
+            ..before.unwrap_or_default()
+        }
+    }
+
+    /// Notify if `state` is news. There is no word for [`State::Init`]: nothing was told yet, or a new member is
+    /// about to be what the others are.
     fn tell(&mut self, id: GroupId, state: State, effects: &mut Vec<Effect>) {
-        if std::mem::replace(&mut self.told, state) != state {
+        if state != State::Init && std::mem::replace(&mut self.told, state) != state {
             let state = match state {
                 State::Init => return,
                 State::Backup => NotifyState::Backup,
@@ -150,15 +165,37 @@ impl Vrrp {
         let Some(watch) = self.watches.get(router.index()) else {
             return;
         };
-        let states = watch
-            .company
-            .iter()
-            .filter_map(|member| self.instances.get(member.index()))
-            .map(Instance::state);
+        let states = || {
+            let members = watch.company.iter();
+            members
+                .filter_map(|member| self.instances.get(member.index()))
+                .map(Instance::state)
+        };
         if let Some(id) = watch.group
             && let Some(group) = self.groups.get_mut(id.index())
         {
-            group.tell(id, state_of(states), effects);
+            let state = state_of(states());
+            group.joining &= state != State::Master && states().any(|state| state == State::Master);
+            if !group.joining {
+                group.tell(id, state, effects);
+            }
+        }
+    }
+
+    /// In a group that a reload put together, a Backup that has a Master elsewhere decides: those that are Master
+    /// here give up, with priority 0, so that the group is Master where it is. One that merely waits, because it is
+    /// new, takes nothing from the others: it is Master soon, or hears one.
+    pub(super) fn reunite(&mut self, now: MonoNanos, router: RouterId, effects: &mut Vec<Effect>) {
+        let group = self.watches.get(router.index()).and_then(|watch| watch.group);
+        if !group.is_some_and(|id| self.groups.get(id.index()).is_some_and(|group| group.joining)) {
+            return;
+        }
+        let company = self.company(router);
+        let follows = |member: &&RouterId| self.instances.get(member.index()).is_some_and(Instance::follows);
+        if let Some(&leader) = company.iter().find(follows) {
+            for &member in company.iter() {
+                let _settled = self.step(now, member, Event::HandOver { leader }, effects);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod groups;
 mod mastership;
 mod pitfalls;
 mod recording;
+mod reload;
 mod sequences;
 mod timing;
 mod tracking;

@@ -5,7 +5,7 @@ use vrrp_common::wire::ladder::Auth;
 
 use super::fixture::{Bench, HIGH, L0, OURS, R0, advert, link, model, ms, router};
 use crate::proto::model::VirtualRouter;
-use crate::proto::record::{Begin, Played, RecordingError, Step, from_line, replay, to_line};
+use crate::proto::record::{Begin, Fed, Played, RecordingError, Step, from_line, replay, to_line};
 use crate::proto::{Input, LinkState};
 
 #[test]
@@ -28,7 +28,7 @@ fn the_password_is_not_written() {
 fn a_step_as_it_stands_in_a_file() {
     let step = Step {
         now: ms(1_500),
-        input: advert(ms(1_499), R0, HIGH, 150),
+        fed: Fed::Input(advert(ms(1_499), R0, HIGH, 150)),
     };
     let line = concat!(
         r#"{"now":1500000000,"input":{"advert":{"router":0,"source":"192.0.2.200","priority":150,"#,
@@ -62,11 +62,17 @@ fn replay_repeats_the_run() {
     let mut expected = Vec::new();
     for (at, input) in steps {
         let now = ms(at);
-        lines.push(to_line(&Step { now, input }).unwrap());
+        lines.push(
+            to_line(&Step {
+                now,
+                fed: Fed::Input(input),
+            })
+            .unwrap(),
+        );
         let effects = bench.feed(now, input);
         expected.push(Played {
             now,
-            input,
+            fed: Fed::Input(input),
             effects,
             next_deadline: bench.deadline(),
         });
