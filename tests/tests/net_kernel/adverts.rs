@@ -184,7 +184,10 @@ fn without_a_source_or_a_link_nothing_is_sent_and_it_is_said() {
     sender.send(FIRST, Priority(150)).unwrap();
     a.host.run("ip", &["link", "set", "bond0", "down"]).unwrap();
     let refused = sender.send(FIRST, Priority(150)).unwrap_err();
-    assert!(matches!(refused, SendError::Refused(_)), "{refused:?}");
+    assert!(
+        matches!(refused, SendError::Refused { partly: false, .. }),
+        "{refused:?}"
+    );
     a.host.run("ip", &["link", "set", "bond0", "up"]).unwrap();
     sender.send(FIRST, Priority(150)).unwrap();
     sender.set_source(FIRST, None, Some(1)).unwrap();

@@ -198,7 +198,11 @@ impl Sim {
                         respected,
                     });
                 }
-                Effect::Announce { .. } | Effect::Notify { .. } | Effect::Remark { .. } => {}
+                Effect::Announce { .. }
+                | Effect::AnnounceSource { .. }
+                | Effect::Probe { .. }
+                | Effect::Notify { .. }
+                | Effect::Remark { .. } => {}
             }
         }
         let lateness = Nanos(self.random.below(self.plan.lateness.0 + 1));

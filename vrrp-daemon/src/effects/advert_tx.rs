@@ -47,9 +47,14 @@ pub enum SendError {
     /// There is no source address or no interface to send from.
     #[error("there is no address to send from")]
     NotOpen,
-    /// The kernel refused at least one copy; this is the first refusal.
-    #[error("{0}")]
-    Refused(Errno),
+    /// The kernel refused at least one copy.
+    #[error("{errno}")]
+    Refused {
+        /// The first refusal.
+        errno: Errno,
+        /// Other copies went out.
+        partly: bool,
+    },
 }
 
 impl SendError {
@@ -62,8 +67,14 @@ impl SendError {
                 clippy::as_conversions,
                 reason = "the discriminant of a field-less repr(i32) enum"
             )]
-            Self::Refused(errno) => errno as i32,
+            Self::Refused { errno, .. } => errno as i32,
         }
+    }
+
+    /// Whether some of the peers were sent their copy.
+    #[must_use]
+    pub const fn is_partial(self) -> bool {
+        matches!(self, Self::Refused { partly: true, .. })
     }
 }
 
@@ -151,26 +162,59 @@ impl AdvertSender {
     /// # Errors
     /// The first refusal.
     pub fn send(&mut self, router: RouterId, priority: Priority) -> Result<(), SendError> {
+        self.send_copies(router, |copy| copy.set_priority(priority))
+    }
+
+    /// Send what is like the last advert but of VRID 0, which nobody has: whether it leaves the host says whether
+    /// adverts do, and nobody is disturbed by it.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn probe(&mut self, router: RouterId) -> Result<(), SendError> {
+        let vrid = self
+            .routers
+            .get(router.index())
+            .map_or(0, |router| router.vrid.value());
+        let result = self.send_copies(router, |copy| copy.set_vrid(0));
+        if let Some(open) = self
+            .routers
+            .get_mut(router.index())
+            .and_then(|router| router.open.as_mut())
+        {
+            for copy in &mut open.copies {
+                copy.set_vrid(vrid);
+            }
+        }
+        result
+    }
+
+    fn send_copies(&mut self, router: RouterId, prepare: impl Fn(&mut Copy)) -> Result<(), SendError> {
         let router = self.routers.get_mut(router.index()).ok_or(SendError::NotOpen)?;
         let open = router.open.as_mut().ok_or(SendError::NotOpen)?;
-        let mut result = Ok(());
+        let mut refused = None;
+        let mut partly = false;
         for copy in &mut open.copies {
-            copy.set_priority(priority);
+            prepare(copy);
             router.id = match router.id {
                 // 0 would make the kernel choose.
                 u16::MAX => 1,
                 id => id + 1,
             };
             copy.set_id(router.id);
-            let sent = open
+            match open
                 .socket
-                .send_to_with_flags(&copy.packet, &copy.destination, open.flags);
-            if let (Err(error), Ok(())) = (sent, result) {
-                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-                result = Err(SendError::Refused(errno));
+                .send_to_with_flags(&copy.packet, &copy.destination, open.flags)
+            {
+                Ok(_) => partly = true,
+                Err(error) => {
+                    refused.get_or_insert(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
+                }
             }
         }
-        result
+        match refused {
+            None => Ok(()),
+            Some(errno) => Err(SendError::Refused { errno, partly }),
+        }
     }
 }
 
@@ -302,6 +346,13 @@ impl Copy {
         // Fails only for a message shorter than its head, which `emit` has ruled out.
         if emit::set_priority(message, priority).is_ok() {
             self.priority = priority;
+        }
+    }
+
+    /// Leaves the checksum as it was.
+    fn set_vrid(&mut self, vrid: u8) {
+        if let Some(place) = self.packet.get_mut(self.header + 1) {
+            *place = vrid;
         }
     }
 

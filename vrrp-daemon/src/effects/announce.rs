@@ -39,6 +39,21 @@ impl AsRef<[u8]> for Frame {
     }
 }
 
+/// Announce, once, that an address of this host's own is at `mac` on the interface of this index. IPv4 only: IPv6
+/// neighbours find out by themselves, and to announce wrongly that a host is no router takes its routes away.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn own_address(ifindex: u32, mac: Mac, address: IpAddr) -> io::Result<()> {
+    if address.is_ipv6() {
+        return Ok(());
+    }
+    let frame = Frame::new(address, mac, false);
+    PacketSender::open(ifindex)?
+        .send(&[frame])
+        .map_err(|refused| refused.error)
+}
+
 /// Send all frames in order; waits a little where the interface's queue is full.
 pub(super) fn send(socket: &PacketSender, frames: &[Frame]) -> io::Result<()> {
     let mut rest = frames;

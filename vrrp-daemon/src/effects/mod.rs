@@ -2,5 +2,5 @@
 
 pub mod addresses;
 pub mod advert_tx;
-mod announce;
+pub mod announce;
 pub mod notify;

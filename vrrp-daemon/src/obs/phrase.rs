@@ -89,7 +89,11 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
             subject: Some(name(model, router).to_owned()),
             ..Phrase::new(Level::DEBUG, format!("({}) setting VIPs.", name(model, router)))
         }),
-        Effect::Send { .. } | Effect::Announce { .. } | Effect::Notify { .. } => None,
+        Effect::Send { .. }
+        | Effect::Announce { .. }
+        | Effect::AnnounceSource { .. }
+        | Effect::Probe { .. }
+        | Effect::Notify { .. } => None,
     }
 }
 
@@ -126,6 +130,14 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         Reason::OversleptTakenOver { source, late } => {
             format!("woke {late} late and {source} had taken over meanwhile")
         }
+        Reason::Overslept { late } => {
+            format!("woke {late} late, when another may be Master already (timer_expired_backup)")
+        }
+        Reason::CannotSend { errno } => format!(
+            "no advert leaves the host: {} (vrrp_send_fault)",
+            std::io::Error::from_raw_os_error(errno)
+        ),
+        Reason::NoPeers => "it has no unicast peer: name the other hosts in unicast_peer".to_owned(),
         Reason::LinkDown { link } => format!("interface {} is not up", link_name(model, link)),
         Reason::ScriptFailing { script } => format!("script {} fails", script_name(model, script)),
         Reason::FileFailing { file } => {
@@ -386,6 +398,9 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::Preempted { .. } => "preempted",
         Reason::HigherPriority { .. } => "higher-priority",
         Reason::OversleptTakenOver { .. } => "overslept-taken-over",
+        Reason::Overslept { .. } => "overslept",
+        Reason::CannotSend { .. } => "cannot-send",
+        Reason::NoPeers => "no-peers",
         Reason::LinkDown { .. } => "link-down",
         Reason::ScriptFailing { .. } => "script-failing",
         Reason::FileFailing { .. } => "file-failing",

@@ -31,7 +31,10 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
         for effect in effects {
             let words = phrase::phrase(model, *now, effect).map(|phrase| phrase.text);
             let words = words.or_else(|| match effect {
-                Effect::Acquire { .. } | Effect::Announce { .. } => Some(format!("{effect:?}")),
+                Effect::Acquire { .. }
+                | Effect::Announce { .. }
+                | Effect::AnnounceSource { .. }
+                | Effect::Probe { .. } => Some(format!("{effect:?}")),
                 Effect::Send { .. }
                 | Effect::Release { .. }
                 | Effect::Notify { .. }

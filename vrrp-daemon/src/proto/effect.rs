@@ -41,6 +41,17 @@ pub enum Effect {
         /// Rounds over all addresses.
         rounds: u8,
     },
+    /// Announce the address that unicast adverts come from: where it is may have changed.
+    AnnounceSource {
+        /// The virtual router.
+        router: RouterId,
+    },
+    /// See whether anything leaves the host: send what is like an advert and of no virtual router (VRID 0). A
+    /// success is told as [`Input::Probed`](super::Input::Probed), a failure not at all.
+    Probe {
+        /// The virtual router.
+        router: RouterId,
+    },
     /// Tell scripts and FIFOs.
     Notify {
         /// Who changed.
@@ -141,6 +152,18 @@ pub enum Reason {
         /// By how much we were late.
         late: Nanos,
     },
+    /// As Master we woke later than the others wait, and are told to make way then (`timer_expired_backup`).
+    Overslept {
+        /// By how much we were late.
+        late: Nanos,
+    },
+    /// No advert leaves the host, and that is a fault (`vrrp_send_fault`).
+    CannotSend {
+        /// `errno` of the last failure.
+        errno: i32,
+    },
+    /// There is no peer to send to, and that is a fault (`unicast_fault_no_peer`).
+    NoPeers,
     /// An interface that counts is not up.
     LinkDown {
         /// Which.

@@ -87,6 +87,14 @@ pub enum Input {
         router: RouterId,
         /// `errno`.
         errno: i32,
+        /// Some of the peers were sent their copy.
+        #[serde(default)]
+        partly: bool,
+    },
+    /// [`Effect::Probe`](super::Effect::Probe) was sent: adverts will be too.
+    Probed {
+        /// The virtual router.
+        router: RouterId,
     },
     /// The daemon stops: every Master gives up with priority 0.
     Shutdown,

@@ -26,7 +26,7 @@ use super::counters::Counters;
 use super::effect::{Effect, NotifyState, Reason, Remark, Subject};
 use super::input::Heard;
 use super::master::Master;
-use super::model::{RouterId, VirtualRouter};
+use super::model::{RouterId, Transport, VirtualRouter};
 use super::remarks::Said;
 use super::router::{State, Status};
 use super::tracking::Standing;
@@ -34,6 +34,9 @@ use super::tracking::Standing;
 mod hearing;
 mod moves;
 mod reload;
+mod sending;
+
+use sending::Sending;
 
 /// One virtual router at work.
 #[derive(Debug)]
@@ -57,16 +60,6 @@ enum Phase {
     Backup(Backup),
     Master(Master),
     Fault,
-}
-
-/// Whether adverts leave the host. There is no word of success: a send counts as one when the next is due
-/// and no failure was told in between.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sending {
-    /// The last send, until it is known to have failed.
-    last: Option<Priority>,
-    /// A failure was remarked and no success since.
-    failing: bool,
 }
 
 /// What can happen to one instance.
@@ -138,6 +131,9 @@ impl Instance {
     /// One event. Every state and event is named: a new one does not compile until it is thought of here.
     pub(super) fn step(&mut self, step: &mut Step<'_>, event: Event) -> Outcome {
         if let Event::Advert(heard) = event {
+            if step.config.priority.is_owner() && step.config.uncommon.owner_is_deaf {
+                return Outcome::Settled;
+            }
             self.count(step, &heard);
             if self.source == Some(heard.source) {
                 self.remark(step, Remark::SameAddress { source: heard.source });
@@ -145,10 +141,13 @@ impl Instance {
             }
         }
         match (self.phase, event) {
+            (Phase::Init | Phase::Fault, Event::Due) => {
+                self.probe_due(step);
+                Outcome::Settled
+            }
             (
                 Phase::Init | Phase::Fault,
-                Event::Due
-                | Event::Advert(_)
+                Event::Advert(_)
                 | Event::StillThere { .. }
                 | Event::Promote
                 | Event::StandDown { .. }
@@ -178,6 +177,9 @@ impl Instance {
                     owner_starts,
                 },
             ) => {
+                if standing == Standing::Ready {
+                    self.announce_source(step);
+                }
                 match standing {
                     Standing::Ready if owner_starts => self.become_master(step, Reason::Owner),
                     Standing::Ready => self.become_backup(step, Reason::Recovered, None),
@@ -218,10 +220,7 @@ impl Instance {
             (Phase::Backup(_), Event::StandDown { .. } | Event::Contested | Event::HandOver { .. }) => {
                 Outcome::Settled
             }
-            (Phase::Master(master), Event::Due) => {
-                self.master_due(step, master);
-                Outcome::Settled
-            }
+            (Phase::Master(master), Event::Due) => self.master_due(step, master),
             (Phase::Master(master), Event::Advert(heard)) => self.master_hears(step, master, heard),
             // The kernel is silent about repeats only while we are Backup.
             (Phase::Master(_), Event::StillThere { .. } | Event::Promote | Event::LetPass) => {
@@ -249,7 +248,7 @@ impl Instance {
     /// When [`Event::Due`] is due.
     pub(super) fn deadline(&self) -> Option<MonoNanos> {
         match &self.phase {
-            Phase::Init | Phase::Fault => None,
+            Phase::Init | Phase::Fault => self.sending.probe_at,
             Phase::Backup(backup) => backup.deadline(),
             Phase::Master(master) => Some(master.deadline()),
         }
@@ -315,17 +314,11 @@ impl Instance {
         self.remark(step, Remark::Refused { source, refusal });
     }
 
-    /// The last advert did not leave the host (or did not reach one of the peers).
-    pub(super) fn send_failed(&mut self, step: &mut Step<'_>, errno: i32) {
-        self.counters.send_failures += 1;
-        if let Some(priority) = self.sending.last.take() {
-            self.counters.adverts_sent = self.counters.adverts_sent.saturating_sub(1);
-            if priority.is_release() {
-                self.counters.priority_zero_sent = self.counters.priority_zero_sent.saturating_sub(1);
-            }
-        }
-        if !std::mem::replace(&mut self.sending.failing, true) {
-            self.remark(step, Remark::SendFailed { errno });
+    /// A link that was away may be in another place of the network now. Multicast tells the switches by itself;
+    /// unicast is sent to where the peers last saw us.
+    fn announce_source(&self, step: &mut Step<'_>) {
+        if matches!(step.config.transport, Transport::Unicast { .. }) {
+            step.effects.push(Effect::AnnounceSource { router: self.id });
         }
     }
 
@@ -369,9 +362,16 @@ impl Instance {
         Outcome::Wants
     }
 
-    fn master_due(&mut self, step: &mut Step<'_>, mut master: Master) {
+    fn master_due(&mut self, step: &mut Step<'_>, mut master: Master) -> Outcome {
         let (now, announce) = (step.now, step.config.announce);
         if now >= master.advert_at() {
+            if let Some(late) = self.makes_way(step, &master) {
+                self.counters.overslept += 1;
+                self.become_backup(step, Reason::Overslept { late }, None);
+                return Outcome::StoodDown {
+                    to_higher_address: false,
+                };
+            }
             if let Some(late) = self.overslept(step, &master) {
                 self.counters.overslept += 1;
                 self.remark(step, Remark::Overslept { late });
@@ -382,22 +382,7 @@ impl Instance {
         let rounds = master.announcements_due(now, &announce);
         self.phase = Phase::Master(master);
         self.announce(step, rounds);
-    }
-
-    fn send(&mut self, step: &mut Step<'_>, priority: Priority) {
-        if self.sending.failing && self.sending.last.is_some() {
-            self.sending.failing = false;
-            self.remark(step, Remark::SendRecovered);
-        }
-        self.sending.last = Some(priority);
-        self.counters.adverts_sent += 1;
-        if priority.is_release() {
-            self.counters.priority_zero_sent += 1;
-        }
-        step.effects.push(Effect::Send {
-            router: self.id,
-            priority,
-        });
+        Outcome::Settled
     }
 
     fn announce(&self, step: &mut Step<'_>, rounds: u8) {

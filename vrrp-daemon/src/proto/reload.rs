@@ -253,6 +253,9 @@ impl Reason {
             | Self::Preempted { .. }
             | Self::HigherPriority { .. }
             | Self::OversleptTakenOver { .. }
+            | Self::Overslept { .. }
+            | Self::CannotSend { .. }
+            | Self::NoPeers
             | Self::NoSource
             | Self::Recovered
             | Self::Shutdown

@@ -183,10 +183,23 @@ impl Vrrp {
                     instance.remark(step, remark)
                 });
             }
-            Input::SendFailed { router, errno } => {
-                self.at(now, router, effects, |instance, step| {
-                    instance.send_failed(step, errno)
+            Input::SendFailed {
+                router,
+                errno,
+                partly,
+            } => {
+                let fault = self.at(now, router, effects, |instance, step| {
+                    instance.send_failed(step, errno, partly)
                 });
+                if fault == Some(true) {
+                    self.reconsider(now, effects, |watch| watch.router == router);
+                }
+            }
+            Input::Probed { router } => {
+                let recovered = self.at(now, router, effects, Instance::probed);
+                if recovered == Some(true) {
+                    self.reconsider(now, effects, |watch| watch.router == router);
+                }
             }
             Input::Shutdown => self.shutdown(now, effects),
         }
@@ -298,7 +311,9 @@ impl Vrrp {
             .zip(&mut self.instances)
         {
             if concerns(watch) {
-                watch.standing = self.facts.standing(watch, instance.source());
+                watch.standing = self
+                    .facts
+                    .standing(watch, instance.source(), instance.mute(config));
                 let remark =
                     instance.set_priority(config, self.facts.priority(config.priority, &watch.tracks));
                 self.deadlines.set(watch.router, instance.deadline());

@@ -152,12 +152,18 @@ impl Facts {
     ///
     /// Without a source address there is neither an advert to send nor a tie to decide, so its absence is a
     /// fault even with `dont_track_primary`.
-    pub(super) fn standing(&self, watch: &Watch, source: Option<IpAddr>) -> Standing {
+    pub(super) fn standing(&self, watch: &Watch, source: Option<IpAddr>, mute: Option<i32>) -> Standing {
         if let Some(link) = watch.own_link.filter(|link| !self.is_up(*link)) {
             return Standing::Failing(Reason::LinkDown { link });
         }
         if source.is_none() {
             return Standing::Failing(Reason::NoSource);
+        }
+        if watch.lacks_peers {
+            return Standing::Failing(Reason::NoPeers);
+        }
+        if let Some(errno) = mute {
+            return Standing::Failing(Reason::CannotSend { errno });
         }
         let mut standing = Standing::Ready;
         for track in &watch.tracks {
@@ -221,6 +227,8 @@ pub(super) struct Watch {
     pub(super) tracks: Box<[Track]>,
     /// Its own interface, if that counts.
     own_link: Option<LinkId>,
+    /// It wants peers and has none.
+    lacks_peers: bool,
     /// Where it stands for itself, whatever its group says.
     pub(super) standing: Standing,
 }
@@ -251,6 +259,7 @@ impl Watch {
             own_link: config
                 .filter(|config| config.track_primary)
                 .map(|config| config.link),
+            lacks_peers: config.is_some_and(|config| config.uncommon.lacks_peers),
             standing: Standing::Pending,
         }
     }

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use tokio::sync::mpsc;
 use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::checksum::ChecksumForm;
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Head;
 
 use super::kernel_path::KernelPath;
@@ -84,11 +85,12 @@ pub struct Driver {
     stopping: bool,
     /// The interfaces' indices, to go with a source when one of the two changes.
     ifindexes: Vec<Option<u32>>,
+    macs: Vec<Option<Mac>>,
     sources: Vec<Option<IpAddr>>,
     // Buffers that keep their capacity from turn to turn.
     effects: Vec<Effect>,
     arrived: Vec<Input>,
-    failures: Vec<Input>,
+    outcomes: Vec<Input>,
 }
 
 impl Driver {
@@ -106,10 +108,11 @@ impl Driver {
             keep_addresses,
             stopping: false,
             ifindexes: vec![None; model.links.len()],
+            macs: vec![None; model.links.len()],
             sources: vec![None; model.routers.len()],
             effects: Vec::with_capacity(64),
             arrived: Vec::with_capacity(256),
-            failures: Vec::with_capacity(8),
+            outcomes: Vec::with_capacity(8),
             parts,
         })
     }
@@ -267,12 +270,13 @@ impl Driver {
     /// One input, and everything that follows from it.
     fn feed(&mut self, input: Input) {
         self.handle(input);
-        // Failures to send are news to the protocol; they cause no further sending.
-        let mut failures = std::mem::take(&mut self.failures);
-        for failure in failures.drain(..) {
-            self.handle(failure);
+        // What became of sending is news to the protocol. What it sends because of that (priority 0 on the way to
+        // FAULT) may fail too, and causes nothing more.
+        while !self.outcomes.is_empty() {
+            for outcome in std::mem::take(&mut self.outcomes) {
+                self.handle(outcome);
+            }
         }
-        self.failures = failures;
     }
 
     fn handle(&mut self, input: Input) {
@@ -307,12 +311,19 @@ impl Driver {
         match *effect {
             Effect::Send { router, priority } => {
                 if let Err(error) = self.parts.sender.send(router, priority) {
-                    self.failures.push(Input::SendFailed {
+                    self.outcomes.push(Input::SendFailed {
                         router,
                         errno: error.errno(),
+                        partly: error.is_partial(),
                     });
                 }
             }
+            Effect::Probe { router } => {
+                if self.parts.sender.probe(router).is_ok() {
+                    self.outcomes.push(Input::Probed { router });
+                }
+            }
+            Effect::AnnounceSource { router } => self.announce_source(router),
             Effect::Acquire { router, announce } => self.parts.writer.acquire(router, announce),
             Effect::Release { router } if self.stopping && self.keep_addresses => {
                 tracing::debug!(router = router.0, "addresses stay (-V)");

@@ -2,6 +2,7 @@
 
 use vrrp_common::id::{Family, Version};
 use vrrp_common::time::Nanos;
+use vrrp_common::timers;
 use vrrp_common::wire::advert::ChecksumForm;
 
 use super::{Instance, Outcome, Phase, Step};
@@ -125,5 +126,15 @@ impl Instance {
     pub(super) fn overslept(&self, step: &Step<'_>, master: &Master) -> Option<Nanos> {
         let silent = master.silence(step.now) > self.master_down(step.config, step.config.interval);
         silent.then(|| step.now.since(master.advert_at()))
+    }
+
+    /// By how much the advert is overdue, if `timer_expired_backup` says that another may be Master by now: a
+    /// Backup of the highest priority that the others have.
+    pub(super) fn makes_way(&self, step: &Step<'_>, master: &Master) -> Option<Nanos> {
+        let config = step.config;
+        let highest = config.uncommon.late_is_backup?;
+        let applies = config.preempt == Preempt::Never && !self.priority.is_owner();
+        let wait = timers::master_down(config.version, highest, config.interval, config.down_adverts);
+        (applies && master.silence(step.now) > wait).then(|| step.now.since(master.advert_at()))
     }
 }

@@ -58,6 +58,7 @@ fn send_failures() {
     let failed = Input::SendFailed {
         router: R0,
         errno: 105,
+        partly: false,
     };
     assert_eq!(
         bench.feed(now, failed),

@@ -17,3 +17,4 @@ mod sequences;
 mod timing;
 mod tracking;
 mod transitions;
+mod uncommon;

@@ -9,7 +9,7 @@ use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::fixture::{Bench, HIGH, LOW, OURS, centis, grouped, model, router, track};
-use crate::proto::model::{LinkId, Model, Preempt, RouterId, ScriptId, TrackObject, VirtualRouter};
+use crate::proto::model::{LinkId, Model, Preempt, RouterId, ScriptId, TrackObject, Uncommon, VirtualRouter};
 use crate::proto::{Effect, Heard, Input, LinkState, ScriptState, State};
 
 /// Three routers: alone, or in one group; with trackers; one that does not preempt.
@@ -20,10 +20,19 @@ fn models() -> impl Strategy<Value = Model> {
             VirtualRouter {
                 initially_master: true,
                 advert_on_higher: true,
+                uncommon: Uncommon {
+                    owner_is_deaf: weighted,
+                    send_fault: Some(Nanos::from_secs(2)),
+                    ..Uncommon::default()
+                },
                 ..router(first)
             },
             VirtualRouter {
                 preempt: Preempt::Never,
+                uncommon: Uncommon {
+                    late_is_backup: weighted.then_some(Priority(254)),
+                    ..Uncommon::default()
+                },
                 track: vec![track(TrackObject::Script(ScriptId(0)), weight)],
                 ..router(second)
             },
@@ -107,7 +116,9 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => script.prop_map(Op::Feed),
         1 => source_input.prop_map(Op::Feed),
         1 => refused.prop_map(Op::Feed),
-        1 => id.prop_map(|router| Op::Feed(Input::SendFailed { router, errno: 1 })),
+        1 => (id.clone(), any::<bool>())
+            .prop_map(|(router, partly)| Op::Feed(Input::SendFailed { router, errno: 1, partly })),
+        1 => id.prop_map(|router| Op::Feed(Input::Probed { router })),
     ]
 }
 
@@ -139,6 +150,9 @@ impl World {
                 Effect::Release { router } => {
                     prop_assert!(self.held[router.index()], "released what was not held");
                     self.held[router.index()] = false;
+                }
+                Effect::AnnounceSource { router } | Effect::Probe { router } => {
+                    prop_assert_eq!(states[router.index()], State::Fault);
                 }
                 Effect::Announce { router, rounds } => {
                     prop_assert!(
@@ -190,7 +204,8 @@ fn invariants(bench: &Bench, world: &World, now: MonoNanos) -> Result<(), TestCa
         .iter()
         .all(|state| matches!(state, State::Init | State::Fault))
     {
-        prop_assert_eq!(bench.deadline(), None);
+        // The only one whose silence is a fault may be probing.
+        prop_assert!(bench.deadline().is_none() || states[0] == State::Fault);
     }
     if !bench.vrrp.model().groups.is_empty() {
         let all = |wanted| states.iter().all(|state| *state == wanted);

@@ -215,7 +215,11 @@ fn what_is_only_remarked() {
                 Remark::AddressesRefused { failed: 2 },
             ),
             (
-                Input::SendFailed { router: R0, errno: 1 },
+                Input::SendFailed {
+                    router: R0,
+                    errno: 1,
+                    partly: false,
+                },
                 Remark::SendFailed { errno: 1 },
             ),
             (advert(NOW, R0, OURS, 200), Remark::SameAddress { source: OURS }),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::super::snapshot::View;
 use super::Driver;
 use crate::effects::addresses::Report;
+use crate::effects::announce;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
 use crate::proto::{Input, LinkId, RouterId, State};
@@ -29,6 +30,9 @@ impl Driver {
                 self.parts.kernel.set_link(self.parts.vrrp.model(), link, ifindex);
                 if let Some(known) = self.ifindexes.get_mut(link.index()) {
                     *known = ifindex;
+                }
+                if let Some(known) = self.macs.get_mut(link.index()) {
+                    *known = mac;
                 }
                 for router in self.routers_on(link) {
                     self.open_sender(router);
@@ -92,6 +96,22 @@ impl Driver {
         let ifindex = self.ifindexes.get(config.link.index()).copied().flatten();
         if let Err(error) = self.parts.sender.set_source(router, source, ifindex) {
             tracing::warn!("{error}");
+        }
+    }
+
+    /// Say where the address is that this virtual router sends from.
+    pub(super) fn announce_source(&mut self, router: RouterId) {
+        let Some(config) = self.parts.vrrp.model().routers.get(router.index()) else {
+            return;
+        };
+        let link = config.link.index();
+        let ifindex = self.ifindexes.get(link).copied().flatten();
+        let mac = self.macs.get(link).copied().flatten();
+        let source = self.sources.get(router.index()).copied().flatten();
+        if let (Some(ifindex), Some(mac), Some(source)) = (ifindex, mac, source)
+            && let Err(error) = announce::own_address(ifindex, mac, source)
+        {
+            tracing::warn!("({}) gratuitous ARP of {source} failed: {error}", config.name);
         }
     }
 
