@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use nix::errno::Errno;
 use serde_json::Value;
 use vrrp_common::id::Priority;
+use vrrp_daemon::config::Pacing;
 use vrrp_daemon::effects::addresses::{AddressWriter, Report, remove_leftovers};
 use vrrp_daemon::proto::model::{Carried, LinkId, Model};
 use vrrp_daemon::sys::address::Wanted;
@@ -17,19 +18,28 @@ use vrrp_tests::lab::{Capture, Frame, Host, Stamp, root_or_skip, until};
 use super::model::{BOND0, FIRST, LIMIT, cable, ip, lab, model, router, vip};
 
 /// A writer at work inside `host`, which knows bond0.
-fn writer(host: &Host, model: &Model) -> (AddressWriter, Receiver<Report>) {
+pub(crate) fn writer(host: &Host, model: &Model) -> (AddressWriter, Receiver<Report>) {
+    paced_writer(host, model, &Pacing::default())
+}
+
+pub(crate) fn paced_writer(host: &Host, model: &Model, pacing: &Pacing) -> (AddressWriter, Receiver<Report>) {
     let (sender, reports) = channel();
     let writer = host.namespace().inside(|| {
         let report = move |report| sender.send(report).unwrap_or_default();
-        let writer = AddressWriter::spawn(model, false, report)?;
-        writer.set_link(BOND0, interface::index_of("bond0"), interface::mac_of("bond0"));
+        let writer = AddressWriter::spawn(model, pacing, false, report)?;
+        writer.set_link(
+            BOND0,
+            interface::index_of("bond0"),
+            interface::mac_of("bond0"),
+            true,
+        );
         Ok(writer)
     });
     (writer.unwrap(), reports)
 }
 
 /// `ip -j addr show bond0`, by address, without the link-local address that the kernel made from the MAC.
-fn shown(host: &Host) -> BTreeMap<IpAddr, Value> {
+pub(crate) fn shown(host: &Host) -> BTreeMap<IpAddr, Value> {
     let text = host
         .run("ip", &["-j", "-d", "addr", "show", "dev", "bond0"])
         .unwrap();
@@ -63,7 +73,7 @@ pub(crate) fn add_marked(host: &Host, address: &str, prefix: u8) {
         .unwrap();
 }
 
-fn announced(capture: &Capture) -> BTreeMap<IpAddr, usize> {
+pub(crate) fn announced(capture: &Capture) -> BTreeMap<IpAddr, usize> {
     let mut counts = BTreeMap::new();
     for (_, address) in capture.pick(Stamp(0), announcement) {
         *counts.entry(address).or_default() += 1;
@@ -71,7 +81,7 @@ fn announced(capture: &Capture) -> BTreeMap<IpAddr, usize> {
     counts
 }
 
-fn announcement(captured: &vrrp_tests::lab::Captured) -> Option<IpAddr> {
+pub(crate) fn announcement(captured: &vrrp_tests::lab::Captured) -> Option<IpAddr> {
     match captured.frame() {
         Frame::GratuitousArp {
             address,
@@ -291,10 +301,10 @@ fn tell(host: &Host, writer: &AddressWriter, name: &str) {
         .namespace()
         .inside(|| Ok((interface::index_of(name), interface::mac_of(name))));
     let (ifindex, mac) = known.unwrap();
-    writer.set_link(BOND0, ifindex, mac);
+    writer.set_link(BOND0, ifindex, mac, true);
 }
 
-fn on(host: &Host, device: &str, address: &str) -> bool {
+pub(crate) fn on(host: &Host, device: &str, address: &str) -> bool {
     let shown = host.run("ip", &["-o", "addr", "show", "dev", device]);
     shown.unwrap().contains(address)
 }
@@ -351,7 +361,7 @@ fn held_addresses_follow_the_name_of_their_interface() {
     a.host
         .run("ip", &["link", "set", "bond0", "name", "old"])
         .unwrap();
-    writer.set_link(BOND0, None, None);
+    writer.set_link(BOND0, None, None, false);
     assert!(writer.flush(LIMIT));
     assert!(!on(&a.host, "old", "192.0.2.100/32"));
 
@@ -366,7 +376,7 @@ fn held_addresses_follow_the_name_of_their_interface() {
 
     writer.release(FIRST);
     assert!(writer.flush(LIMIT));
-    writer.set_link(BOND0, None, None);
+    writer.set_link(BOND0, None, None, false);
     tell(&a.host, &writer, "bond0");
     assert!(writer.flush(LIMIT));
     assert!(!on(&a.host, "bond0", "192.0.2.100"), "released is released");
@@ -391,7 +401,7 @@ fn a_missing_interface_is_reported_and_the_way_back_works() {
     a.host.run("ip", &["link", "del", "bond0"]).unwrap();
     writer.acquire(FIRST, 1);
     assert_eq!(reports.recv_timeout(LIMIT).unwrap(), refused);
-    writer.set_link(BOND0, None, None);
+    writer.set_link(BOND0, None, None, false);
     writer.acquire(FIRST, 1);
     assert_eq!(reports.recv_timeout(LIMIT).unwrap(), refused);
     writer.release(FIRST);
@@ -413,7 +423,7 @@ fn a_missing_interface_is_reported_and_the_way_back_works() {
         .namespace()
         .inside(|| Ok((interface::index_of("bond0"), interface::mac_of("bond0"))));
     let (ifindex, mac) = known.unwrap();
-    writer.set_link(BOND0, ifindex, mac);
+    writer.set_link(BOND0, ifindex, mac, true);
     writer.acquire(FIRST, 1);
     let report = reports.recv_timeout(LIMIT).unwrap();
     assert!(matches!(report, Report::Acquired { added: 2, .. }), "{report:?}");
@@ -531,6 +541,6 @@ fn an_unknown_link_is_ignored() {
     let lab = lab();
     let a = cable(&lab, "A", &[]);
     let (writer, _reports) = writer(&a.host, &model(vec![router(51, &["192.0.2.100"])]));
-    writer.set_link(LinkId(9), Some(1), None);
+    writer.set_link(LinkId(9), Some(1), None, true);
     assert!(writer.flush(LIMIT));
 }

@@ -8,3 +8,4 @@ mod adverts;
 mod judge;
 mod links;
 mod model;
+mod reload;

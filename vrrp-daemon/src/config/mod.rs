@@ -53,12 +53,37 @@ pub struct Global {
     pub script_security: bool,
     /// `vrrp_startup_delay`.
     pub startup_delay: Nanos,
+    /// `vrrp_garp_interval`, `vrrp_gna_interval`, `garp_group`.
+    pub pacing: Pacing,
     /// `vrrp_xdp`.
     pub xdp: XdpMode,
     /// `dynamic_interfaces`: a missing interface is waited for instead of refused.
     pub dynamic_interfaces: bool,
     /// Number of `virtual_server` blocks, which this daemon does not run.
     pub virtual_servers: usize,
+}
+
+/// The least time between two announcements on an interface; zero: none. ARP and ND have a pace each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pacing {
+    /// `vrrp_garp_interval`
+    pub garp: Nanos,
+    /// `vrrp_gna_interval`
+    pub gna: Nanos,
+    /// `garp_group`
+    pub groups: Vec<PacingGroup>,
+}
+
+/// Interfaces that share one pace (`garp_group`). The global intervals do not hold here, not even for what the group
+/// leaves open, as in keepalived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PacingGroup {
+    /// `garp_interval`
+    pub garp: Nanos,
+    /// `gna_interval`
+    pub gna: Nanos,
+    /// `interface`, `interfaces`
+    pub interfaces: Vec<String>,
 }
 
 /// `vrrp_script`.

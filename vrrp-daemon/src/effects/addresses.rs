@@ -1,13 +1,17 @@
-//! Adds and removes addresses, routes and rules, and announces the addresses, on a thread of its own: the kernel's routing lock can
-//! block a write for many milliseconds, and no advert waits for that.
+//! Adds and removes addresses, routes and rules, and announces the addresses, on a thread of its own: the
+//! kernel's routing lock can block a write for many milliseconds, and no advert waits for that.
 //!
 //! What comes in is desired state, not commands: one wish per virtual router, of which the last one counts.
 //! The queue can therefore never hold more than one entry per virtual router and per link.
 
+mod backoff;
 mod leftovers;
+mod pacing;
 mod table;
+mod task;
 mod writer;
 
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -17,7 +21,9 @@ use nix::errno::Errno;
 use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
+use crate::config::Pacing;
 use crate::proto::model::{Carried, LinkId, Model, RouterId};
+use crate::proto::reload::Pairs;
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
 
@@ -67,6 +73,30 @@ pub enum Report {
         /// The kernel's answer to it.
         errno: Errno,
     },
+    /// What another program had removed is back. Said once for all that were put back together.
+    Restored {
+        /// The virtual router.
+        router: RouterId,
+        /// How many.
+        restored: u16,
+        /// The first of them.
+        first: Carried,
+        /// If more are removed within a minute, they are put back no sooner than this long after these.
+        pause: Nanos,
+    },
+    /// A reload is done: the addresses are as the new configuration wants them.
+    Reconfigured {
+        /// Addresses that were not touched.
+        kept: u16,
+        /// Addresses that look different now.
+        replaced: u16,
+        /// Addresses that were removed, after everything else.
+        removed: u16,
+        /// How many could not be removed.
+        failed: u16,
+        /// The kernel's answer to the first of those.
+        errno: Option<Errno>,
+    },
     /// Announcements did not go out; said once per round.
     NotAnnounced {
         /// The virtual router.
@@ -86,9 +116,11 @@ pub struct AddressWriter {
 }
 
 /// What is wished for one virtual router since the writer last looked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Wish {
     kind: Kind,
+    /// What somebody else has removed.
+    lost: BTreeSet<Carried>,
     /// Rounds of announcements that are due.
     rounds: u8,
     /// When it was made.
@@ -111,25 +143,50 @@ enum Kind {
 struct LinkChange {
     ifindex: Option<u32>,
     mac: Option<Mac>,
+    up: bool,
 }
 
-#[derive(Debug, Default)]
+/// Who is told what came of the wishes.
+type ReportTo = Box<dyn FnMut(Report) + Send>;
+
+/// A new configuration that the writer has not taken up yet. Wishes and links are by its ids already.
+struct Plan {
+    model: Model,
+    pacing: Pacing,
+    /// The ids that the writer knows, by new id.
+    before: Vec<Option<RouterId>>,
+    holding: Vec<bool>,
+    report: ReportTo,
+}
+
+#[derive(Default)]
 struct State {
     wishes: Vec<Wish>,
+    link_names: Vec<String>,
     links: Vec<Option<LinkChange>>,
     /// Virtual routers with something to do, each at most once.
-    queue: std::collections::VecDeque<RouterId>,
+    queue: VecDeque<RouterId>,
     links_changed: bool,
+    plan: Option<Box<Plan>>,
     /// The writer is at work on what it took out of here.
     busy: bool,
     stop: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
     idle: Condvar,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Shared")
+            .field("queue", &state.queue)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AddressWriter {
@@ -140,6 +197,7 @@ impl AddressWriter {
     /// No netlink socket or no thread.
     pub fn spawn(
         model: &Model,
+        pacing: &Pacing,
         realtime: bool,
         report: impl FnMut(Report) + Send + 'static,
     ) -> io::Result<Self> {
@@ -148,8 +206,10 @@ impl AddressWriter {
             let mut state = shared.lock();
             state.wishes = vec![Wish::default(); model.holders().count()];
             state.links = vec![None; model.links.len()];
+            state.link_names.clone_from(&model.links);
         }
-        let writer = writer::Writer::new(Arc::clone(&shared), model, Netlink::open()?, Box::new(report));
+        let netlink = Netlink::open()?;
+        let writer = writer::Writer::new(Arc::clone(&shared), model, pacing, netlink, Box::new(report));
         let thread = Builder::new()
             .name("vrrp-netlink".to_owned())
             .spawn(move || writer.run(realtime))?;
@@ -164,6 +224,7 @@ impl AddressWriter {
     pub fn acquire(&self, router: RouterId, rounds: u8) {
         self.wish(router, |wish| {
             wish.kind = Kind::Acquire;
+            wish.lost.clear();
             wish.rounds = wish.rounds.max(rounds);
         });
     }
@@ -173,7 +234,18 @@ impl AddressWriter {
     pub fn release(&self, router: RouterId) {
         self.wish(router, |wish| {
             wish.kind = Kind::Release;
+            wish.lost.clear();
             wish.rounds = 0;
+        });
+    }
+
+    /// Somebody else has removed this of `router`: put it back if it is held, at once the first time, then
+    /// after pauses that grow from 100 ms to 10 s until nothing was removed for a minute.
+    pub fn restore(&self, router: RouterId, lost: Carried) {
+        self.wish(router, |wish| {
+            if wish.kind == Kind::Keep {
+                wish.lost.insert(lost);
+            }
         });
     }
 
@@ -186,15 +258,88 @@ impl AddressWriter {
         });
     }
 
-    /// The interface has this index and MAC address now; `None` for the index if it is gone, for the MAC
-    /// address if it has none (then nothing is announced on it). Comes before wishes made later.
-    pub fn set_link(&self, link: LinkId, ifindex: Option<u32>, mac: Option<Mac>) {
+    /// The interface has this index and MAC address now, and is `up` with a carrier; `None` for the index if it is
+    /// gone, for the MAC address if it has none (then nothing is announced on it). Comes before wishes made later.
+    /// What is held on an interface that comes up is asked for and announced again.
+    pub fn set_link(&self, link: LinkId, ifindex: Option<u32>, mac: Option<Mac>, up: bool) {
         let mut state = self.shared.lock();
         if let Some(place) = state.links.get_mut(link.index()) {
-            *place = Some(LinkChange { ifindex, mac });
+            *place = Some(LinkChange { ifindex, mac, up });
             state.links_changed = true;
             self.shared.work.notify_one();
         }
+    }
+
+    /// A new configuration: from now on all ids are those of `model`. `routers`: which of its virtual routers is which
+    /// of the old. `holding`, by new id: who holds its addresses from now on; those need no [`acquire`](Self::acquire)
+    /// for it. `report` takes the place of the one given before; nothing is reported by old ids any more.
+    ///
+    /// One step from what is on the host to what shall be: an address that stays, in whichever virtual router, is not
+    /// touched; one that shall look different is replaced in one send; what is missing is added and announced;
+    /// and last goes what nobody wants. Links are known by their names. What was wished for under an old id and not
+    /// carried out is done under the new one, or dropped if there is none.
+    pub fn reconfigure(
+        &self,
+        model: &Model,
+        pacing: &Pacing,
+        routers: &Pairs<RouterId>,
+        holding: &[bool],
+        report: impl FnMut(Report) + Send + 'static,
+    ) {
+        let mut state = self.shared.lock();
+        let state = &mut *state;
+
+        // The static items are the last holder, whatever its number is.
+        let statics = RouterId(u16::try_from(state.wishes.len().saturating_sub(1)).unwrap_or(u16::MAX));
+        let pairs = |(id, _)| {
+            (
+                id,
+                if id == model.statics_id() {
+                    Some(statics)
+                } else {
+                    routers.before(id)
+                },
+            )
+        };
+        let pairs: Vec<_> = model.holders().map(pairs).collect();
+        let waiting = state.plan.take();
+        let before = pairs.iter().map(|(_, known)| match &waiting {
+            None => *known,
+            Some(plan) => plan.before.get((*known)?.index()).copied().flatten(),
+        });
+        let before = before.collect();
+        let mut wishes = std::mem::take(&mut state.wishes);
+        let carried = pairs
+            .iter()
+            .map(|(_, known)| Some(std::mem::take(wishes.get_mut((*known)?.index())?)));
+        state.wishes = carried.map(Option::unwrap_or_default).collect();
+        let after: HashMap<_, _> = pairs
+            .iter()
+            .filter_map(|(id, known)| Some(((*known)?, *id)))
+            .collect();
+        state.queue = state
+            .queue
+            .iter()
+            .filter_map(|id| after.get(id).copied())
+            .collect();
+
+        let mut links: Vec<_> = model.links.iter().map(|_| None).collect();
+        for (name, change) in state.link_names.iter().zip(state.links.drain(..)) {
+            let place = model.links.iter().position(|new| new == name);
+            if let Some(place) = place.and_then(|place| links.get_mut(place)) {
+                *place = change;
+            }
+        }
+        state.links = links;
+        state.link_names.clone_from(&model.links);
+        state.plan = Some(Box::new(Plan {
+            model: model.clone(),
+            pacing: pacing.clone(),
+            before,
+            holding: holding.to_vec(),
+            report: Box::new(report),
+        }));
+        self.shared.work.notify_one();
     }
 
     /// Wait until every wish has been carried out. `false` if that took longer than `limit`.
@@ -243,7 +388,7 @@ impl Drop for AddressWriter {
 
 impl State {
     fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.links_changed && !self.busy
+        self.queue.is_empty() && !self.links_changed && self.plan.is_none() && !self.busy
     }
 }
 

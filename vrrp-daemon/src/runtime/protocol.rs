@@ -125,7 +125,7 @@ pub fn run(
         links,
     } = ports;
     let (report, reports) = mpsc::channel(REPORTS);
-    let writer = AddressWriter::spawn(&config.model, true, move |outcome| {
+    let writer = AddressWriter::spawn(&config.model, &config.global.pacing, true, move |outcome| {
         // Full only if the protocol thread is stuck; then nobody reads the log line either.
         let _ = report.try_send(outcome);
     })

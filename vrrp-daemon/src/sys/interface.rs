@@ -50,3 +50,30 @@ pub fn forwards(name: &str, address: IpAddr) -> bool {
     fs::read_to_string(format!("/proc/sys/net/{family}/conf/{name}/forwarding"))
         .is_ok_and(|value| !matches!(value.trim(), "" | "0"))
 }
+
+/// Removing the first IPv4 address of a subnet takes the others along, unless the interface's
+/// `promote_secondaries` is set: this sets it for as long as it lives.
+#[derive(Debug)]
+pub struct PromoteSecondaries {
+    path: String,
+}
+
+impl PromoteSecondaries {
+    /// On the interface of this index. `None` if it is set already, or cannot be.
+    #[must_use]
+    pub fn set(ifindex: u32) -> Option<Self> {
+        let path = format!(
+            "/proc/sys/net/ipv4/conf/{}/promote_secondaries",
+            name_of(ifindex).ok()?
+        );
+        let was_off = fs::read_to_string(&path).ok()?.trim() == "0";
+        (was_off && fs::write(&path, "1").is_ok()).then_some(Self { path })
+    }
+}
+
+impl Drop for PromoteSecondaries {
+    fn drop(&mut self) {
+        // The interface may be gone, and its setting with it.
+        let _ = fs::write(&self.path, "0");
+    }
+}

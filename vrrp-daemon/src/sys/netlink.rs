@@ -19,7 +19,7 @@ const ERROR: u16 = 2;
 const INBOX: usize = 32 * 1024;
 
 /// A request, ready to be sent in a batch; the sequence number is filled in then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request(Vec<u8>);
 
 impl Request {

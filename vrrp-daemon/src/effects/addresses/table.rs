@@ -1,6 +1,7 @@
 //! What is held (addresses, routes, rules) with everything prepared that can be: requests and frames, rebuilt
 //! when a link changes and not while anybody waits.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use nix::errno::Errno;
@@ -28,6 +29,7 @@ struct Link {
     name: String,
     ifindex: Option<u32>,
     mac: Option<Mac>,
+    up: bool,
     sender: Option<PacketSender>,
 }
 
@@ -43,6 +45,10 @@ pub(super) struct Item {
     /// `None` where there is nobody to announce to, or nothing to announce.
     pub(super) frame: Option<Frame>,
     pub(super) presence: Presence,
+    /// Came with the last additions.
+    pub(super) fresh: bool,
+    /// Waits for its turn to be announced.
+    pub(super) waits: bool,
 }
 
 #[derive(Debug)]
@@ -63,19 +69,64 @@ pub(super) struct Requests {
 pub(super) enum Presence {
     /// Never looked, refused, or removed.
     Absent,
+    /// Somebody else removed it.
+    Lost,
     /// Was there before we asked.
     Found,
     /// We added it.
     Added,
 }
 
+/// Addresses that the kernel keeps together: those of one network on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Subnet {
+    pub(super) ifindex: u32,
+    prefix: u8,
+    /// The network's bits alone.
+    network: u32,
+}
+
+/// What a link's news means for what is on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    None,
+    /// It is to be asked for, and announced again.
+    Again,
+}
+
+impl Presence {
+    pub(super) fn is_there(self) -> bool {
+        matches!(self, Self::Found | Self::Added)
+    }
+}
+
 impl Item {
-    /// The interface that it is announced on.
-    pub(super) fn announced_on(&self) -> Option<LinkId> {
-        match &self.what {
-            What::Address(address) => Some(address.link),
-            What::Route(_) | What::Rule(_) => None,
-        }
+    /// How it is announced, if it is there: on which interface, whether by ARP, and the frame.
+    pub(super) fn announcement(&self) -> Option<(LinkId, bool, Frame)> {
+        let What::Address(address) = &self.what else {
+            return None;
+        };
+        let frame = self.frame.filter(|_| self.presence.is_there())?;
+        Some((address.link, address.address.is_ipv4(), frame))
+    }
+
+    /// The IPv4 subnet it is in, unless it is alone in it: removing the first address of one takes the others
+    /// along. `ifindexes` by link.
+    pub(super) fn subnet(&self, ifindexes: &[Option<u32>]) -> Option<Subnet> {
+        let What::Address(address) = &self.what else {
+            return None;
+        };
+        let IpAddr::V4(ip) = address.address else {
+            return None;
+        };
+        let host_bits = 32_u32
+            .checked_sub(u32::from(address.prefix))
+            .filter(|bits| *bits > 0)?;
+        Some(Subnet {
+            ifindex: ifindexes.get(address.link.index()).copied().flatten()?,
+            prefix: address.prefix,
+            network: ip.to_bits().checked_shr(host_bits).unwrap_or(0),
+        })
     }
 
     /// Whether it is on this interface, or leads there.
@@ -98,15 +149,6 @@ impl Item {
         !kept || self.presence == Presence::Added
     }
 
-    /// What the kernel answers when it is not there to be removed, or its interface is not.
-    pub(super) fn is_gone(&self, errno: Errno) -> bool {
-        match self.what {
-            What::Address(_) => matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV),
-            What::Route(_) => matches!(errno, Errno::ESRCH | Errno::ENODEV | Errno::ENETDOWN),
-            What::Rule(_) => matches!(errno, Errno::ENOENT),
-        }
-    }
-
     fn prepare(&mut self, links: &[Link]) {
         let ifindex = |link: LinkId| links.get(link.index())?.ifindex;
         self.requests = match &self.what {
@@ -121,6 +163,15 @@ impl Item {
                 remove: rule::remove(rule),
             }),
         };
+    }
+}
+
+/// Whether this is what the kernel answers when it is not there to be removed, or its interface is not.
+pub(super) fn is_gone(carried: Carried, errno: Errno) -> bool {
+    match carried {
+        Carried::Address(_) => matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV),
+        Carried::Route(_) => matches!(errno, Errno::ESRCH | Errno::ENODEV | Errno::ENETDOWN),
+        Carried::Rule(_) => matches!(errno, Errno::ENOENT),
     }
 }
 
@@ -145,6 +196,8 @@ fn items_of(holding: Holding<'_>) -> impl Iterator<Item = Item> {
             requests: None,
             frame: None,
             presence: Presence::Absent,
+            fresh: false,
+            waits: false,
         })
 }
 
@@ -154,6 +207,7 @@ impl Table {
             name: name.clone(),
             ifindex: None,
             mac: None,
+            up: false,
             sender: None,
         });
         let links: Vec<_> = links.collect();
@@ -166,6 +220,43 @@ impl Table {
             item.prepare(&links);
         }
         Self { links, routers }
+    }
+
+    /// A table for a new model, with what this one knows of links of the same names; those that it does not know
+    /// are looked up. Nothing counts as being there yet.
+    pub(super) fn successor(&mut self, model: &Model) -> Self {
+        let mut next = Self::new(model);
+        let known = self.links.drain(..).map(|link| (link.name.clone(), link));
+        let mut known: HashMap<_, _> = known.collect();
+        for (id, name) in (0..).map(LinkId).zip(&model.links) {
+            match known.remove(name) {
+                Some(link) => {
+                    if let Some(place) = next.links.get_mut(id.index()) {
+                        *place = link;
+                    }
+                    next.prepare_requests(id);
+                    next.prepare_frames(id);
+                }
+                None => {
+                    // What is about to be told anyway; addresses that move here should not wait for it.
+                    let (ifindex, mac) = (interface::index_of(name), interface::mac_of(name));
+                    let up = ifindex.is_some();
+                    let _ = next.set_link(id, LinkChange { ifindex, mac, up });
+                }
+            }
+        }
+        next
+    }
+
+    /// Every item, by holder.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = (RouterId, &mut [Item])> {
+        let routers = self.routers.iter_mut().map(Vec::as_mut_slice);
+        (0..).map(RouterId).zip(routers)
+    }
+
+    /// By link.
+    pub(super) fn ifindexes(&self) -> Vec<Option<u32>> {
+        self.links.iter().map(|link| link.ifindex).collect()
     }
 
     pub(super) fn items(&mut self, router: RouterId) -> &mut [Item] {
@@ -189,9 +280,8 @@ impl Table {
     /// The requests that remove what is on `link` and goes with its router, in order.
     pub(super) fn held_on(&self, link: LinkId) -> impl Iterator<Item = &Request> {
         let items = self.routers.iter().flatten();
-        let held = move |item: &&Item| {
-            item.is_on(link) && item.presence != Presence::Absent && item.goes_with_the_router()
-        };
+        let held =
+            move |item: &&Item| item.is_on(link) && item.presence.is_there() && item.goes_with_the_router();
         items
             .filter(held)
             .filter_map(|item| Some(&item.requests.as_ref()?.remove))
@@ -206,45 +296,56 @@ impl Table {
             .collect()
     }
 
-    /// Prepare everything on `link` anew; whether anything is new.
-    pub(super) fn set_link(&mut self, id: LinkId, change: LinkChange) -> bool {
+    /// Prepare everything on `link` anew.
+    pub(super) fn set_link(&mut self, id: LinkId, change: LinkChange) -> News {
         let Some(link) = self.links.get_mut(id.index()) else {
-            return false;
+            return News::None;
         };
-        if (link.ifindex, link.mac) == (change.ifindex, change.mac) {
-            return false;
+        let LinkChange { ifindex, mac, up } = change;
+        let came_up = up && !link.up;
+        link.up = up;
+        if (link.ifindex, link.mac) == (ifindex, mac) {
+            return if came_up { News::Again } else { News::None };
         }
-        link.mac = change.mac;
-        if link.ifindex != change.ifindex {
-            link.ifindex = change.ifindex;
+        link.mac = mac;
+        if link.ifindex != ifindex {
+            link.ifindex = ifindex;
             // Without a socket the addresses are added all the same, and each round says that it was not
             // announced.
-            link.sender = change
-                .ifindex
-                .and_then(|ifindex| PacketSender::open(ifindex).ok());
-            for item in on_link(&mut self.routers, id) {
-                item.presence = Presence::Absent;
-                item.prepare(&self.links);
-            }
+            link.sender = ifindex.and_then(|ifindex| PacketSender::open(ifindex).ok());
+            self.prepare_requests(id);
         }
-        let name = self.links.get(id.index()).map_or("", |link| &link.name);
+        self.prepare_frames(id);
+        News::Again
+    }
+
+    fn prepare_requests(&mut self, id: LinkId) {
         for item in on_link(&mut self.routers, id) {
-            if let What::Address(address) = &item.what {
-                item.frame = change.mac.map(|mac| announcement(address.address, mac, name));
-            }
+            item.presence = Presence::Absent;
+            item.prepare(&self.links);
         }
-        true
+    }
+
+    fn prepare_frames(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id.index()) else {
+            return;
+        };
+        // Only IPv6 says whether the sender is a router, and to ask is to read a file.
+        let mut router = None;
+        for item in on_link(&mut self.routers, id) {
+            let What::Address(address) = &item.what else {
+                continue;
+            };
+            let address = address.address;
+            let router =
+                address.is_ipv6() && *router.get_or_insert_with(|| interface::forwards(&link.name, address));
+            item.frame = link.mac.map(|mac| Frame::new(address, mac, router));
+        }
     }
 }
 
 fn on_link(routers: &mut [Vec<Item>], link: LinkId) -> impl Iterator<Item = &mut Item> {
     routers.iter_mut().flatten().filter(move |item| item.is_on(link))
-}
-
-/// Only IPv6 says whether the sender is a router.
-fn announcement(address: IpAddr, mac: Mac, link: &str) -> Frame {
-    let router = address.is_ipv6() && interface::forwards(link, address);
-    Frame::new(address, mac, router)
 }
 
 impl Requests {

@@ -8,7 +8,8 @@ use crate::effects::addresses::Report;
 use crate::effects::announce;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
-use crate::proto::{Input, LinkId, RouterId, State};
+use crate::proto::model::Carried;
+use crate::proto::{Input, LinkId, LinkState, RouterId, State};
 use crate::sys::clock;
 
 /// News of interfaces and addresses taken in one turn, at most.
@@ -23,7 +24,9 @@ impl Driver {
                 mac,
                 state,
             } => {
-                self.parts.writer.set_link(link, ifindex, mac);
+                self.parts
+                    .writer
+                    .set_link(link, ifindex, mac, state == LinkState::Up);
                 if let Err(error) = self.parts.raw.set_link(link, ifindex) {
                     tracing::warn!("{error}");
                 }
@@ -178,6 +181,39 @@ impl Driver {
                     describe(router, first)
                 );
             }
+            Report::Restored {
+                router,
+                restored,
+                first,
+                pause,
+            } => {
+                let more = match restored {
+                    1 => String::new(),
+                    count => format!(" and {} more", count - 1),
+                };
+                tracing::warn!(
+                    "({}) {}{more} removed by another program; added again (after {pause} if it happens again)",
+                    name(router),
+                    describe(router, first)
+                );
+            }
+            Report::Reconfigured {
+                kept,
+                replaced,
+                removed,
+                failed,
+                errno,
+            } => {
+                tracing::info!(
+                    "VIPs after the reload: {kept} not touched, {replaced} replaced, {removed} removed"
+                );
+                if let Some(errno) = errno {
+                    tracing::error!(
+                        "{failed} VIPs that the new configuration does not have cannot be removed: {errno}; remove \
+                         them with `ip addr del`"
+                    );
+                }
+            }
             Report::NotAnnounced { router, link, errno } => {
                 let link = model.links.get(link.index()).map_or("?", String::as_str);
                 tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
@@ -189,15 +225,7 @@ impl Driver {
     fn address_removed(&mut self, router: RouterId, address: IpAddr) {
         let status = self.parts.vrrp.status(router);
         if status.is_some_and(|status| status.state == State::Master) {
-            let name = self
-                .parts
-                .vrrp
-                .model()
-                .routers
-                .get(router.index())
-                .map_or("?", |router| &router.name);
-            tracing::warn!("({name}) {address} was removed by another program; adding it again");
-            self.parts.writer.acquire(router, 1);
+            self.parts.writer.restore(router, Carried::Address(address));
         }
     }
 
