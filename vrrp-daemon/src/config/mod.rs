@@ -55,6 +55,8 @@ pub struct Global {
     pub startup_delay: Nanos,
     /// `vrrp_garp_interval`, `vrrp_gna_interval`, `garp_group`.
     pub pacing: Pacing,
+    /// `vrrp_delay_after_boot`.
+    pub delay_after_boot: Nanos,
     /// `vrrp_xdp`.
     pub xdp: XdpMode,
     /// `dynamic_interfaces`: a missing interface is waited for instead of refused.

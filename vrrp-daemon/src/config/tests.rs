@@ -5,6 +5,7 @@ mod dumped;
 mod language;
 mod robust;
 mod severity;
+mod uncommon;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};

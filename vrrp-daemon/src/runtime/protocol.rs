@@ -15,7 +15,7 @@ use super::pidfile::{PidFile, PidFileError};
 use super::recorder::Recorder;
 use super::service::{self, Ports, ServiceError};
 use super::snapshot::Snapshots;
-use crate::config::Config;
+use crate::config::{Config, Global};
 use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
 use crate::ingress::judge::Judge;
@@ -151,7 +151,7 @@ pub fn run(
             recorder,
             snapshots: Snapshots::new(settings.config_file.clone(), started),
             observer,
-            start_at: started + config.global.startup_delay,
+            start_at: started + start_delay(&config.global, clock::since_boot()),
             vrrp: Vrrp::new(model, started),
         };
         let driver = Driver::new(parts, settings.keep_addresses).map_err(system("making a timer"))?;
@@ -175,6 +175,12 @@ pub fn run(
     drop(parts.notifier);
     service.stop();
     Ok(())
+}
+
+/// How long to wait after the start: `vrrp_startup_delay`, or what is left of `vrrp_delay_after_boot`.
+fn start_delay(global: &Global, since_boot: Nanos) -> Nanos {
+    let left = global.delay_after_boot.0.saturating_sub(since_boot.0);
+    global.startup_delay.max(Nanos(left))
 }
 
 /// A crash may have left addresses behind, and no other router may be Master beside them.
@@ -213,5 +219,30 @@ fn go_real_time() {
     ];
     for refused in steps.into_iter().filter_map(Result::err) {
         tracing::info!("{refused}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vrrp_common::time::Nanos;
+
+    use super::start_delay;
+    use crate::config::Global;
+
+    #[test]
+    fn the_longer_of_both_delays() {
+        let global = Global {
+            startup_delay: Nanos::from_secs(5),
+            delay_after_boot: Nanos::from_secs(60),
+            ..Global::default()
+        };
+        assert_eq!(start_delay(&global, Nanos::from_secs(20)), Nanos::from_secs(40));
+        assert_eq!(start_delay(&global, Nanos::from_secs(58)), Nanos::from_secs(5));
+        // A restart long after the boot.
+        assert_eq!(
+            start_delay(&global, Nanos::from_secs(86_400)),
+            Nanos::from_secs(5)
+        );
+        assert_eq!(start_delay(&Global::default(), Nanos::ZERO), Nanos::ZERO);
     }
 }

@@ -44,6 +44,18 @@ pub enum GlobalKey {
     ChecksumAsV2,
     /// `vrrp_xdp`
     Xdp,
+    /// `vrrp_owner_ignore_adverts`
+    OwnerIgnore,
+    /// `vrrp_delay_after_boot`
+    DelayAfterBoot,
+    /// `vrrp_rx_bufs_policy`
+    BufferPolicy,
+    /// `vrrp_rx_bufs_multiplier`
+    BufferMultiplier,
+    /// `log_unknown_vrids`
+    LogUnknown,
+    /// `vrrp_send_fault`
+    SendFault,
 }
 
 const MAIL: &str = "mail is not sent";
@@ -88,6 +100,7 @@ pub(super) const TABLE: &[Keyword] = &[
     global("dynamic_interfaces", Words, GlobalKey::DynamicInterfaces, "Interfaces may come later").common(),
     global("v3_checksum_as_v2", Bool, GlobalKey::ChecksumAsV2, "IPv4 version 3 checksum without pseudo-header").default("off").since("after 2.2.7"),
     global("vrrp_xdp", Word, GlobalKey::Xdp, "auto, native, generic or off: how adverts are received").default("auto").since("here only"),
+    global("vrrp_send_fault", Words, GlobalKey::SendFault, "[SECONDS|off]: FAULT once no advert has left the host for so long, three adverts if not given").default("off").since("here only"),
     needless("vrrp_skip_check_adv_addr", Bool, "a differing address list is counted and never refused", "Do not compare the address list of the known Master").everywhere().default("off"),
     missing("notification_email", Entries, MAIL, "Addresses that are told of changes").everywhere(),
     missing("notification_email_from", Words, MAIL, "Sender of the mail").everywhere(),
@@ -100,8 +113,8 @@ pub(super) const TABLE: &[Keyword] = &[
     balancer("smtp_alert_checker"),
     missing("vrrp_garp_extra_if", Words, "VMAC addresses are not announced elsewhere", "Gratuitous ARP of VMAC addresses"),
     missing("vrrp_vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of vrrp_garp_extra_if").deprecated("vrrp_garp_extra_if"),
-    missing("vrrp_owner_ignore_adverts", Bool, "an owner judges adverts as any Master", "Priority 255 hears nothing").default("off").since("after 2.2.7"),
-    missing("vrrp_delay_after_boot", Seconds, "use vrrp_startup_delay", "Wait after boot before taking part").common().default("0").since("after 2.2.7"),
+    global("vrrp_owner_ignore_adverts", Bool, GlobalKey::OwnerIgnore, "Priority 255 hears nothing").default("off").since("after 2.2.7"),
+    global("vrrp_delay_after_boot", Seconds, GlobalKey::DelayAfterBoot, "Wait after boot before taking part").common().default("0").since("after 2.2.7"),
     missing("default_interface", Word, "static addresses are not installed", "Interface of static addresses").default("eth0"),
     missing("disable_local_igmp", Flag, "IGMP is left to the kernel", "No IGMP for VMAC interfaces"),
     missing("vrrp_iptables", Words, FIREWALL, "iptables chains for no_accept"),
@@ -128,8 +141,8 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("vrrp_rlimit_rtime", Number, PROCESS, "Old name of vrrp_rlimit_rttime").deprecated("vrrp_rlimit_rttime"),
     missing("vrrp_no_swap", Flag, PROCESS, "Lock memory").common(),
     missing("vrrp_cpu_affinity", Words, PROCESS, "CPUs to run on").common(),
-    missing("vrrp_rx_bufs_policy", Words, BUFFERS, "How receive buffers are sized"),
-    missing("vrrp_rx_bufs_multiplier", Number, BUFFERS, "Adverts a receive buffer holds").default("3"),
+    global("vrrp_rx_bufs_policy", Words, GlobalKey::BufferPolicy, "MTU, ADVERT or bytes: how receive buffers are sized"),
+    global("vrrp_rx_bufs_multiplier", Number, GlobalKey::BufferMultiplier, "MTUs or adverts that a receive buffer holds").default("3"),
     missing("vrrp_netlink_cmd_rcv_bufs", Number, BUFFERS, "Netlink command buffer"),
     missing("vrrp_netlink_cmd_rcv_bufs_force", Bool, BUFFERS, "Force it"),
     missing("vrrp_netlink_monitor_rcv_bufs", Number, BUFFERS, "Netlink event buffer"),
@@ -169,7 +182,7 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("random_seed", Number, "there is no random number in it", "Seed"),
     missing("iproute_usr_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),
     missing("iproute_etc_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),
-    missing("log_unknown_vrids", Flag, "unknown VRIDs are counted", "Log them"),
+    global("log_unknown_vrids", Flag, GlobalKey::LogUnknown, "Log adverts for VRIDs that are not configured"),
     missing("vmac_prefix", Word, "VMAC is not done", "Name of VMAC interfaces").default("vrrp"),
     missing("vmac_addr_prefix", Word, "VMAC is not done", "Name of VMAC interfaces of addresses").default("vmac_prefix"),
     missing("json_version", Number, DUMPS, "Form of the JSON dump").default("1").since("after 2.2.7"),

@@ -1,9 +1,30 @@
 //! `vrrp_instance` and its `authentication`.
 
-use super::Shape::{
-    Address, Any, Block as Holds, Bool, Command, Entries, Flag, Number, Seconds, Word, Words,
-};
+use super::Shape::{Address, Block as Holds, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
 use super::{Block, GarpKey, Key, Keyword, NotifyKey, Shape, missing, needless, refused, works};
+
+/// Keywords of `vrrp_instance` that few configurations have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UncommonKey {
+    /// `native_ipv6`
+    NativeIpv6,
+    /// `unicast_fault_no_peer`
+    FaultNoPeer,
+    /// `old_unicast_checksum`
+    OldChecksum,
+    /// `track_src_ip`
+    TrackSource,
+    /// `owner_ignore_adverts`
+    OwnerIgnore,
+    /// `timer_expired_backup`
+    LateBackup,
+    /// `kernel_rx_buf_size`
+    ReceiveBuffer,
+    /// `vrrp_xdp`
+    Xdp,
+    /// `vrrp_send_fault`
+    SendFault,
+}
 
 /// Keywords of `vrrp_instance` that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +87,8 @@ pub enum InstanceKey {
     ChecksumAsV2,
     /// `strict_mode`
     Strict,
+    /// Few configurations have it.
+    Uncommon(UncommonKey),
 }
 
 /// Keywords of `authentication`.
@@ -130,7 +153,7 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("v3_checksum_as_v2", Bool, InstanceKey::ChecksumAsV2, "IPv4 version 3 checksum without pseudo-header").default("the global one").since("after 2.2.7"),
     instance("strict_mode", Bool, InstanceKey::Strict, "Keep to the letter of the RFCs").common().default("vrrp_strict"),
     needless("skip_check_adv_addr", Bool, "a differing address list is counted and never refused", "Do not compare the address list of the known Master").common().default("vrrp_skip_check_adv_addr"),
-    needless("native_ipv6", Flag, "the first address decides the family", "Adverts over IPv6"),
+    instance("native_ipv6", Flag, InstanceKey::Uncommon(UncommonKey::NativeIpv6), "Adverts over IPv6, also when all addresses are excluded ones"),
     needless("accept", Flag, "the Master always answers on its addresses", "Answer on addresses that are not its own").common().default("on"),
     needless("debug", Number, "there is one level of detail, -D", "Debug level").common(),
     needless("linkbeat_use_polling", Flag, "link states come from the kernel's events", "Poll the link").deprecated("linkbeat_interfaces"),
@@ -139,9 +162,9 @@ pub(super) const TABLE: &[Keyword] = &[
     refused("auth_hmac", Holds(Block::AuthHmac), "remove `auth_hmac` here and on the peers, or run keepalived on all of them", "Adverts signed with a shared key").since("2.4.0"),
     missing("virtual_routes", Entries, ROUTES, "Routes that the Master has").common(),
     missing("virtual_rules", Entries, ROUTES, "Rules that the Master has"),
-    missing("unicast_fault_no_peer", Flag, "without peers adverts are multicast", "FAULT without unicast peers"),
-    missing("old_unicast_checksum", Any, "both checksums are accepted, the new one is sent", "As keepalived before 1.3.6"),
-    missing("track_src_ip", Flag, "the source address is not tracked", "FAULT when mcast_src_ip is gone"),
+    instance("unicast_fault_no_peer", Flag, InstanceKey::Uncommon(UncommonKey::FaultNoPeer), "FAULT without unicast peers, instead of multicast"),
+    instance("old_unicast_checksum", Word, InstanceKey::Uncommon(UncommonKey::OldChecksum), "[never]: IPv4 version 3 checksum of unicast adverts as before 1.3.6"),
+    instance("track_src_ip", Flag, InstanceKey::Uncommon(UncommonKey::TrackSource), "FAULT when mcast_src_ip is not on the host"),
     missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight").common(),
     missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
     missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up"),
@@ -150,17 +173,18 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("smtp_alert", Bool, MAIL, "Mail on every change").common().default("the global one"),
     missing("garp_extra_if", Words, "VMAC addresses are not announced elsewhere", "Gratuitous ARP of VMAC addresses").default("vrrp_garp_extra_if"),
     missing("vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of garp_extra_if").deprecated("garp_extra_if"),
-    missing("owner_ignore_adverts", Bool, "an owner judges adverts as any Master", "Priority 255 hears nothing").default("vrrp_owner_ignore_adverts").since("after 2.2.7"),
-    missing("timer_expired_backup", Words, "a late Master always gives way to another", "Stand down when late").since("after 2.2.7"),
-    missing("thread_timer_expired", Words, "a late Master always gives way to another", "Old name of it").since("after 2.2.7"),
+    instance("owner_ignore_adverts", Bool, InstanceKey::Uncommon(UncommonKey::OwnerIgnore), "Priority 255 hears nothing").default("vrrp_owner_ignore_adverts").since("after 2.2.7"),
+    instance("timer_expired_backup", Words, InstanceKey::Uncommon(UncommonKey::LateBackup), "[PRIORITY]: with nopreempt, stand down when so late that a Backup of this priority, 254, may be Master").since("after 2.2.7"),
+    instance("thread_timer_expired", Words, InstanceKey::Uncommon(UncommonKey::LateBackup), "Old name of timer_expired_backup").since("after 2.2.7"),
     missing("use_vmac", Words, VMAC, "A virtual MAC address").common().default("vrrp.VRID"),
     missing("use_vmac_addr", Flag, VMAC, "Virtual MAC addresses for addresses elsewhere"),
     missing("vmac_xmit_base", Flag, VMAC, "Adverts from the interface below").common(),
     missing("use_ipvlan", Words, VMAC, "An ipvlan interface"),
     missing("vrf", Word, "routing domains are not used", "VRF"),
     missing("promote_secondaries", Flag, "the sysctl is left alone", "Set promote_secondaries"),
-    missing("kernel_rx_buf_size", Number, "socket buffers are sized by the daemon", "Receive buffer"),
-    missing("vrrp_xdp", Word, "the global vrrp_xdp decides", "How its adverts are received").default("the global one").since("here only"),
+    instance("kernel_rx_buf_size", Number, InstanceKey::Uncommon(UncommonKey::ReceiveBuffer), "Receive buffer, bytes"),
+    instance("vrrp_xdp", Word, InstanceKey::Uncommon(UncommonKey::Xdp), "auto, native, generic or off: how its adverts are received").default("the global one").since("here only"),
+    instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),
 ];
 
 // One keyword a line, as a table.

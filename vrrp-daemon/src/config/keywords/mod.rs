@@ -14,7 +14,7 @@ mod tests;
 pub use self::entries::Entry;
 pub use self::global::GlobalKey;
 pub(super) use self::guess::{Guess, guess, remedy};
-pub use self::instance::{AuthKey, InstanceKey};
+pub use self::instance::{AuthKey, InstanceKey, UncommonKey};
 pub use self::root::RootKey;
 pub use self::trackers::{GroupKey, ScriptKey};
 

@@ -6,10 +6,10 @@ use vrrp_common::id::Version;
 use vrrp_common::time::Nanos;
 
 use super::Lowering;
+use crate::config::ScriptUser;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::{GarpKey, GlobalKey, Key, Status};
 use crate::config::raw::Statement;
-use crate::config::{ScriptUser, XdpMode};
 use crate::proto::model::Announce;
 
 /// Longest delay taken anywhere: a day, unless keepalived says less.
@@ -28,6 +28,7 @@ pub(super) struct Defaults {
     pub(super) group6: Option<IpAddr>,
     pub(super) check_source: Option<bool>,
     pub(super) checksum_as_v2: bool,
+    pub(super) uncommon: super::uncommon::Defaults,
 }
 
 /// `garp_…` as far as it was given.
@@ -42,6 +43,11 @@ pub(super) struct Garp {
 }
 
 impl Garp {
+    /// Whether anything is said of lower-priority adverts.
+    pub(super) fn says_lower(self) -> bool {
+        self.lower_repeat.is_some_and(|repeat| repeat > 0) || self.lower_delay.is_some()
+    }
+
     /// The instance's own settings, else the global ones, else keepalived's.
     pub(super) fn announce(self, defaults: Self) -> Announce {
         let theirs = Announce::default();
@@ -93,7 +99,6 @@ impl Lowering<'_> {
             GlobalKey::Strict => {
                 if let Some(strict) = self.boolean(statement) {
                     self.defaults.strict = strict;
-                    self.strict_is_partial(strict, statement);
                 }
             }
             GlobalKey::Version => self.defaults.version = self.version(statement).or(self.defaults.version),
@@ -147,17 +152,34 @@ impl Lowering<'_> {
                     self.boolean(statement).unwrap_or(self.defaults.checksum_as_v2);
             }
             GlobalKey::Xdp => {
-                if let Some(word) = self.one(statement) {
-                    match word.text.as_str() {
-                        "auto" => self.config.global.xdp = XdpMode::Auto,
-                        "native" => self.config.global.xdp = XdpMode::Native,
-                        "generic" => self.config.global.xdp = XdpMode::Generic,
-                        "off" => self.config.global.xdp = XdpMode::Off,
-                        _ => {
-                            self.out_of_range(statement, word, "auto, native, generic or off", "auto is used")
-                        }
-                    }
+                if let Some(mode) = self.xdp_mode(statement, "auto is used") {
+                    self.config.global.xdp = mode;
                 }
+            }
+            GlobalKey::OwnerIgnore => {
+                self.defaults.uncommon.owner_ignore = self
+                    .boolean(statement)
+                    .unwrap_or(self.defaults.uncommon.owner_ignore);
+            }
+            GlobalKey::DelayAfterBoot => {
+                if let Some(delay) = self.seconds(statement, Nanos::ZERO..=DAY, "there is no delay") {
+                    self.config.global.delay_after_boot = delay;
+                }
+            }
+            GlobalKey::BufferPolicy => {
+                if let Some(policy) = self.buffer_policy(statement) {
+                    self.defaults.uncommon.policy = policy;
+                }
+            }
+            GlobalKey::BufferMultiplier => {
+                self.defaults.uncommon.multiplier = self
+                    .byte(statement, 1..=255, "3 is used")
+                    .or(self.defaults.uncommon.multiplier);
+            }
+            GlobalKey::LogUnknown => self.config.model.log_unknown_vrids = true,
+            GlobalKey::SendFault => {
+                self.defaults.uncommon.send_fault =
+                    self.send_fault(statement).or(self.defaults.uncommon.send_fault);
             }
         }
     }
@@ -175,7 +197,10 @@ impl Lowering<'_> {
             GarpKey::Refresh => garp.refresh = time(self, garp.refresh),
             GarpKey::RefreshRepeat => garp.refresh_repeat = rounds(self, garp.refresh_repeat),
             GarpKey::LowerDelay => garp.lower_delay = time(self, garp.lower_delay),
-            GarpKey::LowerRepeat => garp.lower_repeat = rounds(self, garp.lower_repeat),
+            GarpKey::LowerRepeat => {
+                let given = self.byte(statement, 0..=255, "the default is used");
+                garp.lower_repeat = given.or(garp.lower_repeat);
+            }
         }
     }
 
@@ -222,24 +247,6 @@ impl Lowering<'_> {
             );
         }
         None
-    }
-
-    pub(super) fn strict_is_partial(&mut self, strict: bool, statement: &Statement) {
-        if strict {
-            let name = statement.keyword.name;
-            self.sink.push_once(
-                "strict",
-                || {
-                    Diagnostic::warning(format!(
-                        "`{name}` is done in part: unicast stays allowed, and no firewall rule drops traffic to \
-                         the virtual addresses"
-                    ))
-                    .remark(Remark::None)
-                    .at(statement.span, "")
-                },
-                statement.span,
-            );
-        }
     }
 
     /// `vrrp_garp_interval 0` stands in most copied files, and keepalived remarks that it is out of range.

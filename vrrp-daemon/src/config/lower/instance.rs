@@ -8,6 +8,7 @@ use vrrp_common::time::Nanos;
 use super::Lowering;
 use super::address::Peers;
 use super::global::Garp;
+use super::uncommon::Said;
 use crate::config::Notify;
 use crate::config::diag::Diagnostic;
 use crate::config::keywords::{AuthKey, InstanceKey, Key, Status};
@@ -49,8 +50,8 @@ pub(super) struct Draft<'s> {
     pub(super) peers: Peers,
     /// The first `unicast_peer`.
     pub(super) peer_block: Option<Span>,
-    pub(super) unicast_ttl: Option<u8>,
-    pub(super) check_source: Option<bool>,
+    pub(super) unicast_ttl: At<u8>,
+    pub(super) check_source: At<bool>,
     pub(super) multicast_source: At<IpAddr>,
     pub(super) multicast_group: At<IpAddr>,
     pub(super) no_preempt: Option<Span>,
@@ -60,11 +61,12 @@ pub(super) struct Draft<'s> {
     pub(super) track_primary: bool,
     pub(super) notify: Notify,
     pub(super) garp: Garp,
-    pub(super) lower_no_advert: Option<bool>,
-    pub(super) higher_send_advert: Option<bool>,
-    pub(super) down_adverts: Option<u8>,
+    pub(super) lower_no_advert: At<bool>,
+    pub(super) higher_send_advert: At<bool>,
+    pub(super) down_adverts: At<u8>,
     pub(super) checksum_as_v2: Option<bool>,
     pub(super) strict: Option<bool>,
+    pub(super) uncommon: Said,
 }
 
 impl Lowering<'_> {
@@ -112,9 +114,12 @@ impl Lowering<'_> {
                 self.peers(statement, &mut draft.peers);
             }
             InstanceKey::UnicastTtl => {
-                draft.unicast_ttl = self.byte(statement, 0..=255, "255 is used").or(draft.unicast_ttl);
+                let ttl = self.byte(statement, 0..=255, "255 is used");
+                draft.unicast_ttl = ttl.map(|ttl| (ttl, statement.span)).or(draft.unicast_ttl);
             }
-            InstanceKey::CheckSource => draft.check_source = self.boolean(statement).or(draft.check_source),
+            InstanceKey::CheckSource => {
+                draft.check_source = self.placed_boolean(statement).or(draft.check_source)
+            }
             InstanceKey::MulticastSource => draft.multicast_source = self.placed_address(statement),
             InstanceKey::MulticastGroup => draft.multicast_group = self.placed_address(statement),
             InstanceKey::NoPreempt => draft.no_preempt = Some(statement.span),
@@ -129,21 +134,22 @@ impl Lowering<'_> {
             InstanceKey::Notify(key) => self.notify(key, statement, &mut draft.notify),
             InstanceKey::Garp(key) => self.garp(key, statement, &mut draft.garp),
             InstanceKey::LowerNoAdvert => {
-                draft.lower_no_advert = self.boolean(statement).or(draft.lower_no_advert);
+                draft.lower_no_advert = self.placed_boolean(statement).or(draft.lower_no_advert);
             }
             InstanceKey::HigherSendAdvert => {
-                draft.higher_send_advert = self.boolean(statement).or(draft.higher_send_advert);
+                draft.higher_send_advert = self.placed_boolean(statement).or(draft.higher_send_advert);
             }
             InstanceKey::DownAdverts => {
-                draft.down_adverts = self.byte(statement, 1..=100, "3 is used").or(draft.down_adverts);
+                let count = self.byte(statement, 1..=100, "3 is used");
+                draft.down_adverts = count.map(|count| (count, statement.span)).or(draft.down_adverts);
             }
             InstanceKey::ChecksumAsV2 => {
                 draft.checksum_as_v2 = self.boolean(statement).or(draft.checksum_as_v2);
             }
             InstanceKey::Strict => {
                 draft.strict = self.boolean(statement).or(draft.strict);
-                self.strict_is_partial(draft.strict == Some(true), statement);
             }
+            InstanceKey::Uncommon(key) => self.uncommon_keyword(key, statement, &mut draft.uncommon),
         }
     }
 
@@ -165,6 +171,15 @@ impl Lowering<'_> {
                 Initial::Backup
             }
         };
+        if let (Some((Initial::Master, first)), Initial::Backup) = (draft.state, state) {
+            self.sink.push(
+                Diagnostic::warning("`state BACKUP` after `state MASTER`")
+                    .at(word.span, "ignored, as keepalived does")
+                    .related(first, "this one counts")
+                    .help("remove one of them"),
+            );
+            return;
+        }
         draft.state = Some((state, statement.span));
     }
 
@@ -218,6 +233,10 @@ impl Lowering<'_> {
         }
     }
 
+    fn placed_boolean(&mut self, statement: &Statement) -> At<bool> {
+        self.boolean(statement).map(|value| (value, statement.span))
+    }
+
     fn placed_address(&mut self, statement: &Statement) -> At<IpAddr> {
         let address = self.address(statement)?;
         Some((
@@ -262,6 +281,7 @@ impl<'s> Draft<'s> {
             down_adverts: None,
             checksum_as_v2: None,
             strict: None,
+            uncommon: Said::default(),
         }
     }
 }

@@ -9,7 +9,10 @@ mod group;
 mod instance;
 mod resolve;
 mod script;
+mod strict;
 mod track;
+mod transport;
+mod uncommon;
 mod value;
 
 use std::collections::{HashMap, HashSet};

@@ -1,19 +1,20 @@
 //! What a `vrrp_instance` means: defaults, and keywords that decide over one another.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrp_common::id::{Family, Priority, Version};
 use vrrp_common::time::{Centis, Nanos};
-use vrrp_common::wire::ladder::{Auth, Peer};
+use vrrp_common::wire::ladder::Auth;
 
 use super::Lowering;
-use super::instance::{At, Draft, Initial};
+use super::instance::{Draft, Initial};
 use super::track::Tracks;
-use crate::config::diag::{Diagnostic, Remark};
+use super::transport::family_of;
+use super::uncommon::Resolved;
+use crate::config::diag::Diagnostic;
 use crate::config::source::Span;
 use crate::proto::LinkId;
-use crate::proto::model::{Preempt, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter};
+use crate::proto::model::{Preempt, VirtualAddress, VirtualRouter};
 
 /// Bytes of a password that a VRRPv2 advert carries (RFC 2338 §5.3.6).
 const PASSWORD_LEN: usize = 8;
@@ -44,11 +45,32 @@ impl Lowering<'_> {
         let (addresses, excluded) = self.all_addresses(&draft, link);
         let family = family_of(&addresses, &draft);
         let version = self.resolve_version(&draft, family);
+        if addresses.is_empty() {
+            self.no_address(&draft, version, strict);
+        }
+        let place = draft.addresses.first().map_or(name.span, |block| block.span);
+        self.first_is_link_local(addresses.first(), place, strict);
         let (priority, initially_master) = self.priority(&draft, strict);
         let interval = self.interval(&draft, version);
         let preempt = self.preempt(&draft, priority, strict);
         let auth = self.auth(&draft, version, strict);
         let transport = self.transport(&draft, family);
+        if strict {
+            self.strict_instance(&draft, priority, &transport);
+        }
+        let (advert_on_lower, advert_on_higher, down_adverts) = self.adverts(&draft, strict);
+        let announce = self.announcements(&draft, strict);
+        let resolved = Resolved {
+            strict,
+            version,
+            family,
+            interval,
+            down_adverts,
+            preempt,
+            transport: &transport,
+            addresses: addresses.len(),
+        };
+        let uncommon = self.uncommon(&draft, resolved);
         let mut tracks = Tracks::default();
         for block in &draft.track_links {
             self.track_links(block, &mut tracks);
@@ -60,11 +82,6 @@ impl Lowering<'_> {
         let id = self.router_id(name.span);
         self.routers.insert(name.text.clone(), id);
         self.router_spans.push(name.span);
-        let lower_no_advert = draft
-            .lower_no_advert
-            .or(self.defaults.lower_no_advert)
-            .unwrap_or(strict);
-        let message_only = draft.checksum_as_v2.unwrap_or(self.defaults.checksum_as_v2);
         self.config.model.routers.push(VirtualRouter {
             name: name.text.clone(),
             link,
@@ -75,28 +92,21 @@ impl Lowering<'_> {
             interval,
             initially_master,
             preempt,
-            down_adverts: draft.down_adverts.or(self.defaults.down_adverts).unwrap_or(3),
+            down_adverts,
             auth,
             transport,
-            v3_checksum: if message_only {
-                V3Checksum::MessageOnly
-            } else {
-                V3Checksum::PseudoHeader
-            },
+            v3_checksum: self.checksum(&draft),
             addresses,
             excluded,
             routes: Vec::new(),
             rules: Vec::new(),
             track: tracks.list,
             track_primary: draft.track_primary,
-            announce: draft.garp.announce(self.defaults.garp),
-            advert_on_lower: !lower_no_advert,
-            advert_on_higher: !strict
-                && draft
-                    .higher_send_advert
-                    .unwrap_or(self.defaults.higher_send_advert),
+            announce,
+            advert_on_lower,
+            advert_on_higher,
             group: None,
-            uncommon: Uncommon::default(),
+            uncommon,
         });
         self.config.router_notify.push(draft.notify);
     }
@@ -147,10 +157,11 @@ impl Lowering<'_> {
                     self.duplicate_address(&address, span);
                     continue;
                 }
-                let first = advertised.first().map(|first| first.address.is_ipv4());
+                let first = advertised.first().map(|first| Family::of(first.address));
+                let family = Self::asked_family(draft).or(first);
                 if !in_adverts {
                     excluded.push(address);
-                } else if first.is_some_and(|v4| v4 != address.address.is_ipv4()) {
+                } else if family.is_some_and(|family| family != Family::of(address.address)) {
                     self.wrong_family(&address, span);
                 } else if advertised.len()
                     >= if address.address.is_ipv4() {
@@ -174,13 +185,6 @@ impl Lowering<'_> {
                     .help("move them to `virtual_ipaddress_excluded`, on all hosts"),
             );
         }
-        if advertised.is_empty() && !draft.no_addresses {
-            self.sink.push(
-                Diagnostic::warning(format!("`{}` has no virtual address", draft.name.text))
-                    .at(draft.name.span, "")
-                    .help("name them in `virtual_ipaddress { … }`, or write `no_virtual_ipaddress` if that is meant"),
-            );
-        }
         (advertised, excluded)
     }
 
@@ -193,7 +197,7 @@ impl Lowering<'_> {
     }
 
     fn wrong_family(&mut self, address: &VirtualAddress, span: Span) {
-        let family = if address.address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let family = Family::of(address.address);
         self.sink.push(
             Diagnostic::warning(format!(
                 "{} is {family}, and the first virtual address is not",
@@ -239,11 +243,14 @@ impl Lowering<'_> {
         if let Some((Initial::Backup, at)) = draft.state
             && priority.is_owner()
         {
-            self.sink.push(
-                Diagnostic::warning("priority 255 owns the addresses and begins as Master")
-                    .at(at, "BACKUP is not heeded")
-                    .help("write `state MASTER`, or a priority below 255"),
-            );
+            if strict {
+                self.sink.push(
+                    Diagnostic::warning("with `vrrp_strict` priority 255 begins as Master")
+                        .at(at, "BACKUP is not heeded")
+                        .help("write `state MASTER`, or a priority below 255"),
+                );
+            }
+            return (priority, strict);
         }
         if let Some((Initial::Master, at)) = draft.state
             && strict
@@ -411,83 +418,5 @@ impl Lowering<'_> {
             *slot = *byte;
         }
         Auth::Pass(padded)
-    }
-
-    fn transport(&mut self, draft: &Draft<'_>, family: Family) -> Transport {
-        let mut peers: Vec<Peer> = Vec::new();
-        for (peer, span) in &draft.peers.list {
-            if self.of_family(peer.address, *span, family).is_some() {
-                peers.push(*peer);
-            }
-        }
-        let own = |this: &mut Self, source: At<IpAddr>| {
-            source.and_then(|(address, span)| this.of_family(address, span, family))
-        };
-        let unicast_source = own(self, draft.unicast_source);
-        let multicast_source = own(self, draft.multicast_source);
-        let source = unicast_source.or(multicast_source);
-        if !peers.is_empty() {
-            return Transport::Unicast {
-                source,
-                peers,
-                ttl: draft.unicast_ttl.unwrap_or(255),
-                check_source: draft.check_source.or(self.defaults.check_source).unwrap_or(true),
-            };
-        }
-        if let Some(at) = draft.peer_block {
-            self.sink.push(
-                Diagnostic::warning(format!("`{}` has no usable unicast peer", draft.name.text))
-                    .at(at, "adverts are multicast")
-                    .help("name the other hosts here, or remove the block"),
-            );
-        }
-        let configured = own(self, draft.multicast_group).filter(|group| {
-            let multicast = group.is_multicast();
-            if let (false, Some((_, at))) = (multicast, draft.multicast_group) {
-                self.sink.push(
-                    Diagnostic::warning(format!("{group} is not a multicast address"))
-                        .at(at, "ignored")
-                        .help("remove `mcast_dst_ip` to use the standard group"),
-                );
-            }
-            multicast
-        });
-        let group = configured.unwrap_or(match family {
-            Family::V4 => self
-                .defaults
-                .group4
-                .unwrap_or(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18))),
-            Family::V6 => self
-                .defaults
-                .group6
-                .unwrap_or(IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12))),
-        });
-        Transport::Multicast { group, source }
-    }
-
-    /// The address if it is of the family that the adverts travel in.
-    fn of_family(&mut self, address: IpAddr, at: Span, family: Family) -> Option<IpAddr> {
-        let fits = address.is_ipv4() == (family == Family::V4);
-        if !fits {
-            self.sink.push(
-                Diagnostic::warning(format!("{address} is not {family}, which the adverts travel in"))
-                    .remark(Remark::General)
-                    .at(at, "ignored")
-                    .help("the first virtual address decides the family"),
-            );
-        }
-        fits.then_some(address)
-    }
-}
-
-/// The family of the adverts: of the first virtual address, else of the unicast source or the first peer.
-fn family_of(addresses: &[VirtualAddress], draft: &Draft<'_>) -> Family {
-    let virtual_address = addresses.first().map(|first| first.address);
-    let decides = virtual_address
-        .or(draft.unicast_source.map(|(source, _)| source))
-        .or(draft.peers.list.first().map(|(peer, _)| peer.address));
-    match decides {
-        Some(IpAddr::V6(_)) => Family::V6,
-        Some(IpAddr::V4(_)) | None => Family::V4,
     }
 }
