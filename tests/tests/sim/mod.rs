@@ -198,7 +198,8 @@ impl Sim {
                         respected,
                     });
                 }
-                Effect::Announce { .. }
+                Effect::Restore { .. }
+                | Effect::Announce { .. }
                 | Effect::AnnounceSource { .. }
                 | Effect::Probe { .. }
                 | Effect::Notify { .. }

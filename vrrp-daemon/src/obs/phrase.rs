@@ -90,6 +90,7 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
             ..Phrase::new(Level::DEBUG, format!("({}) setting VIPs.", name(model, router)))
         }),
         Effect::Send { .. }
+        | Effect::Restore { .. }
         | Effect::Announce { .. }
         | Effect::AnnounceSource { .. }
         | Effect::Probe { .. }
@@ -148,6 +149,9 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
                 "not as many as configured run of process {}",
                 process_name(model, process)
             )
+        }
+        Reason::AddressLost { address } => {
+            format!("another program removed {address} (vrrp_vip_removed backup)")
         }
         Reason::NoSource => no_source(model, router),
         Reason::Recovered => "everything tracked is well again".to_owned(),
@@ -405,6 +409,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::ScriptFailing { .. } => "script-failing",
         Reason::FileFailing { .. } => "file-failing",
         Reason::ProcessFailing { .. } => "process-failing",
+        Reason::AddressLost { .. } => "address-lost",
         Reason::NoSource => "no-source",
         Reason::Recovered => "recovered",
         Reason::Group { .. } => "group",

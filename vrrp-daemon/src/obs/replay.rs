@@ -32,6 +32,7 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
             let words = phrase::phrase(model, *now, effect).map(|phrase| phrase.text);
             let words = words.or_else(|| match effect {
                 Effect::Acquire { .. }
+                | Effect::Restore { .. }
                 | Effect::Announce { .. }
                 | Effect::AnnounceSource { .. }
                 | Effect::Probe { .. } => Some(format!("{effect:?}")),

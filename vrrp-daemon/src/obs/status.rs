@@ -180,6 +180,13 @@ fn describe(out: &mut String, instance: &Instance) {
             counters.released_master
         ),
     );
+    if counters.addresses_lost > 0 {
+        let lost = counters.addresses_lost;
+        line(
+            out,
+            format_args!("  addresses removed by other programs: {lost} times"),
+        );
+    }
     if !counters.refused.is_empty() {
         line(out, format_args!("  refused: {}", counts(&counters.refused)));
     }

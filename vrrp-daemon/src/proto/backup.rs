@@ -77,6 +77,14 @@ impl Backup {
         }
     }
 
+    /// We released the addresses ourselves: the skew time, as if a Master had.
+    pub(super) fn after_release(now: MonoNanos, interval: Centis, skew: Nanos) -> Self {
+        Self {
+            released: true,
+            ..Self::new(now, interval, skew)
+        }
+    }
+
     /// The down timer, `None` once it ran out and only the group is waited for.
     pub(super) fn deadline(&self) -> Option<MonoNanos> {
         (!self.wants).then_some(self.down_at)

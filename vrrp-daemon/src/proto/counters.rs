@@ -28,6 +28,9 @@ pub struct Counters {
     pub checksum_group: u64,
     /// Times the Master was late to wake beyond the Master_Down_Interval.
     pub overslept: u64,
+    /// Addresses that somebody else took away from the Master.
+    #[serde(default)]
+    pub addresses_lost: u64,
     /// Refused messages, by rung.
     pub refused: [u64; Refusal::ALL.len()],
 }

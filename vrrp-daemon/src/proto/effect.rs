@@ -34,6 +34,13 @@ pub enum Effect {
         /// The virtual router.
         router: RouterId,
     },
+    /// Somebody else removed this address: put it back, the first time at once, then ever more rarely.
+    Restore {
+        /// The virtual router.
+        router: RouterId,
+        /// The address.
+        address: IpAddr,
+    },
     /// Announce all addresses again.
     Announce {
         /// The virtual router.
@@ -183,6 +190,11 @@ pub enum Reason {
     ProcessFailing {
         /// Which.
         process: ProcessId,
+    },
+    /// Somebody else removed one of its addresses, and it is to step down then.
+    AddressLost {
+        /// The address.
+        address: IpAddr,
     },
     /// There is no address to send from.
     NoSource,

@@ -81,6 +81,13 @@ pub enum Input {
         /// How many.
         failed: u16,
     },
+    /// Somebody else removed an address of this virtual router.
+    AddressLost {
+        /// The virtual router.
+        router: RouterId,
+        /// The address.
+        address: IpAddr,
+    },
     /// An advert of this virtual router could not be sent.
     SendFailed {
         /// The virtual router.

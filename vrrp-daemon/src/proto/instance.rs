@@ -26,7 +26,7 @@ use super::counters::Counters;
 use super::effect::{Effect, NotifyState, Reason, Remark, Subject};
 use super::input::Heard;
 use super::master::Master;
-use super::model::{RouterId, Transport, VirtualRouter};
+use super::model::{RouterId, Transport, VirtualRouter, WhenLost};
 use super::remarks::Said;
 use super::router::{State, Status};
 use super::tracking::Standing;
@@ -84,6 +84,10 @@ pub(super) enum Event {
     Contested,
     /// A reload put it into a group that has its Master elsewhere, as `leader` knows.
     HandOver { leader: RouterId },
+    /// Somebody else removed one of its addresses.
+    AddressLost { address: IpAddr },
+    /// A sibling of the group stepped aside because of that.
+    StepAside { leader: RouterId },
     /// The daemon stops.
     Stop,
 }
@@ -100,6 +104,8 @@ pub(super) enum Outcome {
     StoodDown { to_higher_address: bool },
     /// Is Master, and announced itself against a lower one.
     Contested,
+    /// Was Master, is Backup for a skew time at least, with nobody else being Master.
+    SteppedAside,
 }
 
 /// What one step is made with.
@@ -153,7 +159,9 @@ impl Instance {
                 | Event::StandDown { .. }
                 | Event::LetPass
                 | Event::Contested
-                | Event::HandOver { .. },
+                | Event::HandOver { .. }
+                | Event::AddressLost { .. }
+                | Event::StepAside { .. },
             ) => Outcome::Settled,
             (
                 Phase::Init,
@@ -217,9 +225,14 @@ impl Instance {
                 self.phase = Phase::Backup(backup);
                 Outcome::Settled
             }
-            (Phase::Backup(_), Event::StandDown { .. } | Event::Contested | Event::HandOver { .. }) => {
-                Outcome::Settled
-            }
+            (
+                Phase::Backup(_),
+                Event::StandDown { .. }
+                | Event::Contested
+                | Event::HandOver { .. }
+                | Event::AddressLost { .. }
+                | Event::StepAside { .. },
+            ) => Outcome::Settled,
             (Phase::Master(master), Event::Due) => self.master_due(step, master),
             (Phase::Master(master), Event::Advert(heard)) => self.master_hears(step, master, heard),
             // The kernel is silent about repeats only while we are Backup.
@@ -232,6 +245,11 @@ impl Instance {
             }
             (Phase::Master(_), Event::HandOver { leader }) => {
                 self.hand_over(step, Reason::Group { leader });
+                Outcome::Settled
+            }
+            (Phase::Master(_), Event::AddressLost { address }) => self.address_lost(step, address),
+            (Phase::Master(_), Event::StepAside { leader }) => {
+                self.step_aside(step, Reason::Group { leader });
                 Outcome::Settled
             }
             (Phase::Master(master), Event::Contested) => {
@@ -351,6 +369,21 @@ impl Instance {
 
     fn master_down(&self, config: &VirtualRouter, interval: Centis) -> Nanos {
         timers::master_down(config.version, self.priority, interval, config.down_adverts)
+    }
+
+    fn address_lost(&mut self, step: &mut Step<'_>, address: IpAddr) -> Outcome {
+        self.counters.addresses_lost += 1;
+        match step.config.uncommon.when_lost {
+            WhenLost::Restore => {
+                let router = self.id;
+                step.effects.push(Effect::Restore { router, address });
+                Outcome::Settled
+            }
+            WhenLost::Backup => {
+                self.step_aside(step, Reason::AddressLost { address });
+                Outcome::SteppedAside
+            }
+        }
     }
 
     fn backup_due(&mut self, step: &mut Step<'_>, mut backup: Backup) -> Outcome {

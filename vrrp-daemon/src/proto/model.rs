@@ -170,6 +170,20 @@ pub struct Uncommon {
     pub receive_buffer: ReceiveBuffer,
     /// How its adverts are received (`vrrp_xdp`); `None` as the others.
     pub xdp: Option<XdpMode>,
+    /// What to do when somebody else removes an address (`vrrp_vip_removed`).
+    pub when_lost: WhenLost,
+}
+
+/// What a Master does when somebody else removes one of its addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenLost {
+    /// It puts the address back and stays Master.
+    #[default]
+    Restore,
+    /// It steps down with priority 0 and comes back after its skew time unless another takes over, with its whole
+    /// sync group: keepalived's way.
+    Backup,
 }
 
 /// Bytes of a socket's receive buffer.

@@ -256,6 +256,7 @@ impl Reason {
             | Self::Overslept { .. }
             | Self::CannotSend { .. }
             | Self::NoPeers
+            | Self::AddressLost { .. }
             | Self::NoSource
             | Self::Recovered
             | Self::Shutdown

@@ -177,6 +177,9 @@ impl Vrrp {
                     self.reconsider(now, effects, |watch| watch.router == router);
                 }
             }
+            Input::AddressLost { router, address } => {
+                self.tell(now, router, Event::AddressLost { address }, effects);
+            }
             Input::AddressesRefused { router, failed } => {
                 let remark = Remark::AddressesRefused { failed };
                 self.at(now, router, effects, |instance, step| {
@@ -292,6 +295,9 @@ impl Vrrp {
                 if to_higher_address {
                     self.let_pass(now, router, effects);
                 }
+            }
+            Outcome::SteppedAside => {
+                self.tell_siblings(now, router, Event::StepAside { leader: router }, effects);
             }
             Outcome::Contested => self.tell_siblings(now, router, Event::Contested, effects),
         }

@@ -31,6 +31,7 @@ use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
+use crate::proto::model::Carried;
 use crate::proto::router::MasterSeen;
 use crate::proto::{Effect, Heard, Input, RouterId, Vrrp};
 use crate::sys::clock;
@@ -331,6 +332,9 @@ impl Driver {
             Effect::Release { router } => {
                 self.presence.releasing(router);
                 self.parts.writer.release(router);
+            }
+            Effect::Restore { router, address } => {
+                self.parts.writer.restore(router, Carried::Address(address));
             }
             Effect::Announce { router, rounds } => self.parts.writer.announce(router, rounds),
             Effect::Notify {

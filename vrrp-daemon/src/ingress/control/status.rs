@@ -192,6 +192,9 @@ pub struct Counters {
     pub checksum_group: u64,
     /// Times the Master was late to wake beyond the Master_Down_Interval.
     pub overslept: u64,
+    /// Addresses that another program took away from the Master.
+    #[serde(default)]
+    pub addresses_lost: u64,
     /// Refused messages by reason; zeros left out.
     pub refused: BTreeMap<String, u64>,
 }
@@ -210,6 +213,7 @@ impl From<&ProtoCounters> for Counters {
             checksum_message_only: counters.checksum_message_only,
             checksum_group: counters.checksum_group,
             overslept: counters.overslept,
+            addresses_lost: counters.addresses_lost,
             refused: by_name(&counters.refused),
         }
     }

@@ -1,6 +1,7 @@
 //! From one state to another, and what goes with it: adverts, addresses, notifications, in this order.
 
 use vrrp_common::id::Priority;
+use vrrp_common::timers;
 
 use super::{Instance, Phase, Step};
 use crate::proto::backup::Backup;
@@ -42,6 +43,17 @@ impl Instance {
     pub(super) fn hand_over(&mut self, step: &mut Step<'_>, reason: Reason) {
         self.release_priority(step);
         self.become_backup(step, reason, None);
+    }
+
+    /// Backup of our own accord, for a skew time unless another takes over.
+    pub(super) fn step_aside(&mut self, step: &mut Step<'_>, reason: Reason) {
+        self.release_priority(step);
+        self.release_if_master(step);
+        let interval = step.config.interval;
+        let skew = timers::skew(step.config.version, self.priority, interval);
+        let backup = Backup::after_release(step.now, interval, skew);
+        self.enter(step, Phase::Backup(backup), reason);
+        self.notify(step, NotifyState::Backup);
     }
 
     pub(super) fn become_fault(&mut self, step: &mut Step<'_>, reason: Reason) {

@@ -154,6 +154,9 @@ impl World {
                 Effect::AnnounceSource { router } | Effect::Probe { router } => {
                     prop_assert_eq!(states[router.index()], State::Fault);
                 }
+                Effect::Restore { router, .. } => {
+                    prop_assert!(self.held[router.index()], "restored what is not held");
+                }
                 Effect::Announce { router, rounds } => {
                     prop_assert!(
                         self.held[router.index()] && rounds > 0,

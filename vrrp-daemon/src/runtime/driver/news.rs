@@ -1,15 +1,12 @@
 //! What the network tells, and what the other threads report and ask.
 
-use std::net::IpAddr;
-
 use super::super::snapshot::View;
 use super::Driver;
 use crate::effects::addresses::Report;
 use crate::effects::announce;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
-use crate::proto::model::Carried;
-use crate::proto::{Input, LinkId, LinkState, RouterId, State};
+use crate::proto::{Input, LinkId, LinkState, RouterId};
 use crate::sys::clock;
 
 /// News of interfaces and addresses taken in one turn, at most.
@@ -66,7 +63,7 @@ impl Driver {
                 present: false,
             } => {
                 if self.presence.went(router, address) {
-                    self.address_removed(router, address);
+                    self.feed(Input::AddressLost { router, address });
                 }
             }
             LinkEvent::Synced => {
@@ -218,14 +215,6 @@ impl Driver {
                 let link = model.links.get(link.index()).map_or("?", String::as_str);
                 tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
             }
-        }
-    }
-
-    /// Somebody else took an address of ours away: put it back, rather than give up mastership over it.
-    fn address_removed(&mut self, router: RouterId, address: IpAddr) {
-        let status = self.parts.vrrp.status(router);
-        if status.is_some_and(|status| status.state == State::Master) {
-            self.parts.writer.restore(router, Carried::Address(address));
         }
     }
 
