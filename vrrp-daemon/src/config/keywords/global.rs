@@ -56,6 +56,8 @@ pub enum GlobalKey {
     LogUnknown,
     /// `vrrp_send_fault`
     SendFault,
+    /// `vrrp_vip_removed`
+    WhenLost,
 }
 
 const MAIL: &str = "mail is not sent";
@@ -101,6 +103,7 @@ pub(super) const TABLE: &[Keyword] = &[
     global("v3_checksum_as_v2", Bool, GlobalKey::ChecksumAsV2, "IPv4 version 3 checksum without pseudo-header").default("off").since("after 2.2.7"),
     global("vrrp_xdp", Word, GlobalKey::Xdp, "auto, native, generic or off: how adverts are received").default("auto").since("here only"),
     global("vrrp_send_fault", Words, GlobalKey::SendFault, "[SECONDS|off]: FAULT once no advert has left the host for so long, three adverts if not given").default("off").since("here only"),
+    global("vrrp_vip_removed", Word, GlobalKey::WhenLost, "restore or backup: what a Master does when another program removes an address").default("restore").since("here only"),
     needless("vrrp_skip_check_adv_addr", Bool, "a differing address list is counted and never refused", "Do not compare the address list of the known Master").everywhere().default("off"),
     missing("notification_email", Entries, MAIL, "Addresses that are told of changes").everywhere(),
     missing("notification_email_from", Words, MAIL, "Sender of the mail").everywhere(),

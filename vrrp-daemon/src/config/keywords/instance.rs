@@ -24,6 +24,8 @@ pub enum UncommonKey {
     Xdp,
     /// `vrrp_send_fault`
     SendFault,
+    /// `vrrp_vip_removed`
+    WhenLost,
 }
 
 /// Keywords of `vrrp_instance` that are lowered.
@@ -185,6 +187,7 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("kernel_rx_buf_size", Number, InstanceKey::Uncommon(UncommonKey::ReceiveBuffer), "Receive buffer, bytes"),
     instance("vrrp_xdp", Word, InstanceKey::Uncommon(UncommonKey::Xdp), "auto, native, generic or off: how its adverts are received").default("the global one").since("here only"),
     instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),
+    instance("vrrp_vip_removed", Word, InstanceKey::Uncommon(UncommonKey::WhenLost), "restore or backup: what a Master does when another program removes an address").default("the global one").since("here only"),
 ];
 
 // One keyword a line, as a table.

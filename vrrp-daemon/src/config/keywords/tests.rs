@@ -134,7 +134,7 @@ const WORDS: &[(Entry, &str)] = &[
 ];
 
 /// What stands in the table and in no keepalived.
-const OURS: &[&str] = &["vrrp_xdp", "vrrp_send_fault"];
+const OURS: &[&str] = &["vrrp_xdp", "vrrp_send_fault", "vrrp_vip_removed"];
 
 #[test]
 fn no_keyword_is_lost() {

@@ -177,6 +177,10 @@ impl Lowering<'_> {
                     .or(self.defaults.uncommon.multiplier);
             }
             GlobalKey::LogUnknown => self.config.model.log_unknown_vrids = true,
+            GlobalKey::WhenLost => {
+                self.defaults.uncommon.when_lost =
+                    self.when_lost(statement).or(self.defaults.uncommon.when_lost);
+            }
             GlobalKey::SendFault => {
                 self.defaults.uncommon.send_fault =
                     self.send_fault(statement).or(self.defaults.uncommon.send_fault);

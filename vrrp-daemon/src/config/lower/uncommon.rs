@@ -10,7 +10,7 @@ use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::UncommonKey;
 use crate::config::raw::Statement;
 use crate::config::source::Span;
-use crate::proto::model::{Preempt, ReceiveBuffer, Transport, Uncommon, V3Checksum, XdpMode};
+use crate::proto::model::{Preempt, ReceiveBuffer, Transport, Uncommon, V3Checksum, WhenLost, XdpMode};
 
 /// The most bytes that a receive buffer is asked for.
 const BUFFER_MAX: i64 = 1 << 30;
@@ -27,6 +27,7 @@ pub(super) struct Said {
     receive_buffer: Option<u32>,
     xdp: Option<XdpMode>,
     send_fault: Option<SendFault>,
+    when_lost: Option<WhenLost>,
 }
 
 /// What `global_defs` says of these.
@@ -37,6 +38,7 @@ pub(super) struct Defaults {
     /// `vrrp_rx_bufs_multiplier`, 3.
     pub(super) multiplier: Option<u8>,
     pub(super) send_fault: Option<SendFault>,
+    pub(super) when_lost: Option<WhenLost>,
 }
 
 /// `vrrp_rx_bufs_policy`.
@@ -102,6 +104,7 @@ impl Lowering<'_> {
             }
             UncommonKey::Xdp => said.xdp = self.xdp_mode(statement, "the global one is used").or(said.xdp),
             UncommonKey::SendFault => said.send_fault = self.send_fault(statement).or(said.send_fault),
+            UncommonKey::WhenLost => said.when_lost = self.when_lost(statement).or(said.when_lost),
         }
     }
 
@@ -132,6 +135,19 @@ impl Lowering<'_> {
             Some(_) => self
                 .seconds(statement, Nanos::ZERO..=DAY, "three adverts are waited for")
                 .map_or(Some(SendFault::Adverts), |after| Some(SendFault::After(after))),
+        }
+    }
+
+    /// `restore|backup`.
+    pub(super) fn when_lost(&mut self, statement: &Statement) -> Option<WhenLost> {
+        let word = self.one(statement)?;
+        match word.text.as_str() {
+            "restore" => Some(WhenLost::Restore),
+            "backup" => Some(WhenLost::Backup),
+            _ => {
+                self.out_of_range(statement, word, "restore or backup", "it is ignored");
+                None
+            }
         }
     }
 
@@ -188,6 +204,7 @@ impl Lowering<'_> {
             },
             receive_buffer: receive_buffer(said, defaults, &resolved),
             xdp: said.xdp,
+            when_lost: said.when_lost.or(defaults.when_lost).unwrap_or_default(),
         }
     }
 
