@@ -30,7 +30,7 @@ pub(super) const TABLE: &[Keyword] = &[
     works("vrrp_script", Named(Block::Script), Key::Root(RootKey::Script), "A script that judges the host's health").everywhere(),
     missing("vrrp_track_process", Named(Block::TrackProcess), "processes are not tracked", "A process that must run").common(),
     missing("track_file", Named(Block::TrackFile), "files are not tracked", "A number in a file that counts as weight").common(),
-    missing("vrrp_track_file", Named(Block::TrackFile), "files are not tracked", "Old name of track_file").common().deprecated("track_file"),
+    missing("vrrp_track_file", Named(Block::TrackFile), "files are not tracked", "Old name of track_file").common(),
     missing("bfd_instance", Named(Block::Bfd), BFD, "A BFD session"),
     missing("static_ipaddress", Entries, STATIC, "Addresses that are always there"),
     missing("static_routes", Entries, STATIC, "Routes that are always there"),

@@ -165,6 +165,7 @@ impl Lowering<'_> {
                     if !peers.seen.insert(address) {
                         self.sink.push(
                             Diagnostic::warning(format!("peer {address} is named twice"))
+                                .remark(Remark::None)
                                 .at(word.span, "ignored")
                                 .help("remove one"),
                         );

@@ -33,7 +33,7 @@ impl Lowering<'_> {
                     }
                 }
                 GroupKey::Notify(key) => self.notify(key, statement, &mut notify),
-                GroupKey::TrackInterface => self.track_links(statement, &mut tracks),
+                GroupKey::TrackInterface => self.track_links(statement, None, &mut tracks),
                 GroupKey::TrackScript => self.track_scripts(statement, &mut tracks),
                 GroupKey::KeepWeights => keep_weights = true,
             }

@@ -11,7 +11,7 @@ use super::instance::{Draft, Initial};
 use super::track::Tracks;
 use super::transport::family_of;
 use super::uncommon::Resolved;
-use crate::config::diag::Diagnostic;
+use crate::config::diag::{Diagnostic, Remark};
 use crate::config::source::Span;
 use crate::proto::LinkId;
 use crate::proto::model::{Preempt, VirtualAddress, VirtualRouter};
@@ -73,7 +73,7 @@ impl Lowering<'_> {
         let uncommon = self.uncommon(&draft, resolved);
         let mut tracks = Tracks::default();
         for block in &draft.track_links {
-            self.track_links(block, &mut tracks);
+            self.track_links(block, Some(link), &mut tracks);
         }
         for block in &draft.track_scripts {
             self.track_scripts(block, &mut tracks);
@@ -191,6 +191,7 @@ impl Lowering<'_> {
     fn duplicate_address(&mut self, address: &VirtualAddress, span: Span) {
         self.sink.push(
             Diagnostic::warning(format!("{} is named twice", address.address))
+                .remark(Remark::None)
                 .at(span, "ignored")
                 .help("remove one"),
         );
@@ -213,6 +214,7 @@ impl Lowering<'_> {
             (Some((Version::V2, at)), Family::V6) => {
                 self.sink.push(
                     Diagnostic::warning("VRRP version 2 has no IPv6; version 3 is used")
+                        .remark(Remark::None)
                         .at(at, "")
                         .help("write `version 3`, on all hosts"),
                 );
@@ -388,6 +390,7 @@ impl Lowering<'_> {
             None => {
                 self.sink.push(
                     Diagnostic::warning("`auth_pass` without `auth_type`")
+                        .remark(Remark::None)
                         .at(place, "adverts carry no password")
                         .help("add `auth_type PASS`, on all hosts"),
                 );

@@ -145,8 +145,15 @@ impl Lowering<'_> {
     }
 
     pub(super) fn already_defined(&mut self, what: &str, name: &Word) {
+        // keepalived says nothing of a second script.
+        let remark = if what == "script" {
+            Remark::None
+        } else {
+            Remark::General
+        };
         self.sink.push(
             Diagnostic::warning(format!("{what} `{}` is already defined", name.text))
+                .remark(remark)
                 .at(name.span, "left out; the first one counts")
                 .help("give it a name of its own"),
         );
@@ -245,8 +252,15 @@ impl Lowering<'_> {
             } else {
                 "write its whole path; it is in no directory of PATH".to_owned()
             };
+            // Of a notify script that is not there keepalived's `-t` says nothing.
+            let remark = if statement.keyword.name == "script" {
+                Remark::General
+            } else {
+                Remark::None
+            };
             self.sink.push(
                 Diagnostic::warning(format!("cannot find an executable `{name}`: it is never run"))
+                    .remark(remark)
                     .at(at, "disabled")
                     .help(help),
             );

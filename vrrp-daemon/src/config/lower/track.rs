@@ -6,6 +6,7 @@ use super::Lowering;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::lexer::Word;
 use crate::config::raw::Statement;
+use crate::proto::LinkId;
 use crate::proto::model::{Track, TrackObject};
 
 /// What a router or group tracks, each object once.
@@ -28,10 +29,19 @@ pub(super) fn weight(text: &str) -> Option<i16> {
 }
 
 impl Lowering<'_> {
-    /// The entries of a `track_interface` block.
-    pub(super) fn track_links(&mut self, block: &Statement, tracks: &mut Tracks) {
+    /// The entries of a `track_interface` block; `own` is the interface of the instance that it stands in.
+    pub(super) fn track_links(&mut self, block: &Statement, own: Option<LinkId>, tracks: &mut Tracks) {
         for entry in self.track_entries(block) {
             let link = self.link(&entry.name.text, entry.name.span);
+            if own == Some(link) {
+                self.sink.push(
+                    Diagnostic::note(format!("`{}` is the instance's own interface", entry.name.text))
+                        .remark(Remark::General)
+                        .at(entry.name.span, "ignored")
+                        .help("it counts anyway, unless `dont_track_primary` says otherwise"),
+                );
+                continue;
+            }
             let track = Track {
                 object: TrackObject::Link(link),
                 weight: entry.weight.unwrap_or(0),

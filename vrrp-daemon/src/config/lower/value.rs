@@ -13,13 +13,18 @@ use crate::config::raw::Statement;
 impl Lowering<'_> {
     /// The only word of a statement; warns when there is none, or more.
     pub(super) fn one<'s>(&mut self, statement: &'s Statement) -> Option<&'s Word> {
+        /// keepalived goes on without a value of these; of all others it ends, with `-t` and without.
+        const OPTIONAL: [&str; 3] = ["router_id", "script", "vrrp_xdp"];
         let keyword = statement.keyword.name;
         let Some(first) = statement.words.first() else {
-            self.sink.push(
-                Diagnostic::warning(format!("`{keyword}` has no value"))
-                    .at(statement.span, "ignored")
-                    .help(format!("give one: {}", statement.keyword.doc)),
-            );
+            let message = format!("`{keyword}` has no value");
+            let (diagnostic, label) = if OPTIONAL.contains(&keyword) {
+                (Diagnostic::warning(message), "ignored")
+            } else {
+                (Diagnostic::error(message), "")
+            };
+            let help = format!("give one: {}", statement.keyword.doc);
+            self.sink.push(diagnostic.at(statement.span, label).help(help));
             return None;
         };
         self.no_more(statement, 1);
@@ -44,7 +49,8 @@ impl Lowering<'_> {
             return Some(true);
         }
         let word = self.one(statement)?;
-        match word.text.as_str() {
+        // keepalived takes capitals too.
+        match word.text.to_ascii_lowercase().as_str() {
             "on" | "true" | "yes" => Some(true),
             "off" | "false" | "no" => Some(false),
             _ => {

@@ -61,13 +61,12 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         excluded: vec![],
         routes: vec![],
         rules: vec![],
-        track: [TrackObject::Link(LinkId(link)), TrackObject::Script(ScriptId(0))]
-            .map(|object| Track {
-                object,
-                weight: 0,
-                reverse: false,
-            })
-            .into(),
+        // Its own interface is named too, and counts anyway.
+        track: vec![Track {
+            object: TrackObject::Script(ScriptId(0)),
+            weight: 0,
+            reverse: false,
+        }],
         track_primary: true,
         announce: Announce {
             repeat: 5,
@@ -207,7 +206,9 @@ fn exactly_this_is_said_about_it() {
             "warning 15:12 `monitor_service.sh` has no path; found as /usr/local/bin/monitor_service.sh",
             "warning 15:12 scripts are run, and `enable_script_security` is not set",
             "warning 15:34 arguments outside the quotes are passed; keepalived drops them",
+            "note 34:9 `bond0` is the instance's own interface",
             "warning 41:19 `auth_pass` is cut to 8 characters, of 9, as keepalived does",
+            "note 61:9 `eth2` is the instance's own interface",
             "warning 68:19 `auth_pass` is cut to 8 characters, of 9, as keepalived does",
         ]
     );
@@ -222,9 +223,7 @@ fn missing_scripts_are_disabled_aloud() {
     assert_eq!(exit_class(&loaded), 5);
     let config = loaded.config.as_ref().unwrap();
     assert!(config.scripts[0].disabled);
-    let track = &config.model.routers[0].track;
-    assert_eq!(track.len(), 1);
-    assert_eq!(track[0].object, TrackObject::Link(LinkId(0)));
+    assert_eq!(config.model.routers[0].track, []);
     assert_eq!(config.group_notify, [Notify::default()]);
     let said = said(&loaded);
     assert!(

@@ -51,8 +51,16 @@ fn remarks_never_keep_it_from_starting() {
             "there is no script `nosuch`",
         ),
         (
-            instance("notify_master /no/such"),
+            "vrrp_script s {\n script /no/such\n}\n".to_owned() + &instance(""),
             "cannot find an executable `/no/such`: it is never run",
+        ),
+        (
+            instance("state MASTER\nstate BACKUP\npriority 100"),
+            "`state BACKUP` after `state MASTER`",
+        ),
+        (
+            instance("track_interface {\n d0\n}"),
+            "`d0` is the instance's own interface",
         ),
         (
             instance("nopreempt\npreempt_delay 5"),
@@ -100,6 +108,9 @@ fn what_keepalived_does_not_start_with_is_an_error() {
     refused(&instance("").replace("d0", "lo"), "`P` has no interface");
     let twice = instance("") + &instance("").replace("vrrp_instance P", "vrrp_instance Q");
     refused(&twice, "`P` and `Q` both use VRID 51 with IPv4 on interface d0");
+    // keepalived ends itself when a value is missing.
+    refused(&instance("priority"), "`priority` has no value");
+    refused(&instance("advert_int"), "`advert_int` has no value");
     // Other family, other interface, other group: no clash.
     for other in [
         ("192.0.2.100", "2001:db8::1"),
@@ -134,6 +145,47 @@ fn what_keepalived_does_not_start_with_is_an_error() {
         "`auth_hmac` is not supported, and going on without it is not safe",
     );
     refused("$VIP=192.0.2.1\n", "variables (`$NAME=…`) are not supported yet");
+}
+
+/// Ours to say; keepalived 2.2.7 says nothing of it.
+#[test]
+fn what_keepalived_takes_silently_is_clean() {
+    let scripts = "vrrp_script s {\n script /bin/true\n}\n";
+    let table: &[(String, &str)] = &[
+        (
+            instance("notify_master /no/such"),
+            "cannot find an executable `/no/such`: it is never run",
+        ),
+        (
+            instance("").replace("192.0.2.100", "192.0.2.100\n192.0.2.100"),
+            "192.0.2.100 is named twice",
+        ),
+        (
+            instance("unicast_peer {\n 192.0.2.2\n 192.0.2.2\n}"),
+            "peer 192.0.2.2 is named twice",
+        ),
+        (
+            instance("authentication {\n auth_pass abc\n}"),
+            "`auth_pass` without `auth_type`",
+        ),
+        (
+            "global_defs {\n enable_script_security\n}\n".to_owned() + scripts + scripts + &instance(""),
+            "script `s` is already defined",
+        ),
+    ];
+    for (text, remark) in table {
+        let loaded = read(text);
+        let said = said(&loaded);
+        assert!(
+            said.iter().any(|line| line.ends_with(remark)),
+            "{text}\n{said:#?}"
+        );
+        assert_eq!(
+            (loaded.config.is_some(), exit_class(&loaded)),
+            (true, 0),
+            "{text}"
+        );
+    }
 }
 
 /// A file of the load balancer loads, is said not to be run, and is clean for `-t`.
@@ -171,7 +223,7 @@ fn an_interface_that_is_not_there_is_an_error_unless_it_is_waited_for() {
         interfaces: Some(vec!["lo".into(), "eth0".into()]),
         ..host()
     };
-    let loaded = parse_str("test.conf", &instance("track_interface {\n eth0\n d0\n }"), &host);
+    let loaded = parse_str("test.conf", &instance("track_interface {\n eth0\n }"), &host);
     assert_eq!(said(&loaded), ["error 2:12 non-existent interface `d0`"]);
     assert_eq!((loaded.config.is_none(), exit_class(&loaded)), (true, 5));
     assert!(loaded.render(false).contains("this host has lo, eth0"));

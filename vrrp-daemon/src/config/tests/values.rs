@@ -295,15 +295,7 @@ fn tracking() {
             )
         })
         .collect();
-    assert_eq!(
-        facts,
-        [
-            (false, 0, false),
-            (false, -30, false),
-            (true, -20, true),
-            (true, 7, false)
-        ]
-    );
+    assert_eq!(facts, [(false, -30, false), (true, -20, true), (true, 7, false)]);
     let group = &config.model.groups[0];
     assert!(group.keep_weights);
     assert_eq!(group.track.len(), 1);

@@ -1,0 +1,54 @@
+//! Our reading of a file, on the host that [`super::theirs`] builds for keepalived.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use vrrp_daemon::config::{Environment, Host, Loaded, exit_class, load};
+
+use super::files::File;
+use super::theirs::{LINKS, SCRIPTS};
+
+/// Files are the machine's own; interfaces and scripts those of the lab.
+struct LabHost;
+
+impl Environment for LabHost {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Host.read(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        Host.list(directory)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        SCRIPTS.iter().any(|script| Path::new(script) == path)
+            || ["/bin/true", "/bin/test"].map(Path::new).contains(&path)
+    }
+
+    fn search_path(&self) -> Vec<PathBuf> {
+        vec!["/usr/local/bin".into(), "/bin".into()]
+    }
+
+    fn interface_with(&self, address: IpAddr) -> Option<String> {
+        let own = |with_prefix: &&str| {
+            with_prefix.split('/').next().and_then(|own| own.parse().ok()) == Some(address)
+        };
+        let (name, _) = LINKS
+            .iter()
+            .find(|(_, addresses)| addresses.iter().any(|with| own(with)))?;
+        Some((*name).to_owned())
+    }
+
+    fn interfaces(&self) -> Option<Vec<String>> {
+        let names = LINKS.iter().map(|(name, _)| (*name).to_owned());
+        Some(std::iter::once("lo".to_owned()).chain(names).collect())
+    }
+}
+
+/// What we read, the exit status of `-t`, and whether the daemon starts with it.
+pub(crate) fn judge(file: &File) -> (Loaded, (u8, bool)) {
+    let loaded = load(&file.path, &LabHost);
+    let outcome = (exit_class(&loaded), loaded.config.is_some());
+    (loaded, outcome)
+}
