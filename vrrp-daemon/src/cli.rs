@@ -9,7 +9,6 @@ mod getopt;
 mod tests;
 
 use std::ffi::OsString;
-use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
@@ -349,17 +348,7 @@ fn facility(text: &str) -> Result<u8, String> {
 
 /// `-u`: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol has it.
 fn umask(text: &str) -> Result<u32, String> {
-    let parsed: Result<u32, ParseIntError> = if let Some(hex) = text.strip_prefix("0x") {
-        u32::from_str_radix(hex, 16)
-    } else if text.starts_with('0') {
-        u32::from_str_radix(text, 8)
-    } else {
-        text.parse()
-    };
-    match parsed {
-        Ok(mask @ 0..=0o777) => Ok(mask),
-        _ => Err("give a mask such as 022".to_owned()),
-    }
+    crate::config::file_mask(text).ok_or_else(|| "give a mask such as 022".to_owned())
 }
 
 /// `--signum`: the numbers keepalived prints (measured with 2.2.7; TDATA as in 2.4).

@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::ifaddrs::getifaddrs;
 
 use super::source::MAX_FILE_LEN;
 use nix::net::if_::if_nameindex;
+use nix::unistd::{Group, SysconfVar, User, sysconf};
 
 /// What the configuration is read in.
 pub trait Environment {
@@ -33,6 +34,18 @@ pub trait Environment {
 
     /// The interface that carries an address of this host.
     fn interface_with(&self, address: IpAddr) -> Option<String>;
+
+    /// Whether this user, with this group, is root.
+    ///
+    /// # Errors
+    /// There is no such user or group: which.
+    fn is_root(&self, user: &str, group: Option<&str>) -> Result<bool, String>;
+
+    /// Why others than root could change what is run by this path; `None` if they cannot.
+    fn insecure(&self, path: &Path) -> Option<String>;
+
+    /// How many CPUs there are.
+    fn cpus(&self) -> usize;
 
     /// The interfaces of this host; `None` if it cannot tell.
     fn interfaces(&self) -> Option<Vec<String>>;
@@ -85,6 +98,34 @@ impl Environment for Host {
         })
     }
 
+    fn is_root(&self, user: &str, group: Option<&str>) -> Result<bool, String> {
+        let Ok(Some(entry)) = User::from_name(user) else {
+            return Err(format!("there is no user `{user}`"));
+        };
+        if let Some(group) = group
+            && !matches!(Group::from_name(group), Ok(Some(_)))
+        {
+            return Err(format!("there is no group `{group}`"));
+        }
+        Ok(entry.uid.is_root())
+    }
+
+    fn insecure(&self, path: &Path) -> Option<String> {
+        // Links are followed: what counts is where the file really is.
+        let real = fs::canonicalize(path).ok()?;
+        real.ancestors().find_map(|part| {
+            let found = fs::metadata(part).ok()?;
+            changeable(&found).map(|who| format!("{who} may change {}", part.display()))
+        })
+    }
+
+    fn cpus(&self) -> usize {
+        let configured = sysconf(SysconfVar::_NPROCESSORS_CONF).ok().flatten();
+        configured
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(usize::MAX)
+    }
+
     fn interfaces(&self) -> Option<Vec<String>> {
         let found = if_nameindex().ok()?;
         Some(
@@ -93,5 +134,20 @@ impl Environment for Host {
                 .map(|entry| entry.name().to_string_lossy().into_owned())
                 .collect(),
         )
+    }
+}
+
+/// Who besides root may write to it. A group of root's may, and in a directory with the sticky bit nobody touches what
+/// is another's (keepalived 2.2.7 has it so).
+fn changeable(found: &fs::Metadata) -> Option<String> {
+    let (mode, sticky) = (found.mode(), found.is_dir() && found.mode() & 0o1000 != 0);
+    if found.uid() != 0 {
+        Some(format!("user {}", found.uid()))
+    } else if mode & 0o002 != 0 && !sticky {
+        Some("everybody".to_owned())
+    } else if mode & 0o020 != 0 && found.gid() != 0 && !sticky {
+        Some(format!("group {}", found.gid()))
+    } else {
+        None
     }
 }

@@ -3,6 +3,7 @@
 //! Everything a daemon needs from its file is in [`Config`]; nothing here touches the system beyond reading
 //! the file and its includes.
 
+mod daemon;
 mod diag;
 mod environment;
 mod include;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use vrrp_common::time::Nanos;
 
+pub use self::daemon::{Fifo, Fifos, Hook, Hooks, Place, Process, RealTime};
 use self::diag::Sink;
 pub use self::diag::{Diagnostic, Remark, Severity};
 pub use self::environment::{Environment, Host};
@@ -47,7 +49,7 @@ pub struct Config {
 pub struct Global {
     /// `router_id`; the host's name if not given.
     pub router_id: Option<String>,
-    /// `script_user`.
+    /// `script_user`, else `keepalived_script` if there is such a user.
     pub script_user: Option<ScriptUser>,
     /// `enable_script_security`.
     pub script_security: bool,
@@ -61,6 +63,14 @@ pub struct Global {
     pub xdp: XdpMode,
     /// `dynamic_interfaces`: a missing interface is waited for instead of refused.
     pub dynamic_interfaces: bool,
+    /// FIFOs that are told of every change.
+    pub fifos: Fifos,
+    /// The daemon's own scripts.
+    pub hooks: Hooks,
+    /// How the processes run.
+    pub process: Process,
+    /// How this daemon is told from others.
+    pub place: Place,
     /// Number of `virtual_server` blocks, which this daemon does not run.
     pub virtual_servers: usize,
 }
@@ -117,7 +127,7 @@ pub struct Command {
 }
 
 /// `USER [GROUP]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ScriptUser {
     /// User name.
     pub user: String,
@@ -125,7 +135,7 @@ pub struct ScriptUser {
     pub group: Option<String>,
 }
 
-/// `notify_master`, `notify_backup`, `notify_fault`, `notify_stop`, `notify`.
+/// `notify…` of a virtual router or group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notify {
     /// `notify_master`
@@ -136,10 +146,16 @@ pub struct Notify {
     pub fault: Option<Command>,
     /// `notify_stop`
     pub stop: Option<Command>,
+    /// `notify_deleted` was written: a deletion is told as `DELETED`, not as `FAULT`.
+    pub tell_deleted: bool,
+    /// Its script, if it names one.
+    pub deleted: Option<Command>,
     /// `notify_master_rx_lower_pri`
     pub master_rx_lower_pri: Option<Command>,
     /// `notify`, run with `INSTANCE|GROUP NAME STATE PRIORITY` appended.
     pub any: Option<Command>,
+    /// `notify_priority_changes`: the FIFOs are told of them. `None`: nothing said, so they are not.
+    pub priority_changes: Option<bool>,
 }
 
 /// What came of reading a configuration.
@@ -267,4 +283,17 @@ pub fn default_path() -> PathBuf {
     } else {
         PathBuf::from("/etc/keepalived/keepalived.conf")
     }
+}
+
+/// A file mode mask: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol(3) has it; up to 0777.
+#[must_use]
+pub fn file_mask(text: &str) -> Option<u32> {
+    let parsed = if let Some(hex) = text.strip_prefix("0x") {
+        u32::from_str_radix(hex, 16)
+    } else if text.starts_with('0') {
+        u32::from_str_radix(text, 8)
+    } else {
+        text.parse()
+    };
+    parsed.ok().filter(|mask| *mask <= 0o777)
 }

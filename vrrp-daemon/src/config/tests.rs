@@ -1,11 +1,13 @@
 //! Whole files through the whole reader; a host that is made up answers what is asked of it.
 
 mod article;
+mod daemon;
 mod dumped;
 mod language;
 mod robust;
 mod severity;
 mod uncommon;
+mod users;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +23,10 @@ struct FakeHost {
     files: BTreeMap<PathBuf, Vec<u8>>,
     executables: BTreeSet<PathBuf>,
     addresses: BTreeMap<IpAddr, String>,
+    /// There is a user keepalived_script.
+    packaged_user: bool,
+    /// Files that everybody may change.
+    insecure: BTreeSet<PathBuf>,
     /// `None`: those that are asked for.
     interfaces: Option<Vec<String>>,
 }
@@ -50,6 +56,27 @@ impl Environment for FakeHost {
 
     fn interface_with(&self, address: IpAddr) -> Option<String> {
         self.addresses.get(&address).cloned()
+    }
+
+    fn is_root(&self, user: &str, group: Option<&str>) -> Result<bool, String> {
+        match (user, group) {
+            ("nosuch", _) => Err("there is no user `nosuch`".to_owned()),
+            (_, Some("nosuch")) => Err("there is no group `nosuch`".to_owned()),
+            ("keepalived_script", _) if !self.packaged_user => {
+                Err("there is no user `keepalived_script`".to_owned())
+            }
+            _ => Ok(user == "root"),
+        }
+    }
+
+    fn insecure(&self, path: &Path) -> Option<String> {
+        self.insecure
+            .contains(path)
+            .then(|| "everybody may change it".to_owned())
+    }
+
+    fn cpus(&self) -> usize {
+        4
     }
 
     fn interfaces(&self) -> Option<Vec<String>> {

@@ -3,4 +3,5 @@
 pub mod addresses;
 pub mod advert_tx;
 pub mod announce;
+mod fifo;
 pub mod notify;

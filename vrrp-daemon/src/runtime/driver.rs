@@ -33,7 +33,7 @@ use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
 use crate::proto::model::Carried;
 use crate::proto::router::MasterSeen;
-use crate::proto::{Effect, Heard, Input, RouterId, Vrrp};
+use crate::proto::{Effect, Heard, Input, Remark, RouterId, Vrrp};
 use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
@@ -344,6 +344,10 @@ impl Driver {
             } => {
                 self.parts.notifier.notify(subject, state, priority);
             }
+            Effect::Remark {
+                router: Some(router),
+                remark: Remark::PriorityChanged { to, .. },
+            } => self.parts.notifier.priority_changed(router, to),
             Effect::Transition { .. } | Effect::Remark { .. } => {}
         }
     }

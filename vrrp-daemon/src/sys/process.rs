@@ -7,6 +7,7 @@
 )]
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -77,6 +78,14 @@ impl Identity {
             groups,
         })
     }
+}
+
+/// Make an open file theirs.
+///
+/// # Errors
+/// As the file system has it.
+pub fn give_to(file: &File, owner: &Identity) -> io::Result<()> {
+    std::os::unix::fs::fchown(file, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
 }
 
 /// How long a program may live.

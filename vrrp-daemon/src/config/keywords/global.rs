@@ -1,7 +1,7 @@
 //! `global_defs`.
 
 use super::Shape::{Address, Any, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
-use super::{GarpKey, Key, Keyword, balancer, missing, needless, works};
+use super::{DaemonKey, GarpKey, Key, Keyword, balancer, missing, needless, works};
 
 /// Keywords of `global_defs` that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,6 @@ pub enum GlobalKey {
 }
 
 const MAIL: &str = "mail is not sent";
-const FIFO: &str = "notification FIFOs are not written";
 const FIREWALL: &str = "firewall rules are not installed";
 const PROCESS: &str = "the daemon chooses its own scheduling";
 const SCHEDULE: &str = "reload happens on SIGHUP alone";
@@ -73,6 +72,10 @@ const OWN: &str = "the daemon has one process";
 
 const fn global(name: &'static str, shape: super::Shape, key: GlobalKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Global(key), doc)
+}
+
+const fn daemon(name: &'static str, shape: super::Shape, key: DaemonKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::Daemon(key), doc)
 }
 
 // One keyword a line, as a table.
@@ -126,26 +129,26 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("nftables_priority", Number, FIREWALL, "Priority of the nftables chains").default("-1"),
     missing("nftables_ifindex", Flag, FIREWALL, "Interfaces by index in nftables"),
     missing("nftables_counters", Flag, FIREWALL, "Counters in nftables"),
-    missing("notify_fifo", Words, FIFO, "FIFO that is told of changes").common(),
-    missing("notify_fifo_script", Command, FIFO, "Reader of the FIFO").common(),
-    missing("vrrp_notify_fifo", Words, FIFO, "FIFO that is told of VRRP changes").common(),
-    missing("vrrp_notify_fifo_script", Command, FIFO, "Reader of the VRRP FIFO").common(),
-    missing("vrrp_notify_priority_changes", Bool, FIFO, "Tell of priority changes too").default("off"),
-    missing("fifo_write_vrrp_states_on_reload", Bool, FIFO, "Tell all states after a reload").default("off"),
-    missing("startup_script", Command, "startup scripts are not run", "Run before anything else"),
-    missing("startup_script_timeout", Number, "startup scripts are not run", "How long it may take").default("10"),
-    missing("shutdown_script", Command, "shutdown scripts are not run", "Run after everything else"),
-    missing("shutdown_script_timeout", Number, "shutdown scripts are not run", "How long it may take").default("10"),
-    missing("max_auto_priority", Number, PROCESS, "Raise the priority when late").common().default("0"),
-    missing("min_auto_priority_delay", Number, PROCESS, "How late is late, us").common().default("1000000"),
-    missing("vrrp_priority", Number, PROCESS, "Nice value").common(),
-    missing("vrrp_rt_priority", Number, PROCESS, "Real-time priority").common(),
-    missing("vrrp_rlimit_rttime", Number, PROCESS, "Real-time limit, us").common().default("10000"),
-    missing("vrrp_rlimit_rtime", Number, PROCESS, "Old name of vrrp_rlimit_rttime").deprecated("vrrp_rlimit_rttime"),
-    missing("vrrp_no_swap", Flag, PROCESS, "Lock memory").common(),
-    missing("vrrp_cpu_affinity", Words, PROCESS, "CPUs to run on").common(),
     global("vrrp_rx_bufs_policy", Words, GlobalKey::BufferPolicy, "MTU, ADVERT or bytes: how receive buffers are sized"),
     global("vrrp_rx_bufs_multiplier", Number, GlobalKey::BufferMultiplier, "MTUs or adverts that a receive buffer holds").default("3"),
+    daemon("notify_fifo", Words, DaemonKey::Fifo, "PATH [USER [GROUP]]: FIFO that is told of every change").common(),
+    daemon("notify_fifo_script", Command, DaemonKey::FifoScript, "Reader of the FIFO; gets its path as the last argument").common(),
+    daemon("vrrp_notify_fifo", Words, DaemonKey::VrrpFifo, "PATH [USER [GROUP]]: FIFO that is told of VRRP changes").common(),
+    daemon("vrrp_notify_fifo_script", Command, DaemonKey::VrrpFifoScript, "Reader of the VRRP FIFO").common(),
+    daemon("vrrp_notify_priority_changes", Bool, DaemonKey::PriorityChanges, "Tell the FIFOs of priority changes too").default("off"),
+    daemon("fifo_write_vrrp_states_on_reload", Bool, DaemonKey::StatesOnReload, "Tell the FIFOs all states after a reload").default("off"),
+    daemon("startup_script", Command, DaemonKey::StartupScript, "Run before anything else"),
+    daemon("startup_script_timeout", Number, DaemonKey::StartupTimeout, "How long it may take, 1-1000 s").default("10"),
+    daemon("shutdown_script", Command, DaemonKey::ShutdownScript, "Run after everything else"),
+    daemon("shutdown_script_timeout", Number, DaemonKey::ShutdownTimeout, "How long it may take, 1-1000 s").default("10"),
+    daemon("max_auto_priority", Number, DaemonKey::MaxAutoPriority, "Highest real-time priority that the daemon gives itself; 0, -1: none").common().default("0"),
+    needless("min_auto_priority_delay", Number, "the protocol thread has its priority from the start", "How late is late, us").common().default("1000000"),
+    daemon("vrrp_priority", Number, DaemonKey::Nice, "Nice value, -20 to 19").common(),
+    daemon("vrrp_rt_priority", Number, DaemonKey::RealTimePriority, "Real-time priority, 1-99").common(),
+    daemon("vrrp_rlimit_rttime", Number, DaemonKey::RealTimeLimit, "How long a real-time thread may compute without a pause, us; at least 100000").common().default("10000"),
+    daemon("vrrp_rlimit_rtime", Number, DaemonKey::RealTimeLimit, "Old name of vrrp_rlimit_rttime").deprecated("vrrp_rlimit_rttime"),
+    needless("vrrp_no_swap", Flag, "memory is always locked", "Lock memory").common(),
+    daemon("vrrp_cpu_affinity", Words, DaemonKey::Cpus, "CPUs to run on").common(),
     missing("vrrp_netlink_cmd_rcv_bufs", Number, BUFFERS, "Netlink command buffer"),
     missing("vrrp_netlink_cmd_rcv_bufs_force", Bool, BUFFERS, "Force it"),
     missing("vrrp_netlink_monitor_rcv_bufs", Number, BUFFERS, "Netlink event buffer"),
@@ -170,18 +173,18 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("enable_dbus", Flag, DBUS, "org.keepalived.Vrrp1"),
     missing("dbus_service_name", Word, DBUS, "Another service name"),
     missing("dbus_no_interface_name", Word, DBUS, "Name of the path without interface").since("after 2.2.7"),
-    missing("process_names", Flag, OWN, "Name the processes"),
-    missing("process_name", Word, OWN, "Name of the parent"),
-    missing("vrrp_process_name", Word, OWN, "Name of the VRRP process"),
+    daemon("process_names", Flag, DaemonKey::ProcessNames, "Processes are called keepalived and keepalived_vrrp"),
+    daemon("process_name", Word, DaemonKey::ParentName, "Name of the parent"),
+    daemon("vrrp_process_name", Word, DaemonKey::VrrpName, "Name of the VRRP process"),
     balancer("checker_process_name"),
     balancer("lvs_process_name").deprecated("checker_process_name"),
     balancer("nftables_ipvs"),
     balancer("nftables_ipvs_priority"),
     balancer("nftables_ipvs_start_fwmark"),
     missing("bfd_process_name", Word, OWN, "Name of the BFD process"),
-    missing("use_symlink_paths", Bool, "script paths are used as written", "Keep symbolic links in script paths").since("after 2.2.7"),
-    missing("set_supplementary_groups", Bool, "scripts have no supplementary groups", "Groups of script users").since("after 2.2.7"),
-    missing("umask", Any, DUMPS, "umask of files written").default("0177"),
+    needless("use_symlink_paths", Bool, "script paths are always used as written", "Keep symbolic links in script paths").since("after 2.2.7"),
+    needless("set_supplementary_groups", Bool, "scripts always get all groups of their user", "Scripts get all groups of their user").since("after 2.2.7"),
+    daemon("umask", Any, DaemonKey::Umask, "umask of the daemon and its scripts: a number, or names as in IWGRP | IWOTH").default("0177"),
     missing("random_seed", Number, "there is no random number in it", "Seed"),
     missing("iproute_usr_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),
     missing("iproute_etc_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),

@@ -106,7 +106,6 @@ const ROUTES: &str = "routes and rules do not move with the addresses";
 const VMAC: &str = "virtual MAC addresses are not used; the addresses move with the interface's own";
 const MAIL: &str = "mail is not sent";
 const ACCEPT: &str = "the Master always answers on its addresses";
-const FIFO: &str = "notification FIFOs are not written";
 
 const fn instance(name: &'static str, shape: Shape, key: InstanceKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Instance(key), doc)
@@ -170,8 +169,8 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight").common(),
     missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
     missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up"),
-    missing("notify_deleted", Command, "notify_fault is run instead", "Run when a reload removed it"),
-    missing("notify_priority_changes", Bool, FIFO, "Tell of priority changes too").default("vrrp_notify_priority_changes"),
+    instance("notify_deleted", Command, InstanceKey::Notify(NotifyKey::Deleted), "Run when a reload removed it; else that is told as a fault"),
+    instance("notify_priority_changes", Bool, InstanceKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of priority changes too").default("vrrp_notify_priority_changes"),
     missing("smtp_alert", Bool, MAIL, "Mail on every change").common().default("the global one"),
     missing("garp_extra_if", Words, "VMAC addresses are not announced elsewhere", "Gratuitous ARP of VMAC addresses").default("vrrp_garp_extra_if"),
     missing("vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of garp_extra_if").deprecated("garp_extra_if"),

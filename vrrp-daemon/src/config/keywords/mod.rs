@@ -1,6 +1,7 @@
 //! The keyword table: every keyword of keepalived's language, where it is allowed, what follows it, and
 //! what becomes of it here. The parser, the suggestions and the documentation are made from it.
 
+mod daemon;
 mod entries;
 mod global;
 mod guess;
@@ -11,6 +12,7 @@ mod trackers;
 #[cfg(test)]
 mod tests;
 
+pub use self::daemon::DaemonKey;
 pub use self::entries::Entry;
 pub use self::global::GlobalKey;
 pub(super) use self::guess::{Guess, guess, remedy};
@@ -101,6 +103,8 @@ pub enum Key {
     Root(RootKey),
     /// In `global_defs`.
     Global(GlobalKey),
+    /// Of the daemon itself: in `global_defs` or at the root.
+    Daemon(DaemonKey),
     /// In `vrrp_instance`.
     Instance(InstanceKey),
     /// In `authentication`.
@@ -124,6 +128,10 @@ pub enum NotifyKey {
     Fault,
     /// `notify_stop`
     Stop,
+    /// `notify_deleted`
+    Deleted,
+    /// `notify_priority_changes`
+    PriorityChanges,
     /// `notify_master_rx_lower_pri`
     MasterRxLowerPri,
     /// `notify`

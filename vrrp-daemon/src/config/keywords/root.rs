@@ -1,7 +1,7 @@
 //! The file's top level.
 
 use super::Shape::{Block as Holds, Entries, Flag, Named, Number, Word};
-use super::{Block, Key, Keyword, balancer, missing, works};
+use super::{Block, DaemonKey, Key, Keyword, balancer, missing, works};
 
 /// Keywords of the top level that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ const STATIC: &str = "static addresses, routes and rules are not installed";
 const BFD: &str = "BFD does not run, and nothing that tracks it is protected by it";
 const LINKS: &str = "link states come from the kernel's events alone";
 const NAMESPACE: &str = "the network namespace is the one the daemon is started in";
+
+const fn daemon(name: &'static str, shape: super::Shape, key: DaemonKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::Daemon(key), doc)
+}
 
 // One keyword a line, as a table.
 #[rustfmt::skip]
@@ -40,12 +44,12 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),
     missing("linkbeat_use_polling", Flag, LINKS, "Poll the link of all interfaces"),
     missing("interface_up_down_delays", Entries, LINKS, "How long a link must be up or down to count"),
-    missing("net_namespace", Word, NAMESPACE, "Network namespace to run in"),
+    daemon("net_namespace", Word, DaemonKey::Namespace, "Network namespace to run in"),
     missing("net_namespace_ipvs", Word, NAMESPACE, "Network namespace of the load balancer"),
     missing("namespace_with_ipsets", Flag, NAMESPACE, "Use ipsets in a network namespace"),
-    missing("instance", Word, "several daemons are told apart by their files", "Name of this daemon"),
-    missing("use_pid_dir", Flag, "pid files are where -p and -r say", "pid files under /run/keepalived"),
-    missing("child_wait_time", Number, "scripts are not waited for at stop", "Wait for children at stop, s").default("5"),
+    daemon("instance", Word, DaemonKey::Instance, "Name of this daemon"),
+    daemon("use_pid_dir", Flag, DaemonKey::PidDir, "pid files under /run/keepalived"),
+    daemon("child_wait_time", Number, DaemonKey::ChildWait, "How long scripts and children may take at stop, s").default("5"),
     balancer("virtual_server").everywhere(),
     balancer("virtual_server_group").everywhere(),
     balancer("SSL"),

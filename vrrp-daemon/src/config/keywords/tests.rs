@@ -209,6 +209,7 @@ fn keys_stand_in_their_block() {
             let fits = match key {
                 Key::Root(_) => block == Block::Root,
                 Key::Global(_) => block == Block::Global,
+                Key::Daemon(_) => matches!(block, Block::Root | Block::Global),
                 Key::Instance(_) => block == Block::Instance,
                 Key::Auth(_) => block == Block::Authentication,
                 Key::Group(_) => block == Block::SyncGroup,

@@ -64,7 +64,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
     missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up").common(),
     missing("smtp_alert", Bool, "mail is not sent", "Mail on every change").common().default("the global one"),
-    missing("notify_priority_changes", Bool, "notification FIFOs are not written", "Tell of priority changes too").common(),
+    group("notify_priority_changes", Bool, GroupKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of its members' priority changes too").common(),
 ];
 
 // One keyword a line, as a table.

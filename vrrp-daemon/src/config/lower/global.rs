@@ -6,7 +6,6 @@ use vrrp_common::id::Version;
 use vrrp_common::time::Nanos;
 
 use super::Lowering;
-use crate::config::ScriptUser;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::{GarpKey, GlobalKey, Key, Status};
 use crate::config::raw::Statement;
@@ -29,6 +28,7 @@ pub(super) struct Defaults {
     pub(super) check_source: Option<bool>,
     pub(super) checksum_as_v2: bool,
     pub(super) uncommon: super::uncommon::Defaults,
+    pub(super) priority_changes: bool,
 }
 
 /// `garp_…` as far as it was given.
@@ -91,11 +91,7 @@ impl Lowering<'_> {
                 }
             }
             GlobalKey::ScriptSecurity => self.config.global.script_security = true,
-            GlobalKey::ScriptUser => {
-                if let Some(user) = self.user(statement, &statement.words) {
-                    self.config.global.script_user = Some(user);
-                }
-            }
+            GlobalKey::ScriptUser => self.script_user(statement),
             GlobalKey::Strict => {
                 if let Some(strict) = self.boolean(statement) {
                     self.defaults.strict = strict;
@@ -214,26 +210,6 @@ impl Lowering<'_> {
             2 => Some(Version::V2),
             _ => Some(Version::V3),
         }
-    }
-
-    /// `USER [GROUP]`.
-    pub(super) fn user(
-        &mut self,
-        statement: &Statement,
-        words: &[crate::config::lexer::Word],
-    ) -> Option<ScriptUser> {
-        let Some((user, rest)) = words.split_first() else {
-            self.sink.push(
-                Diagnostic::warning(format!("`{}` names no user", statement.keyword.name))
-                    .at(statement.span, "ignored")
-                    .help("write USER or USER GROUP"),
-            );
-            return None;
-        };
-        Some(ScriptUser {
-            user: user.text.clone(),
-            group: rest.first().map(|group| group.text.clone()),
-        })
     }
 
     /// A multicast group of the family.

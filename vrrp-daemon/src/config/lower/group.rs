@@ -55,6 +55,13 @@ impl Lowering<'_> {
             ),
             _ => {}
         }
+        if notify.priority_changes == Some(true) {
+            for member in &members {
+                if let Some(notify) = self.config.router_notify.get_mut(member.index()) {
+                    notify.priority_changes = Some(true);
+                }
+            }
+        }
         self.config.model.groups.push(SyncGroup {
             name: name.text.clone(),
             members,

@@ -4,6 +4,7 @@
 
 mod address;
 mod clash;
+mod daemon;
 mod global;
 mod group;
 mod instance;
@@ -13,6 +14,7 @@ mod strict;
 mod track;
 mod transport;
 mod uncommon;
+mod user;
 mod value;
 
 use std::collections::{HashMap, HashSet};
@@ -39,6 +41,9 @@ struct Lowering<'a> {
     router_spans: Vec<Span>,
     /// The first script that will be run.
     first_script: Option<Span>,
+    /// The first that others could change.
+    insecure: Option<user::Insecure>,
+    default_user: user::DefaultUser,
 }
 
 /// Lower a tree. The configuration is worth something only if no error was reported.
@@ -54,14 +59,19 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
         groups: HashSet::new(),
         router_spans: Vec::new(),
         first_script: None,
+        insecure: None,
+        default_user: user::DefaultUser::default(),
     };
-    // By dependence, not by place in the file: defaults, scripts, instances, groups.
+    // By dependence, not by place in the file: defaults, the daemon itself, scripts, instances, groups.
     for key in [
         RootKey::Global,
         RootKey::Script,
         RootKey::Instance,
         RootKey::Group,
     ] {
+        if key == RootKey::Script {
+            lowering.daemon(tree);
+        }
         for statement in &tree.statements {
             if statement.keyword.status == Status::Works(Key::Root(key)) {
                 match key {
@@ -187,20 +197,6 @@ impl Lowering<'_> {
 
     fn script_id(&mut self, at: Span) -> ScriptId {
         ScriptId(self.position(self.config.model.scripts.len(), "scripts", at))
-    }
-
-    /// keepalived's remark when scripts run unguarded; its `-t` answers 6 for it.
-    fn security(&mut self) {
-        if let Some(first) = self.first_script
-            && !self.config.global.script_security
-        {
-            self.sink.push(
-                Diagnostic::warning("scripts are run, and `enable_script_security` is not set")
-                    .remark(Remark::Security)
-                    .at(first, "a script")
-                    .help("set `enable_script_security` in `global_defs`, and `script_user` to an unprivileged user"),
-            );
-        }
     }
 }
 

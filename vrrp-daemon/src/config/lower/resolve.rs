@@ -108,7 +108,11 @@ impl Lowering<'_> {
             group: None,
             uncommon,
         });
-        self.config.router_notify.push(draft.notify);
+        let mut notify = draft.notify;
+        if self.defaults.priority_changes {
+            notify.priority_changes.get_or_insert(true);
+        }
+        self.config.router_notify.push(notify);
     }
 
     /// The interface; for unicast without one, that which carries the source address.

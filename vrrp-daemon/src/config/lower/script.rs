@@ -25,9 +25,9 @@ pub(super) struct Known {
 }
 
 /// A command line, and where its program was found.
-struct Program {
-    argv: Vec<String>,
-    found: bool,
+pub(super) struct Program {
+    pub(super) argv: Vec<String>,
+    pub(super) found: bool,
 }
 
 impl Lowering<'_> {
@@ -81,6 +81,7 @@ impl Lowering<'_> {
         let Some(program) = self.script_program(command) else {
             return;
         };
+        let (command, usable) = self.permit(program, user, command);
         let id = self.script_id(name.span);
         self.scripts.insert(
             name.text.clone(),
@@ -88,23 +89,20 @@ impl Lowering<'_> {
                 id,
                 weight,
                 reverse,
-                disabled: !program.found,
+                disabled: !usable,
             },
         );
         self.config.model.scripts.push(Script {
             name: name.text.clone(),
         });
         self.config.scripts.push(ScriptSpec {
-            command: Command {
-                argv: program.argv,
-                user: self.user_or_default(user),
-            },
+            command,
             interval,
             timeout: timeout.unwrap_or(interval),
             rise,
             fall,
             init_fail,
-            disabled: !program.found,
+            disabled: !usable,
         });
     }
 
@@ -115,6 +113,17 @@ impl Lowering<'_> {
             NotifyKey::Backup => &mut notify.backup,
             NotifyKey::Fault => &mut notify.fault,
             NotifyKey::Stop => &mut notify.stop,
+            NotifyKey::Deleted => {
+                notify.tell_deleted = true;
+                if statement.words.is_empty() {
+                    return;
+                }
+                &mut notify.deleted
+            }
+            NotifyKey::PriorityChanges => {
+                notify.priority_changes = self.boolean(statement).or(notify.priority_changes);
+                return;
+            }
             NotifyKey::MasterRxLowerPri => &mut notify.master_rx_lower_pri,
             NotifyKey::Any => &mut notify.any,
         };
@@ -126,22 +135,21 @@ impl Lowering<'_> {
             );
             return;
         }
+        *slot = self.command(statement);
+    }
+
+    /// `"PROGRAM ARGUMENTS" [USER [GROUP]]`; `None` if it is never to run.
+    pub(super) fn command(&mut self, statement: &Statement) -> Option<Command> {
         let outer = split_command(&statement.command);
         let Some(command) = outer.first() else {
             self.one(statement);
-            return;
+            return None;
         };
         // Outside the quotes stand user and group.
         let user = self.user_of_notify(statement, outer.get(1..).unwrap_or(&[]));
-        let Some(program) = self.find(split_command(command), statement) else {
-            return;
-        };
-        if program.found {
-            *slot = Some(Command {
-                argv: program.argv,
-                user: self.user_or_default(user),
-            });
-        }
+        let program = self.find(split_command(command), statement)?;
+        let (command, usable) = self.permit(program, user, statement);
+        usable.then_some(command)
     }
 
     pub(super) fn already_defined(&mut self, what: &str, name: &Word) {
@@ -174,10 +182,6 @@ impl Lowering<'_> {
             user: user.clone(),
             group: rest.first().cloned(),
         })
-    }
-
-    fn user_or_default(&self, user: Option<ScriptUser>) -> Option<ScriptUser> {
-        user.or_else(|| self.config.global.script_user.clone())
     }
 
     /// `script`: what stands after the quotes are arguments too. keepalived drops them.
@@ -242,9 +246,7 @@ impl Lowering<'_> {
             }
             path.is_some()
         };
-        if found {
-            self.first_script.get_or_insert(at);
-        } else {
+        if !found {
             let help = if name.starts_with(['<', '>', '|', '$']) || name.contains(';') {
                 "commands are not run through a shell: write \"/bin/sh -c '…'\"".to_owned()
             } else if name.contains('/') {

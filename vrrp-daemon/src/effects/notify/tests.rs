@@ -1,11 +1,16 @@
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use vrrp_common::id::Priority;
 
-use super::{BACKLOG, Notifier, Runner, channel};
-use crate::config::{Command, Config, Notify};
+use super::runner::BACKLOG;
+use super::{Notifier, Runner, channel};
+use crate::config::{Command, Config, Environment, Fifo, Notify};
 use crate::proto::model::SyncGroup;
+use crate::proto::reload::Correspondence;
 use crate::proto::{GroupId, NotifyState, RouterId, Subject};
 use crate::sys::scratch::{Scratch, alive, until};
 
@@ -45,6 +50,7 @@ async fn arguments_are_keepaliveds() {
         stop: command(&[&log, "stop"]),
         master_rx_lower_pri: command(&[&log, "lower"]),
         any: command(&[&log, "extra words"]),
+        ..Notify::default()
     }]);
     for state in [
         NotifyState::Backup,
@@ -184,4 +190,225 @@ async fn unknown_subjects_and_broken_scripts_do_no_harm() {
     drop(notifier);
     runner.run().await;
     assert_eq!(scratch.read("log"), "GROUP VG_1 MASTER 1\n");
+}
+
+fn fifo(scratch: &Scratch, script: Option<Command>) -> Fifo {
+    Fifo {
+        path: scratch.path("fifo"),
+        owner: None,
+        script,
+    }
+}
+
+/// One instance VI_1 and nothing else, with a FIFO.
+fn instance(name: &str, scripts: Notify, fifo: Option<Fifo>) -> Config {
+    let mut config = crate::config::parse_str(
+        "test",
+        &format!("vrrp_instance {name} {{\n interface lo0\n virtual_router_id 1\n}}"),
+        &NoHost,
+    )
+    .config
+    .unwrap();
+    config.router_notify = vec![scripts];
+    config.global.fifos.vrrp = fifo;
+    config
+}
+
+/// A host that has nothing.
+struct NoHost;
+
+impl Environment for NoHost {
+    fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, _: &Path) -> io::Result<Vec<String>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn is_executable(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn search_path(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    fn interface_with(&self, _: IpAddr) -> Option<String> {
+        None
+    }
+
+    fn is_root(&self, user: &str, _: Option<&str>) -> Result<bool, String> {
+        Err(format!("there is no user `{user}`"))
+    }
+
+    fn insecure(&self, _: &Path) -> Option<String> {
+        None
+    }
+
+    fn cpus(&self) -> usize {
+        1
+    }
+
+    fn interfaces(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+const VI: Subject = Subject::Router(RouterId(0));
+
+/// A reader that copies what it reads into `told`, and says there when the FIFO ends.
+fn reader(scratch: &Scratch) -> Option<Command> {
+    let script = scratch.script(
+        "reader",
+        "echo \"$*\" >> started; cat \"$2\" >> told; echo end >> told",
+    );
+    command(&[&script, "word"])
+}
+
+#[tokio::test]
+async fn a_fifo_is_told_everything_in_order_and_its_script_reads_it() {
+    let scratch = Scratch::new();
+    let scripts = Notify {
+        priority_changes: Some(true),
+        ..Notify::default()
+    };
+    let config = instance("\"VI 1\"", scripts, Some(fifo(&scratch, reader(&scratch))));
+    let (notifier, runner) = channel(&config);
+    let running = tokio::spawn(runner.run());
+    // Before its first state nobody can use a priority.
+    notifier.priority_changed(RouterId(0), Priority(140));
+    notifier.notify(VI, NotifyState::Backup, Priority(150));
+    notifier.priority_changed(RouterId(0), Priority(130));
+    notifier.notify(VI, NotifyState::Master, Priority(130));
+    notifier.notify(VI, NotifyState::MasterRxLowerPri, Priority(130));
+    notifier.priority_changed(RouterId(0), Priority(150));
+    notifier.notify(VI, NotifyState::Deleted, Priority(150));
+    notifier.priority_changed(RouterId(0), Priority(140));
+    notifier.notify(VI, NotifyState::Stop, Priority(150));
+    drop(notifier);
+    running.await.unwrap();
+    assert_eq!(
+        scratch.read("told"),
+        "INSTANCE \"VI 1\" BACKUP 150\n\
+         INSTANCE \"VI 1\" BACKUP_PRIORITY 130\n\
+         INSTANCE \"VI 1\" MASTER 130\n\
+         INSTANCE \"VI 1\" MASTER_RX_LOWER_PRI 130\n\
+         INSTANCE \"VI 1\" MASTER_PRIORITY 150\n\
+         INSTANCE \"VI 1\" FAULT 150\n\
+         INSTANCE \"VI 1\" STOP 150\n\
+         end\n"
+    );
+    let path = scratch.path("fifo").display().to_string();
+    assert_eq!(scratch.read("started"), format!("word {path}\n"));
+    assert!(!scratch.path("fifo").exists());
+}
+
+#[tokio::test]
+async fn a_reader_that_ends_is_started_again() {
+    let scratch = Scratch::new();
+    let script = scratch.script(
+        "reader",
+        "echo started >> told; read line < \"$1\"; echo \"$line\" >> told",
+    );
+    let config = instance(
+        "VI_1",
+        Notify::default(),
+        Some(fifo(&scratch, command(&[&script]))),
+    );
+    let (notifier, runner) = channel(&config);
+    let running = tokio::spawn(runner.run());
+    notifier.notify(VI, NotifyState::Backup, Priority(1));
+    until("it was started twice", || {
+        scratch.read("told").matches("started").count() == 2
+    })
+    .await;
+    notifier.notify(VI, NotifyState::Master, Priority(1));
+    until("the second line was read", || {
+        scratch.read("told").contains("MASTER")
+    })
+    .await;
+    drop(notifier);
+    running.await.unwrap();
+    let told = scratch.read("told");
+    assert!(
+        told.starts_with("started\nINSTANCE \"VI_1\" BACKUP 1\nstarted\nINSTANCE \"VI_1\" MASTER 1\n"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_deletion_is_a_fault_unless_the_word_is_asked_for() {
+    let scratch = Scratch::new();
+    let log = scratch.script("log", "echo \"$*\" >> log");
+    let scripts = Notify {
+        fault: command(&[&log, "fault"]),
+        deleted: command(&[&log, "deleted"]),
+        any: command(&[&log]),
+        ..Notify::default()
+    };
+    let asked = Notify {
+        tell_deleted: true,
+        ..scripts.clone()
+    };
+    let (notifier, runner) = start(vec![scripts, asked]);
+    notifier.notify(VG_1, NotifyState::Deleted, Priority(0));
+    drop(notifier);
+    runner.run().await;
+    assert_eq!(scratch.read("log"), "fault\nGROUP VG_1 FAULT 0\n");
+    let (notifier, runner) = start(vec![
+        Notify::default(),
+        Notify {
+            tell_deleted: true,
+            deleted: command(&[&log, "deleted"]),
+            any: command(&[&log]),
+            ..Notify::default()
+        },
+    ]);
+    notifier.notify(VG_2, NotifyState::Deleted, Priority(0));
+    drop(notifier);
+    runner.run().await;
+    assert_eq!(
+        scratch.read("log"),
+        "fault\nGROUP VG_1 FAULT 0\ndeleted\nGROUP VG_2 DELETED 0\n"
+    );
+}
+
+/// What was queued before a reload is told under the old name and by the old script, still one at a time.
+#[tokio::test]
+async fn a_reload_changes_names_and_scripts_from_there_on() {
+    let scratch = Scratch::new();
+    let hang = scratch.script(
+        "hang",
+        "until test -e go; do sleep 0.01; done; echo \"old $*\" >> log",
+    );
+    let log = scratch.script("log", "echo \"new $*\" >> log");
+    let any = |script: &str| Notify {
+        any: command(&[script]),
+        ..Notify::default()
+    };
+    let old = instance("OLD", any(&hang), Some(fifo(&scratch, reader(&scratch))));
+    let mut new = instance("NEW", any(&log), Some(fifo(&scratch, reader(&scratch))));
+    new.global.fifos.states_on_reload = true;
+    let (notifier, runner) = channel(&old);
+    let running = tokio::spawn(runner.run());
+    notifier.notify(VI, NotifyState::Backup, Priority(9));
+    notifier.notify(VI, NotifyState::Master, Priority(9));
+    notifier.reconfigure(&new, &Correspondence::between(&old.model, &new.model));
+    notifier.notify(VI, NotifyState::Backup, Priority(9));
+    until("the FIFO was told", || scratch.read("told").lines().count() == 4).await;
+    std::fs::write(scratch.path("go"), "").unwrap();
+    drop(notifier);
+    running.await.unwrap();
+    assert_eq!(
+        scratch.read("log"),
+        "old INSTANCE OLD BACKUP 9\nold INSTANCE OLD MASTER 9\nnew INSTANCE NEW BACKUP 9\n"
+    );
+    assert_eq!(
+        scratch.read("told"),
+        "INSTANCE \"OLD\" BACKUP 9\nINSTANCE \"OLD\" MASTER 9\n\
+         INSTANCE \"NEW\" MASTER 9\nINSTANCE \"NEW\" BACKUP 9\nend\n"
+    );
+    // The same FIFO with the same reader was left alone.
+    assert_eq!(scratch.read("started").lines().count(), 1);
 }

@@ -1,0 +1,91 @@
+//! The script that reads a FIFO (`notify_fifo_script`): started with the FIFO, and again when it ends.
+//!
+//! keepalived 2.2.7 says that it has ended and leaves it at that, so that from then on nobody is told anything.
+
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::sys::process::{self, Identity, Lifetime, ProcessGroup};
+
+/// Longest pause before it is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(32);
+/// It lived long enough to be started again soon.
+const STABLE: Duration = Duration::from_secs(60);
+/// After the end of the FIFO, until SIGTERM; and from there to SIGKILL.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A running reader. If it is dropped, its script is killed.
+#[derive(Debug)]
+pub(in crate::effects) struct Reader {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Reader {
+    /// Start `argv` with the path of the FIFO as its last argument. Must be called inside a runtime.
+    pub(in crate::effects) fn start(argv: &[String], fifo: &Path, identity: Option<Identity>) -> Self {
+        let mut argv = argv.to_vec();
+        argv.push(fifo.display().to_string());
+        let (stop, stopped) = oneshot::channel();
+        Self {
+            stop,
+            task: tokio::spawn(keep_running(argv, identity, stopped)),
+        }
+    }
+
+    /// Let it read to the end of a FIFO that was closed; then SIGTERM, then SIGKILL.
+    pub(in crate::effects) async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+async fn keep_running(argv: Vec<String>, identity: Option<Identity>, mut stopped: oneshot::Receiver<()>) {
+    let shown = argv.first().cloned().unwrap_or_default();
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let started = Instant::now();
+        // Its whole group goes with us: a pipeline that read on would be a second reader after a restart.
+        let command = process::command(&argv, identity.as_ref(), Lifetime::WithUs);
+        match Command::from(command).kill_on_drop(true).spawn() {
+            Err(error) => tracing::error!("FIFO script {shown} could not be started: {error}"),
+            Ok(mut child) => {
+                let group = ProcessGroup::of(child.id());
+                tokio::select! {
+                    status = child.wait() => match status {
+                        Ok(status) => tracing::warn!("FIFO script {shown} ended with {status}"),
+                        Err(error) => tracing::warn!("waiting for FIFO script {shown}: {error}"),
+                    },
+                    _ = &mut stopped => return end(child, group).await,
+                }
+            }
+        }
+        if started.elapsed() >= STABLE {
+            pause = Duration::from_secs(1);
+        }
+        tracing::info!("FIFO script {shown} is started again in {} s", pause.as_secs());
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = &mut stopped => return,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn end(mut child: Child, group: Option<ProcessGroup>) {
+    let signals = [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)];
+    for signal in signals {
+        if let (Some(group), Some(signal)) = (group, signal) {
+            group.signal(signal);
+        }
+        if timeout(GRACE, child.wait()).await.is_ok() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,449 @@
+//! The service runtime's end: runs the scripts and feeds the FIFOs.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use vrrp_common::id::Priority;
+
+use super::{Event, Message, Notice, Tellings, word};
+use crate::config::{self, Command, Fifos, Notify, ScriptUser};
+use crate::effects::fifo::Fifo;
+use crate::effects::fifo::reader::Reader;
+use crate::proto::reload::Correspondence;
+use crate::proto::{NotifyState, Subject};
+use crate::sys::process::{self, Identity, Lifetime};
+
+/// Notifications that wait behind one script of one subject.
+pub(super) const BACKLOG: usize = 64;
+/// How long the reader of a FIFO that is closed may take to make room for what is left.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Runs scripts one after the other for each subject.
+#[derive(Debug)]
+pub struct Runner {
+    messages: mpsc::Receiver<Message>,
+    dropped: Arc<AtomicU64>,
+    subjects: HashMap<Subject, Told>,
+    /// The subjects in the order of the configuration, groups first.
+    order: Vec<Subject>,
+    lanes: HashMap<LaneId, Lane>,
+    next_lane: u64,
+    identities: Identities,
+    config: Fifos,
+    fifos: Vec<OpenFifo>,
+}
+
+/// A subject that somebody is told about.
+#[derive(Debug)]
+struct Told {
+    kind: &'static str,
+    name: String,
+    scripts: Notify,
+    lane: LaneId,
+    /// What was told last.
+    last: Option<(NotifyState, Priority)>,
+}
+
+/// Notices that run one after the other. It outlives the subject's number, which a reload changes.
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<Vec<Job>>,
+    busy: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct LaneId(u64);
+
+/// What runs for one notice.
+#[derive(Debug)]
+struct Job {
+    argv: Vec<String>,
+    identity: Option<Identity>,
+}
+
+/// A FIFO, with what it was opened for.
+#[derive(Debug)]
+struct OpenFifo {
+    config: config::Fifo,
+    fifo: Fifo,
+    reader: Option<Reader>,
+}
+
+/// Users, looked up once: name services may block.
+#[derive(Debug, Default)]
+struct Identities(HashMap<ScriptUser, Option<Identity>>);
+
+impl Identities {
+    fn learn(&mut self, user: &ScriptUser) {
+        if !self.0.contains_key(user) {
+            let found = match Identity::lookup(&user.user, user.group.as_deref()) {
+                Ok(identity) => Some(identity),
+                Err(error) => {
+                    tracing::error!("notify scripts of {} will not run: {error}", user.user);
+                    None
+                }
+            };
+            self.0.insert(user.clone(), found);
+        }
+    }
+
+    fn learn_all(&mut self, new: &Tellings) {
+        let scripts = new.subjects.iter().flat_map(|(.., scripts)| commands(scripts));
+        let fifos = [&new.fifos.all, &new.fifos.vrrp].into_iter().flatten();
+        let of_fifos = fifos.flat_map(|fifo| {
+            let reader = fifo.script.as_ref().and_then(|script| script.user.as_ref());
+            fifo.owner.as_ref().into_iter().chain(reader)
+        });
+        let users: Vec<&ScriptUser> = scripts
+            .filter_map(|command| command.user.as_ref())
+            .chain(of_fifos)
+            .collect();
+        for user in users {
+            self.learn(user);
+        }
+    }
+
+    /// `None` if there is no such user: it was said, and what needs it is not run.
+    fn of(&self, user: Option<&ScriptUser>) -> Option<Option<Identity>> {
+        match user {
+            None => Some(None),
+            Some(user) => Some(Some(self.0.get(user)?.clone()?)),
+        }
+    }
+}
+
+/// Every command of a subject.
+fn commands(scripts: &Notify) -> impl Iterator<Item = &Command> {
+    let Notify {
+        master,
+        backup,
+        fault,
+        stop,
+        tell_deleted: _,
+        deleted,
+        master_rx_lower_pri,
+        any,
+        priority_changes: _,
+    } = scripts;
+    [master, backup, fault, stop, deleted, master_rx_lower_pri, any]
+        .into_iter()
+        .flatten()
+}
+
+impl Told {
+    /// The state as it is told: a deletion is a fault to those who did not ask for the word.
+    fn word(&self, state: NotifyState) -> NotifyState {
+        match state {
+            NotifyState::Deleted if !self.scripts.tell_deleted => NotifyState::Fault,
+            state => state,
+        }
+    }
+
+    /// The commands for a state, in order.
+    fn commands(
+        &self,
+        state: NotifyState,
+        priority: Priority,
+    ) -> impl Iterator<Item = (Vec<String>, Option<&ScriptUser>)> {
+        let scripts = &self.scripts;
+        let any = scripts.any.as_ref();
+        let (special, any): (Option<&Command>, Option<&Command>) = match state {
+            NotifyState::Master => (scripts.master.as_ref(), any),
+            NotifyState::Backup => (scripts.backup.as_ref(), any),
+            NotifyState::Fault => (scripts.fault.as_ref(), any),
+            NotifyState::Stop => (scripts.stop.as_ref(), any),
+            NotifyState::Deleted => (scripts.deleted.as_ref(), any),
+            // Not a state: its own script only, as in keepalived.
+            NotifyState::MasterRxLowerPri => (scripts.master_rx_lower_pri.as_ref(), None),
+        };
+        let special = special.map(|command| (command.argv.clone(), command.user.as_ref()));
+        let any = any.map(|command| {
+            let mut argv = command.argv.clone();
+            argv.extend([
+                self.kind.to_owned(),
+                self.name.clone(),
+                word(state).to_owned(),
+                priority.to_string(),
+            ]);
+            (argv, command.user.as_ref())
+        });
+        special.into_iter().chain(any)
+    }
+
+    /// A line for the FIFOs.
+    fn line(&self, word: &str, priority: Priority) -> String {
+        format!("{} \"{}\" {word} {priority}\n", self.kind, self.name)
+    }
+}
+
+impl Runner {
+    pub(super) fn new(messages: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>, told: Tellings) -> Self {
+        let mut runner = Self {
+            messages,
+            dropped,
+            subjects: HashMap::new(),
+            order: Vec::new(),
+            lanes: HashMap::new(),
+            next_lane: 0,
+            identities: Identities::default(),
+            config: told.fifos.clone(),
+            fifos: Vec::new(),
+        };
+        runner.identities.learn_all(&told);
+        runner.take_subjects(told, &Correspondence::default());
+        runner
+    }
+
+    /// Run scripts until the [`Notifier`](super::Notifier) is gone and everything that was queued has been run.
+    pub async fn run(mut self) {
+        self.open_fifos();
+        let mut running = JoinSet::new();
+        let mut open = true;
+        let mut reported = 0;
+        while open || !running.is_empty() {
+            tokio::select! {
+                message = self.messages.recv(), if open => match message {
+                    Some(Message::Tell(notice)) => self.accept(notice, &mut running),
+                    Some(Message::Reconfigure(new)) => self.reconfigure(new.0, &new.1),
+                    None => open = false,
+                },
+                Some(ended) = running.join_next() => {
+                    // A task that panicked would leave its lane busy for ever; there is none.
+                    if let Ok(lane) = ended {
+                        self.next(lane, &mut running);
+                    }
+                }
+            }
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            if dropped != reported {
+                tracing::warn!(
+                    dropped,
+                    "{} notifications dropped: a notify script or the reader of a FIFO hangs or is too slow",
+                    dropped - reported
+                );
+                reported = dropped;
+            }
+        }
+        for open in self.fifos {
+            open.close().await;
+        }
+    }
+
+    /// [`run`](Self::run), but once `stopping` resolves for `patience` at most: what still runs then goes on
+    /// without us.
+    pub async fn run_until(self, stopping: impl Future<Output = ()>, patience: Duration) {
+        let run = self.run();
+        tokio::pin!(run);
+        tokio::select! {
+            () = &mut run => return,
+            () = stopping => {}
+        }
+        if timeout(patience, run).await.is_err() {
+            tracing::warn!(
+                "notify scripts still running after {} s are left to themselves",
+                patience.as_secs()
+            );
+        }
+    }
+
+    fn accept(&mut self, notice: Notice, running: &mut JoinSet<LaneId>) {
+        let Some(told) = self.subjects.get_mut(&notice.subject) else {
+            return;
+        };
+        let priority = notice.priority;
+        let state = match notice.event {
+            Event::State(state) => told.word(state),
+            Event::Priority => {
+                let word = match &mut told.last {
+                    Some((NotifyState::Master, last)) => {
+                        *last = priority;
+                        "MASTER_PRIORITY"
+                    }
+                    Some((NotifyState::Backup, last)) => {
+                        *last = priority;
+                        "BACKUP_PRIORITY"
+                    }
+                    // Nobody can use it meanwhile.
+                    _ => return,
+                };
+                if told.scripts.priority_changes == Some(true) {
+                    let line = told.line(word, priority);
+                    self.tell_fifos(&line, None);
+                }
+                return;
+            }
+        };
+        let is_state = state != NotifyState::MasterRxLowerPri;
+        if is_state {
+            told.last = Some((state, priority));
+        }
+        let jobs: Vec<Job> = told
+            .commands(state, priority)
+            .filter_map(|(argv, user)| {
+                let identity = self.identities.of(user)?;
+                Some(Job { argv, identity })
+            })
+            .collect();
+        let (lane, line) = (told.lane, told.line(word(state), priority));
+        self.tell_fifos(&line, is_state.then_some(notice.subject));
+        if !jobs.is_empty() {
+            self.enqueue(lane, jobs, running);
+        }
+    }
+
+    fn tell_fifos(&self, line: &str, state_of: Option<Subject>) {
+        for open in &self.fifos {
+            open.fifo.tell(line.to_owned(), state_of);
+        }
+    }
+
+    fn enqueue(&mut self, id: LaneId, jobs: Vec<Job>, running: &mut JoinSet<LaneId>) {
+        let lane = self.lanes.entry(id).or_default();
+        if lane.waiting.len() == BACKLOG {
+            lane.waiting.pop_front();
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        lane.waiting.push_back(jobs);
+        if !lane.busy {
+            self.next(id, running);
+        }
+    }
+
+    /// Start the next notice of a lane, if one waits.
+    fn next(&mut self, id: LaneId, running: &mut JoinSet<LaneId>) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let Some(jobs) = lane.waiting.pop_front() else {
+            self.lanes.remove(&id);
+            return;
+        };
+        lane.busy = true;
+        running.spawn(async move {
+            for job in jobs {
+                job.run().await;
+            }
+            id
+        });
+    }
+
+    /// A new configuration: names, scripts and FIFOs change, what waits stays as it was.
+    fn reconfigure(&mut self, new: Tellings, correspondence: &Correspondence) {
+        // A user may have been made meanwhile.
+        self.identities = Identities::default();
+        self.identities.learn_all(&new);
+        self.config = new.fifos.clone();
+        self.take_subjects(new, correspondence);
+        self.open_fifos();
+        if self.config.states_on_reload {
+            for subject in &self.order {
+                if let Some(told) = self.subjects.get(subject)
+                    && let Some((state, priority)) = told.last
+                {
+                    self.tell_fifos(&told.line(word(state), priority), Some(*subject));
+                }
+            }
+        }
+    }
+
+    fn take_subjects(&mut self, new: Tellings, correspondence: &Correspondence) {
+        let mut old = std::mem::take(&mut self.subjects);
+        self.order = new.subjects.iter().map(|(subject, ..)| *subject).collect();
+        for (subject, name, scripts) in new.subjects {
+            let (kind, before) = match subject {
+                Subject::Router(id) => ("INSTANCE", correspondence.routers.before(id).map(Subject::Router)),
+                Subject::Group(id) => ("GROUP", correspondence.groups.before(id).map(Subject::Group)),
+            };
+            let (lane, last) = match before.and_then(|before| old.remove(&before)) {
+                Some(before) => (before.lane, before.last),
+                None => {
+                    self.next_lane += 1;
+                    (LaneId(self.next_lane), None)
+                }
+            };
+            let told = Told {
+                kind,
+                name,
+                scripts,
+                lane,
+                last,
+            };
+            self.subjects.insert(subject, told);
+        }
+    }
+
+    /// Open what the configuration has and is not open; close what it has no more.
+    fn open_fifos(&mut self) {
+        let wanted = [self.config.all.clone(), self.config.vrrp.clone()];
+        let mut open = std::mem::take(&mut self.fifos);
+        for config in wanted.into_iter().flatten() {
+            let same = open
+                .iter()
+                .position(|open| open.fifo.path() == config.path && open.config.owner == config.owner);
+            let kept = same.map(|at| open.remove(at));
+            match kept {
+                Some(kept) if kept.config == config => self.fifos.push(kept),
+                Some(mut kept) => {
+                    if let Some(reader) = kept.reader.take() {
+                        tokio::spawn(reader.stop());
+                    }
+                    kept.reader = self.reader(&config);
+                    kept.config = config;
+                    self.fifos.push(kept);
+                }
+                None => {
+                    let owner = self.identities.of(config.owner.as_ref()).flatten();
+                    let subjects = self.subjects.len();
+                    match Fifo::open(&config.path, owner.as_ref(), subjects, Arc::clone(&self.dropped)) {
+                        Ok(fifo) => {
+                            let reader = self.reader(&config);
+                            self.fifos.push(OpenFifo { config, fifo, reader });
+                        }
+                        Err(error) => tracing::error!("{error}"),
+                    }
+                }
+            }
+        }
+        for closed in open {
+            tokio::spawn(closed.close());
+        }
+    }
+
+    fn reader(&self, config: &config::Fifo) -> Option<Reader> {
+        let script = config.script.as_ref()?;
+        let identity = self.identities.of(script.user.as_ref())?;
+        Some(Reader::start(&script.argv, &config.path, identity))
+    }
+}
+
+impl OpenFifo {
+    async fn close(self) {
+        self.fifo.close(FLUSH).await;
+        if let Some(reader) = self.reader {
+            reader.stop().await;
+        }
+    }
+}
+
+impl Job {
+    /// Run it to its end. keepalived gives notify scripts all the time they want, and so do we.
+    async fn run(self) {
+        let command = process::command(&self.argv, self.identity.as_ref(), Lifetime::OnItsOwn);
+        let shown = self.argv.first().map_or("", String::as_str);
+        match tokio::process::Command::from(command).spawn() {
+            Err(error) => tracing::error!(
+                "notify script {shown} could not be started: {error}; check its path and that it is executable"
+            ),
+            Ok(mut child) => match child.wait().await {
+                Ok(status) if status.success() => {}
+                Ok(status) => tracing::warn!("notify script {shown} ended with {status}"),
+                Err(error) => tracing::warn!("waiting for notify script {shown}: {error}"),
+            },
+        }
+    }
+}
