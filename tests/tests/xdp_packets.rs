@@ -138,6 +138,7 @@ impl Bench {
             sources,
             auth: router.auth,
             interval: router.interval,
+            may_be_empty: false,
         };
         match advert::parse(&datagram, &rules) {
             Ok(_) => Fate::Accepted(at),

@@ -336,3 +336,32 @@ fn an_owner_sends_from_its_own_address() {
     run(&a.host, "addr add 192.0.2.2/24 dev bond0");
     monitor.until(LinkState::Up, Some("192.0.2.2"));
 }
+
+/// `mcast_src_ip` that is not on the host: what keepalived 2.2.7 does is to send from it, as long as there is the
+/// interface; `track_src_ip` waits for it.
+#[test]
+fn a_borrowed_multicast_source() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    let from = |vrid, tracked| {
+        let mut router = router(vrid, &["192.0.2.100"]);
+        router.transport = Transport::Multicast {
+            group: ip("224.0.0.18"),
+            source: Some(ip("203.0.113.9")),
+        };
+        router.uncommon.source_is_tracked = tracked;
+        router
+    };
+    let told = Monitor::start(&a.host, &model(vec![from(51, false), from(52, true)]), 64).told();
+    let sources: Vec<_> = told
+        .into_iter()
+        .filter_map(|event| match event {
+            LinkEvent::Source { address, .. } => Some(address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sources, [Some(ip("203.0.113.9")), None]);
+}

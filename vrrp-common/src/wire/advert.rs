@@ -63,7 +63,10 @@ pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a
     }
 
     let pdu_len = u16::try_from(datagram.pdu.len()).map_err(|_| Refusal::Length)?;
-    head.fits(rules.version, rules.family, pdu_len)?;
+    match (rules.may_be_empty, rules.version) {
+        (true, Version::V2) => head.fits_empty(rules.version, rules.family, pdu_len)?,
+        (false, _) | (true, Version::V3) => head.fits(rules.version, rules.family, pdu_len)?,
+    }
     // `fits` has shown that the message is as long as its head says; nothing below can run off its end.
     let rest = datagram.pdu.get(HEAD_LEN..).ok_or(Refusal::Length)?;
     let (addresses, auth_data) = match head.version {

@@ -31,7 +31,8 @@ pub struct Message<'a> {
     pub interval: Centis,
     /// VRRPv2 only; ignored for VRRPv3.
     pub auth: Auth,
-    /// The virtual router's addresses, 1..=255, all of the family of `source` and `destination`.
+    /// The virtual router's addresses, up to 255, all of the family of `source` and `destination`; none with VRRPv2
+    /// only.
     pub addresses: &'a [IpAddr],
     /// The checksum's reading for VRRPv3 over IPv4; everything else has only one.
     pub checksum: ChecksumForm,
@@ -44,7 +45,7 @@ pub struct Message<'a> {
 /// Why a [`Message`] cannot be put on the wire. The configuration rules all of these out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmitError {
-    /// No address, which every receiver refuses (RFC 9568 erratum 8299).
+    /// No address in VRRPv3, which every receiver refuses (RFC 9568 erratum 8299).
     NoAddress,
     /// More than the 255 addresses that the count byte can say.
     TooManyAddresses,
@@ -59,7 +60,7 @@ pub enum EmitError {
 impl fmt::Display for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoAddress => "an advert must list at least one address",
+            Self::NoAddress => "an advert of version 3 must list at least one address",
             Self::TooManyAddresses => "an advert can list at most 255 addresses",
             Self::Family => "source, destination and addresses must be of one family (IPv4 for version 2)",
             Self::Interval => {
@@ -87,10 +88,10 @@ pub fn emitted_len(version: Version, family: Family, count: u8) -> usize {
 /// # Errors
 /// See [`EmitError`]; the buffer's content is then undefined.
 pub fn emit(buffer: &mut [u8], message: &Message<'_>) -> Result<usize, EmitError> {
-    let count = match message.addresses.len() {
-        0 => return Err(EmitError::NoAddress),
-        len => u8::try_from(len).map_err(|_| EmitError::TooManyAddresses)?,
-    };
+    if message.version == Version::V3 && message.addresses.is_empty() {
+        return Err(EmitError::NoAddress);
+    }
+    let count = u8::try_from(message.addresses.len()).map_err(|_| EmitError::TooManyAddresses)?;
     let family = Family::of(message.source);
     if message.version == Version::V2 && family == Family::V6 {
         return Err(EmitError::Family);

@@ -207,6 +207,7 @@ impl Golden {
             sources: Sources::Anyone,
             auth: self.auth,
             interval: Centis::new(self.centis).unwrap(),
+            may_be_empty: false,
         }
     }
 }

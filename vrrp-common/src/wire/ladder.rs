@@ -48,7 +48,7 @@ pub enum Refusal {
     Ttl = 6,
     /// The other VRRP version than the virtual router's.
     RouterVersion = 7,
-    /// No address in it (RFC 9568 erratum 8299).
+    /// No address in it (RFC 9568 erratum 8299), although the virtual router has some.
     Count = 8,
     /// Length differs from what version and address count say.
     Length = 9,
@@ -173,6 +173,8 @@ pub struct Rules<'a> {
     pub auth: Auth,
     /// Our own interval; VRRPv2 demands the same of the sender.
     pub interval: Centis,
+    /// It has no address, so that its peers have none to list. VRRPv2 only (RFC 9568 erratum 8299 is of VRRPv3).
+    pub may_be_empty: bool,
 }
 
 /// The first eight bytes of an advert after the rungs that need no configuration.
@@ -243,11 +245,20 @@ impl Head {
     /// The first rung that does not hold.
     #[inline(always)]
     pub const fn fits(&self, version: Version, family: Family, pdu_len: u16) -> Result<(), Refusal> {
+        if self.version.number() == version.number() && self.count == 0 {
+            return Err(Refusal::Count);
+        }
+        self.fits_empty(version, family, pdu_len)
+    }
+
+    /// The same where no address need be listed.
+    ///
+    /// # Errors
+    /// The first rung that does not hold.
+    #[inline(always)]
+    pub const fn fits_empty(&self, version: Version, family: Family, pdu_len: u16) -> Result<(), Refusal> {
         if self.version.number() != version.number() {
             return Err(Refusal::RouterVersion);
-        }
-        if self.count == 0 {
-            return Err(Refusal::Count);
         }
         if pdu_len != self.message_len(family) {
             return Err(Refusal::Length);

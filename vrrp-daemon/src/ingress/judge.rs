@@ -140,6 +140,7 @@ impl Entry {
                 sources: Sources::OnLink,
                 auth: router.auth,
                 interval: router.interval,
+                may_be_empty: router.addresses.is_empty(),
             },
             addresses: router.addresses.iter().map(|address| address.address).collect(),
         }

@@ -11,10 +11,10 @@ use vrrp_common::wire::advert::Datagram;
 use vrrp_common::wire::ipv4;
 
 use super::judge::{Judge, Judged};
-use crate::proto::model::{LinkId, Model, RouterId, Transport};
+use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport};
 use crate::sys::filter::{self, Wanted};
-use crate::sys::rawsock;
 use crate::sys::ready::ReadySet;
+use crate::sys::{interface, rawsock};
 
 /// Most messages taken from one socket per [`RawReceiver::drain`]: a flood on one must starve no other.
 const PER_SOCKET: usize = 64;
@@ -58,6 +58,7 @@ struct Router {
     /// The group, or our own address while there is one.
     destination: Option<IpAddr>,
     multicast: bool,
+    buffer: ReceiveBuffer,
 }
 
 /// What a socket is for; one is replaced when this changes.
@@ -68,6 +69,36 @@ struct Purpose {
     destination: IpAddr,
     /// One entry per VRID.
     wanted: Vec<Wanted>,
+    buffer: Buffer,
+}
+
+/// What its virtual routers ask for together; nothing leaves the receive buffer as the system has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Buffer {
+    bytes: usize,
+    mtus: usize,
+}
+
+impl Buffer {
+    fn add(&mut self, asked: ReceiveBuffer) {
+        let (bytes, mtus) = match asked {
+            ReceiveBuffer::System => (0, 0),
+            ReceiveBuffer::Bytes(bytes) => (bytes, 0),
+            ReceiveBuffer::Mtus(mtus) => (0, mtus),
+        };
+        let wide = |value| usize::try_from(value).unwrap_or(usize::MAX);
+        self.bytes = self.bytes.saturating_add(wide(bytes));
+        self.mtus = self.mtus.saturating_add(wide(mtus));
+    }
+
+    /// In bytes; `None` to leave it alone.
+    fn size(self, mtu: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        let mtus = match self.mtus {
+            0 => 0,
+            mtus => mtus.saturating_mul(mtu().unwrap_or(0)),
+        };
+        Some(self.bytes.saturating_add(mtus)).filter(|size| *size > 0)
+    }
 }
 
 #[derive(Debug)]
@@ -109,6 +140,7 @@ impl RawReceiver {
                 },
                 destination,
                 multicast,
+                buffer: router.uncommon.receive_buffer,
             }
         });
         Ok(Self {
@@ -212,6 +244,11 @@ impl RawReceiver {
             IpAddr::V4(destination) => rawsock::receiver_v4(destination, purpose.ifindex, &filter)?,
             IpAddr::V6(destination) => rawsock::receiver_v6(destination, purpose.ifindex, &filter)?,
         };
+        let name = self.links.get(purpose.link.index()).map(|link| &link.name);
+        let mtu = || name.and_then(|name| interface::mtu(name));
+        if let Some(size) = purpose.buffer.size(mtu) {
+            socket.set_recv_buffer_size(size)?;
+        }
         self.next_token += 1;
         self.ready.add(&socket, self.next_token)?;
         self.sockets.push(Listener {
@@ -233,22 +270,24 @@ impl RawReceiver {
             let known = purposes
                 .iter()
                 .position(|purpose| purpose.link == router.link && purpose.destination == destination);
-            let wanted = match known.and_then(|position| purposes.get_mut(position)) {
-                Some(purpose) => &mut purpose.wanted,
+            let purpose = match known.and_then(|position| purposes.get_mut(position)) {
+                Some(purpose) => purpose,
                 None => {
                     purposes.push(Purpose {
                         link: router.link,
                         ifindex,
                         destination,
                         wanted: Vec::new(),
+                        buffer: Buffer::default(),
                     });
                     let Some(purpose) = purposes.last_mut() else {
                         continue;
                     };
-                    &mut purpose.wanted
+                    purpose
                 }
             };
-            merge(wanted, &router.wanted);
+            purpose.buffer.add(router.buffer);
+            merge(&mut purpose.wanted, &router.wanted);
         }
         purposes
     }
@@ -308,5 +347,30 @@ fn read<'b>(
                 })
             }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Buffer, ReceiveBuffer};
+
+    #[test]
+    fn buffers_of_one_socket_add_up() {
+        let size = |asked: &[ReceiveBuffer]| {
+            let mut buffer = Buffer::default();
+            asked.iter().for_each(|asked| buffer.add(*asked));
+            buffer.size(|| Some(1_500))
+        };
+        assert_eq!(size(&[ReceiveBuffer::System, ReceiveBuffer::System]), None);
+        assert_eq!(
+            size(&[
+                ReceiveBuffer::Bytes(100),
+                ReceiveBuffer::System,
+                ReceiveBuffer::Mtus(3)
+            ]),
+            Some(4_600)
+        );
+        // The interface is gone: the next one with its name asks again.
+        assert_eq!(Buffer { bytes: 0, mtus: 3 }.size(|| None), None);
     }
 }

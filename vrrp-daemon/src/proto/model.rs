@@ -168,8 +168,8 @@ pub struct Uncommon {
     pub send_fault: Option<Nanos>,
     /// How large the socket's receive buffer is (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`).
     pub receive_buffer: ReceiveBuffer,
-    /// How its adverts are received (`vrrp_xdp`); `None` as the others.
-    pub xdp: Option<XdpMode>,
+    /// How its adverts are received (`vrrp_xdp`, its own or the global one).
+    pub xdp: XdpMode,
     /// What to do when somebody else removes an address (`vrrp_vip_removed`).
     pub when_lost: WhenLost,
 }

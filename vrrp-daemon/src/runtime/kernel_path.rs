@@ -9,9 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use vrrp_common::wire::ladder::Refusal;
 
-use crate::config::XdpMode;
 use crate::ingress::control::status::ReceivePath;
 use crate::ingress::judge::{Judge, Judged};
+use crate::proto::model::XdpMode;
 use crate::proto::{LinkId, Model, RouterId};
 use crate::xdp::{self, Attached, Mode, Place, Seen, XdpPath};
 
@@ -24,7 +24,6 @@ pub struct KernelPath {
 #[derive(Debug)]
 struct Loaded {
     path: XdpPath,
-    mode: Mode,
     /// Same order as `model.routers`.
     places: Vec<Place>,
     /// Same order as `model.links`.
@@ -37,22 +36,17 @@ impl KernelPath {
     /// Load the program, unless the configuration says otherwise or the kernel does; then the raw sockets are
     /// alone, and the log says why, once.
     #[must_use]
-    pub fn load(model: &Model, mode: XdpMode) -> Self {
-        let mode = match mode {
-            XdpMode::Off => {
-                tracing::info!("XDP is off (vrrp_xdp off): adverts are received by raw sockets alone");
-                return Self { loaded: None };
-            }
-            XdpMode::Auto => Mode::Auto,
-            XdpMode::Native => Mode::Native,
-            XdpMode::Generic => Mode::Generic,
-        };
+    pub fn load(model: &Model) -> Self {
+        let routers = &model.routers;
+        if !routers.is_empty() && routers.iter().all(|router| router.uncommon.xdp == XdpMode::Off) {
+            tracing::info!("XDP is off (vrrp_xdp off): adverts are received by raw sockets alone");
+            return Self { loaded: None };
+        }
         let object = xdp::embedded().ok_or(xdp::XdpError::NoObject);
         match object.and_then(XdpPath::load) {
             Ok(path) => Self {
                 loaded: Some(Loaded {
                     path,
-                    mode,
                     places: vec![Place::default(); model.routers.len()],
                     links: vec![None; model.links.len()],
                     stale: false,
@@ -120,8 +114,8 @@ impl KernelPath {
         }
         // Rules first: a program without them would pass everything, which is harmless but useless.
         loaded.configure(model);
-        if let Some(ifindex) = ifindex {
-            loaded.attach(ifindex, name(model, link));
+        if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link)) {
+            loaded.attach(ifindex, name(model, link), mode);
         }
     }
 
@@ -195,8 +189,8 @@ impl Loaded {
         }
     }
 
-    fn attach(&mut self, ifindex: u32, name: &str) {
-        match self.path.attach(ifindex, self.mode) {
+    fn attach(&mut self, ifindex: u32, name: &str, mode: Mode) {
+        match self.path.attach(ifindex, mode) {
             Ok(attached) => {
                 tracing::info!("{name}: XDP attached ({attached}); the raw socket stays open beside it")
             }
@@ -207,4 +201,16 @@ impl Loaded {
 
 fn name(model: &Model, link: LinkId) -> &str {
     model.links.get(link.index()).map_or("?", String::as_str)
+}
+
+/// How to attach to an interface: as the first of its virtual routers says that does not say `off`.
+fn mode(model: &Model, link: LinkId) -> Option<Mode> {
+    let here = model.routers.iter().filter(|router| router.link == link);
+    here.map(|router| router.uncommon.xdp)
+        .find_map(|mode| match mode {
+            XdpMode::Off => None,
+            XdpMode::Auto => Some(Mode::Auto),
+            XdpMode::Native => Some(Mode::Native),
+            XdpMode::Generic => Some(Mode::Generic),
+        })
 }

@@ -140,7 +140,7 @@ pub fn run(
         let parts = Parts {
             judge: Judge::new(&model),
             raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
-            kernel: KernelPath::load(&model, config.global.xdp),
+            kernel: KernelPath::load(&model),
             sender: AdvertSender::new(&model),
             links,
             writer,

@@ -38,6 +38,13 @@ pub fn mac_of(name: &str) -> Option<Mac> {
     })
 }
 
+/// The MTU of an interface in bytes, `None` if it is gone.
+#[must_use]
+pub fn mtu(name: &str) -> Option<usize> {
+    let text = fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok()?;
+    text.trim().parse().ok()
+}
+
 /// Whether the host routes for the family of `address` on this interface: what the Router flag of a
 /// neighbour advertisement says. Reads procfs: not for the protocol thread.
 #[must_use]

@@ -11,7 +11,7 @@ use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ladder::{HEAD_LEN, Refusal, TtlRange};
 
 use super::XdpPath;
-use crate::proto::model::{Model, RouterId, Transport, VirtualRouter};
+use crate::proto::model::{Model, RouterId, Transport, VirtualRouter, XdpMode};
 
 /// Where a virtual router's adverts arrive. Both come and go with devices and addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -334,7 +334,12 @@ fn wanted(model: &Model, places: &[Place], pass_accepted: bool) -> (Wanted, Vec<
     (wanted, shared.into_values().flatten().collect())
 }
 
+/// `None`: its adverts go to the raw sockets. So do those of a virtual router without addresses, since the program
+/// refuses whatever lists none.
 fn key(router: &VirtualRouter, place: &Place) -> Option<RouterKey> {
+    if router.uncommon.xdp == XdpMode::Off || router.addresses.is_empty() {
+        return None;
+    }
     let destination = match &router.transport {
         Transport::Multicast { group, .. } => *group,
         Transport::Unicast { .. } => place.source?,

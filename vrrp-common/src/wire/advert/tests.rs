@@ -90,6 +90,7 @@ impl Case {
             sources: Sources::Listed(&self.peers),
             auth: self.auth,
             interval: Centis::new(self.interval).unwrap(),
+            may_be_empty: false,
         };
         let datagram = Datagram {
             source: self.source,
@@ -215,6 +216,35 @@ fn multicast_is_accepted_with_ttl_255_only() {
         let expected = if ttl == 255 { None } else { Some(Refusal::Ttl) };
         assert_eq!(parse(&datagram, &rules).err(), expected, "TTL {ttl}");
     }
+}
+
+/// keepalived 2.2.7's advert of an instance without addresses: accepted by one without, refused by any other.
+#[test]
+fn an_advert_without_addresses() {
+    let mut pdu = [0x21, 51, 255, 0, 0, 1, 0xdf, 0xca, 0, 0, 0, 0, 0, 0, 0, 0];
+    let verdict = |pdu: &[u8], version, may_be_empty| {
+        let rules = Rules {
+            version,
+            family: Family::V4,
+            sources: Sources::OnLink,
+            auth: Auth::None,
+            interval: Centis::DEFAULT,
+            may_be_empty,
+        };
+        let datagram = Datagram {
+            source: ip("192.0.2.1"),
+            destination: ip("224.0.0.18"),
+            ttl: 255,
+            pdu,
+        };
+        parse(&datagram, &rules).map(|advert| advert.lists(&[]))
+    };
+    assert_eq!(verdict(&pdu, Version::V2, true), Ok(true));
+    assert_eq!(verdict(&pdu, Version::V2, false), Err(Refusal::Count));
+    assert_eq!(verdict(&pdu, Version::V3, true), Err(Refusal::RouterVersion));
+    assert_eq!(verdict(&pdu[..12], Version::V2, true), Err(Refusal::Length));
+    pdu[0] = 0x31;
+    assert_eq!(verdict(&pdu[..8], Version::V3, true), Err(Refusal::Count));
 }
 
 #[test]
@@ -382,8 +412,8 @@ proptest! {
             family: Family::of(endpoint),
             sources: Sources::Anyone,
             auth: Auth::None,
-            interval: Centis::DEFAULT,
-        };
+            interval: Centis::DEFAULT, may_be_empty: false,
+};
         let datagram = Datagram { source: endpoint, destination: endpoint, ttl, pdu: &pdu };
         let _ = parse(&datagram, &rules);
         let _ = crate::wire::ethernet::parse(&pdu);

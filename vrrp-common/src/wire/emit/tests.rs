@@ -108,6 +108,25 @@ fn lengths() {
     assert_eq!(emitted_len(Version::V3, Family::V6, 255), 4_088);
 }
 
+/// Captured from keepalived 2.2.7 with `priority 255` and `no_virtual_ipaddress`.
+#[test]
+fn version_2_can_do_without_addresses() {
+    let message = Message {
+        version: Version::V2,
+        priority: Priority(255),
+        interval: Centis::DEFAULT,
+        ..v3_message(&[])
+    };
+    assert_eq!(
+        emitted(&Message {
+            vrid: Vrid::new(51).unwrap(),
+            ..message
+        })
+        .unwrap(),
+        [0x21, 51, 255, 0, 0, 1, 0xdf, 0xca, 0, 0, 0, 0, 0, 0, 0, 0]
+    );
+}
+
 #[test]
 fn what_the_wire_cannot_say() {
     let one = [ip("192.0.2.100")];
@@ -269,8 +288,8 @@ proptest! {
             family,
             sources: Sources::Anyone,
             auth: message.auth,
-            interval,
-        };
+            interval, may_be_empty: false,
+};
         let mut pdu = emitted(&message).unwrap();
         let count = u8::try_from(addresses.len()).unwrap();
         prop_assert_eq!(pdu.len(), emitted_len(version, family, count));

@@ -203,7 +203,7 @@ impl Lowering<'_> {
                 Some(SendFault::After(after)) => Some(after),
             },
             receive_buffer: receive_buffer(said, defaults, &resolved),
-            xdp: said.xdp,
+            xdp: said.xdp.unwrap_or(self.config.global.xdp),
             when_lost: said.when_lost.or(defaults.when_lost).unwrap_or_default(),
         }
     }

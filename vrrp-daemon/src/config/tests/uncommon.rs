@@ -333,8 +333,10 @@ fn receive_buffers() {
 #[test]
 fn the_rest() {
     assert!(uncommon("track_src_ip").source_is_tracked && !uncommon("").source_is_tracked);
-    assert_eq!(uncommon("vrrp_xdp generic").xdp, Some(XdpMode::Generic));
-    assert_eq!(uncommon("").xdp, None);
+    assert_eq!(uncommon("vrrp_xdp generic").xdp, XdpMode::Generic);
+    assert_eq!(uncommon("").xdp, XdpMode::Auto);
+    let off = "global_defs {\n vrrp_xdp off\n}\n".to_owned() + &instance("");
+    assert_eq!(router(&read(&off).config.unwrap()).uncommon.xdp, XdpMode::Off);
     let text = "global_defs {\n log_unknown_vrids\n vrrp_delay_after_boot 90.5\n}\n".to_owned()
         + &instance("debug 3");
     let loaded = read(&text);

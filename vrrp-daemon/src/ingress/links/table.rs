@@ -45,6 +45,8 @@ struct Router {
     family: Family,
     /// The source that the configuration demands.
     configured: Option<IpAddr>,
+    /// That need not be there: what goes to a group is sent from any IPv4 address, and its answers come to the group.
+    borrowed: bool,
     /// IPv6: the peers are beyond the link-local scope, so a source of their scope is needed.
     routed: bool,
     told: Option<Option<IpAddr>>,
@@ -87,6 +89,8 @@ impl Table {
                 link: router.link,
                 family: router.family,
                 configured,
+                borrowed: matches!(router.transport, Transport::Multicast { .. })
+                    && !router.uncommon.source_is_tracked,
                 routed: peer.is_some_and(|peer| !link_local(peer.address)),
                 told: None,
             }
@@ -284,6 +288,9 @@ impl Table {
             .told
             .and_then(|(ifindex, ..)| ifindex);
         let on_link = ifindex.and_then(|ifindex| self.addresses.get(&ifindex));
+        if let (Some(configured @ IpAddr::V4(_)), true) = (router.configured, router.borrowed) {
+            return ifindex.map(|_| configured);
+        }
         if let Some(configured) = router.configured {
             let here = |entry: &Entry| entry.address == configured && entry.usable;
             // A link-local address is one only on its own interface; any other may be anywhere on the host.
