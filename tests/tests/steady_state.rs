@@ -17,7 +17,8 @@ use vrrp_common::wire::checksum::{ChecksumForm, GROUP_V4};
 use vrrp_common::wire::emit::{self, Message};
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::proto::model::{
-    Announce, Preempt, SyncGroup, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
+    AddressExtra, Announce, Preempt, SyncGroup, Transport, Uncommon, V3Checksum, VirtualAddress,
+    VirtualRouter,
 };
 use vrrp_daemon::proto::{Effect, GroupId, Input, LinkId, LinkState, Model, RouterId, State, Vrrp};
 
@@ -102,6 +103,7 @@ fn model() -> Model {
             scope: 0,
             broadcast: None,
             dad: false,
+            extra: AddressExtra::default(),
         }],
         excluded: Vec::new(),
         routes: Vec::new(),

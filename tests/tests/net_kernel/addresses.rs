@@ -9,7 +9,7 @@ use serde_json::Value;
 use vrrp_common::id::Priority;
 use vrrp_daemon::config::Pacing;
 use vrrp_daemon::effects::addresses::{AddressWriter, Report, remove_leftovers};
-use vrrp_daemon::proto::model::{Carried, LinkId, Model};
+use vrrp_daemon::proto::model::{AddressExtra, Carried, LinkId, Model};
 use vrrp_daemon::sys::address::Wanted;
 use vrrp_daemon::sys::interface;
 use vrrp_daemon::sys::netlink::Netlink;
@@ -63,6 +63,7 @@ pub(crate) fn add_marked(host: &Host, address: &str, prefix: u8) {
         scope: 0,
         broadcast: None,
         dad: false,
+        extra: AddressExtra::default(),
     };
     host.namespace()
         .inside(|| {

@@ -8,8 +8,8 @@ use vrrp_common::time::{Centis, Nanos};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::{
-    Announce, LinkId, Model, Preempt, RouterId, Transport, Uncommon, V3Checksum, VirtualAddress,
-    VirtualRouter,
+    AddressExtra, Announce, LinkId, Model, Preempt, RouterId, Transport, Uncommon, V3Checksum,
+    VirtualAddress, VirtualRouter,
 };
 use vrrp_tests::lab::{Capture, Host, Lab, Port};
 
@@ -105,6 +105,7 @@ pub(crate) fn vip(text: &str) -> VirtualAddress {
         scope: 0,
         broadcast: None,
         dad: false,
+        extra: AddressExtra::default(),
     }
 }
 

@@ -8,8 +8,8 @@ use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::checksum::{GROUP_V4, GROUP_V6};
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::{
-    Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport, Uncommon,
-    V3Checksum, VirtualAddress, VirtualRouter,
+    AddressExtra, Announce, GroupId, Model, Preempt, Script, SyncGroup, Track, TrackObject, Transport,
+    Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
 };
 use vrrp_daemon::proto::{RouterId, ScriptId};
 
@@ -125,6 +125,7 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
             scope: 0,
             broadcast: None,
             dad: false,
+            extra: AddressExtra::default(),
         }],
         excluded: Vec::new(),
         routes: Vec::new(),

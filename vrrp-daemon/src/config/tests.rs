@@ -5,6 +5,7 @@ mod daemon;
 mod dumped;
 mod language;
 mod robust;
+mod routes;
 mod severity;
 mod uncommon;
 mod users;

@@ -13,7 +13,8 @@ use vrrp_common::time::{Centis, Nanos};
 use vrrp_common::wire::ladder::{Auth, Peer};
 
 pub use self::carried::{
-    Carried, Holding, NextHop, Placing, Prefix, RuleAction, Statics, VirtualRoute, VirtualRule,
+    AddressExtra, Carried, Holding, NextHop, Placing, Preferred, Prefix, RuleAction, Statics, VirtualRoute,
+    VirtualRule,
 };
 
 macro_rules! index_type {
@@ -166,6 +167,8 @@ pub struct Uncommon {
     pub source_is_tracked: bool,
     /// FAULT once no advert has left the host for this long (`vrrp_send_fault`).
     pub send_fault: Option<Nanos>,
+    /// Set the interface's sysctl `promote_secondaries` as long as the daemon runs.
+    pub promote_secondaries: bool,
     /// How large the socket's receive buffer is (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`).
     pub receive_buffer: ReceiveBuffer,
     /// How its adverts are received (`vrrp_xdp`, its own or the global one).
@@ -272,6 +275,9 @@ pub struct VirtualAddress {
     pub broadcast: Option<IpAddr>,
     /// Run duplicate address detection (IPv6 `-nodad`); off by default, since the address moves.
     pub dad: bool,
+    /// What is seldom said of it.
+    #[serde(default)]
+    pub extra: AddressExtra,
 }
 
 /// `garp_*`: how addresses are announced.

@@ -4,16 +4,17 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
-    CacheInfo,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::Request;
+use crate::proto::model::{AddressExtra, Preferred, VirtualAddress};
 
-/// The `IFA_PROTO` that marks an address as put there by this daemon (VRRP's IP protocol number; kernel 5.18
-/// and later keep it, older ones ignore it).
-pub const OURS: u8 = 112;
+/// The `IFA_PROTO` that marks an address as put there by VRRP: the number that keepalived 2.4 has in iproute2's
+/// tables, so that `ip` shows it by name and either program knows what the other left behind. Kernel 5.18 and later
+/// keep it, older ones ignore it.
+pub const OURS: u8 = 18;
 
 /// An address on an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,17 @@ impl Entry {
             usable: !tentative && !flags.contains(AddressFlags::Dadfailed),
         })
     }
+
+    /// The request to remove it, whatever its other end.
+    #[must_use]
+    pub fn remove(&self) -> Request {
+        let mut message = AddressMessage::default();
+        message.header.family = family(self.address);
+        message.header.prefix_len = self.prefix;
+        message.header.index = self.ifindex;
+        message.attributes = vec![AddressAttribute::Local(self.address)];
+        Request::new(RouteNetlinkMessage::DelAddress(message), 0)
+    }
 }
 
 /// An address to add, with everything the kernel should know about it.
@@ -83,6 +95,25 @@ pub struct Wanted<'a> {
     pub broadcast: Option<IpAddr>,
     /// Run duplicate address detection (IPv6).
     pub dad: bool,
+    /// Flags and lifetime.
+    pub extra: AddressExtra,
+}
+
+impl<'a> Wanted<'a> {
+    /// A virtual address on its interface.
+    #[must_use]
+    pub fn new(address: &'a VirtualAddress, ifindex: u32) -> Self {
+        Self {
+            ifindex,
+            address: address.address,
+            prefix: address.prefix,
+            label: address.label.as_deref(),
+            scope: address.scope,
+            broadcast: address.broadcast,
+            dad: address.dad,
+            extra: address.extra,
+        }
+    }
 }
 
 impl Wanted<'_> {
@@ -101,25 +132,45 @@ impl Wanted<'_> {
                     attributes.push(AddressAttribute::Label(label.to_owned()));
                 }
             }
-            IpAddr::V6(_) => {
-                if !self.dad {
-                    message.header.flags = AddressHeaderFlags::Nodad;
-                    attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-                }
-                if self.prefix == 128 {
-                    // Deprecated: never chosen as a source address by itself, as keepalived has it.
-                    let mut lifetimes = CacheInfo::default();
-                    lifetimes.ifa_preferred = 0;
-                    lifetimes.ifa_valid = u32::MAX;
-                    attributes.push(AddressAttribute::CacheInfo(lifetimes));
-                }
-            }
+            IpAddr::V6(_) => {}
+        }
+        let flags = self.flags();
+        if !flags.is_empty() {
+            attributes.push(AddressAttribute::Flags(flags));
+        }
+        if let Some(seconds) = self.preferred() {
+            let mut lifetimes = CacheInfo::default();
+            lifetimes.ifa_preferred = seconds;
+            lifetimes.ifa_valid = u32::MAX;
+            attributes.push(AddressAttribute::CacheInfo(lifetimes));
         }
         message.header.scope = AddressScope::from(self.scope);
         Request::new(
             RouteNetlinkMessage::NewAddress(message),
             NLM_F_CREATE | NLM_F_EXCL,
         )
+    }
+
+    fn flags(&self) -> AddressFlags {
+        let extra = &self.extra;
+        let flags = [
+            (AddressFlags::Nodad, self.address.is_ipv6() && !self.dad),
+            (AddressFlags::Homeaddress, extra.home),
+            (AddressFlags::Managetempaddr, extra.temporaries),
+            (AddressFlags::Noprefixroute, extra.no_prefix_route),
+            (AddressFlags::Mcautojoin, extra.autojoin),
+        ];
+        let set = flags.into_iter().filter(|(_, wanted)| *wanted);
+        set.map(|(flag, _)| flag).collect()
+    }
+
+    /// Seconds until it is deprecated, that is, no longer chosen as a source by itself; `None`: never.
+    fn preferred(&self) -> Option<u32> {
+        match self.extra.preferred {
+            Preferred::Usual => (self.address.is_ipv6() && self.prefix == 128).then_some(0),
+            Preferred::Forever => None,
+            Preferred::Seconds(seconds) => Some(seconds),
+        }
     }
 
     /// The request to remove it, whatever its label; the answer is `EADDRNOTAVAIL` if it is not there.
@@ -130,17 +181,23 @@ impl Wanted<'_> {
 
     fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
-        message.header.family = match self.address {
-            IpAddr::V4(_) => AddressFamily::Inet,
-            IpAddr::V6(_) => AddressFamily::Inet6,
-        };
-        message.header.prefix_len = self.prefix;
+        message.header.family = family(self.address);
+        // With a peer, the prefix is that of the other end.
+        let peer = self.extra.peer;
+        message.header.prefix_len = peer.map_or(self.prefix, |peer| peer.length);
         message.header.index = self.ifindex;
         message.attributes = vec![
             AddressAttribute::Local(self.address),
-            AddressAttribute::Address(self.address),
+            AddressAttribute::Address(peer.map_or(self.address, |peer| peer.address)),
         ];
         message
+    }
+}
+
+const fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
     }
 }
 

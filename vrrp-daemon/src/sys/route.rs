@@ -13,8 +13,6 @@ use vrrp_common::id::Family;
 use super::netlink::Request;
 use crate::proto::model::{LinkId, NextHop, Placing, VirtualRoute};
 
-/// `RTN_UNICAST`
-const UNICAST: u8 = 1;
 /// `RTAX_…`, as in linux/rtnetlink.h.
 const RTAX_LOCK: u16 = 1;
 /// `RT_SCOPE_…`
@@ -154,19 +152,18 @@ pub(super) fn family(family: Family) -> AddressFamily {
     }
 }
 
-/// As given, else as iproute2 chooses.
+/// As given, else by its kind. keepalived gives an ordinary route without a gateway scope global, where iproute2
+/// would say link.
 fn scope(route: &VirtualRoute) -> u8 {
     if let Some(scope) = route.scope {
         return scope;
     }
-    let gateway = route.hops.iter().any(|hop| hop.via.is_some()) || route.hops.len() > 1;
     match (route.family, route.kind) {
         (Family::V6, _) => GLOBAL,
         // Local and NAT.
         (Family::V4, 2 | 10) => HOST,
         // Broadcast, anycast, multicast.
         (Family::V4, 3..=5) => LINK,
-        (Family::V4, UNICAST) if !gateway => LINK,
         (Family::V4, _) => GLOBAL,
     }
 }

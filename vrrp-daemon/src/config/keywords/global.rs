@@ -8,6 +8,12 @@ use super::{DaemonKey, GarpKey, Key, Keyword, balancer, missing, needless, works
 pub enum GlobalKey {
     /// `router_id`
     RouterId,
+    /// `default_interface`
+    DefaultInterface,
+    /// `iproute_usr_dir`
+    IprouteUsr,
+    /// `iproute_etc_dir`
+    IprouteEtc,
     /// `enable_script_security`
     ScriptSecurity,
     /// `script_user`
@@ -121,7 +127,7 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("vrrp_vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of vrrp_garp_extra_if").deprecated("vrrp_garp_extra_if"),
     global("vrrp_owner_ignore_adverts", Bool, GlobalKey::OwnerIgnore, "Priority 255 hears nothing").default("off").since("after 2.2.7"),
     global("vrrp_delay_after_boot", Seconds, GlobalKey::DelayAfterBoot, "Wait after boot before taking part").common().default("0").since("after 2.2.7"),
-    missing("default_interface", Word, "static addresses are not installed", "Interface of static addresses").default("eth0"),
+    global("default_interface", Word, GlobalKey::DefaultInterface, "Interface of static addresses").default("eth0"),
     missing("disable_local_igmp", Flag, "IGMP is left to the kernel", "No IGMP for VMAC interfaces"),
     missing("vrrp_iptables", Words, FIREWALL, "iptables chains for no_accept"),
     missing("vrrp_ipsets", Words, FIREWALL, "ipsets for no_accept").since("after 2.2.7"),
@@ -186,8 +192,8 @@ pub(super) const TABLE: &[Keyword] = &[
     needless("set_supplementary_groups", Bool, "scripts always get all groups of their user", "Scripts get all groups of their user").since("after 2.2.7"),
     daemon("umask", Any, DaemonKey::Umask, "umask of the daemon and its scripts: a number, or names as in IWGRP | IWOTH").default("0177"),
     missing("random_seed", Number, "there is no random number in it", "Seed"),
-    missing("iproute_usr_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),
-    missing("iproute_etc_dir", Word, "names are read by number only", "Where iproute2's tables are").since("after 2.2.7"),
+    global("iproute_usr_dir", Word, GlobalKey::IprouteUsr, "Where iproute2's tables are").since("after 2.2.7"),
+    global("iproute_etc_dir", Word, GlobalKey::IprouteEtc, "Where iproute2's tables are").since("after 2.2.7"),
     global("log_unknown_vrids", Flag, GlobalKey::LogUnknown, "Log adverts for VRIDs that are not configured"),
     missing("vmac_prefix", Word, "VMAC is not done", "Name of VMAC interfaces").default("vrrp"),
     missing("vmac_addr_prefix", Word, "VMAC is not done", "Name of VMAC interfaces of addresses").default("vmac_prefix"),

@@ -49,6 +49,12 @@ pub enum InstanceKey {
     Addresses,
     /// `virtual_ipaddress_excluded`
     Excluded,
+    /// `virtual_routes`
+    Routes,
+    /// `virtual_rules`
+    Rules,
+    /// `promote_secondaries`
+    PromoteSecondaries,
     /// `no_virtual_ipaddress`
     NoAddresses,
     /// `unicast_src_ip`
@@ -102,7 +108,6 @@ pub enum AuthKey {
     Password,
 }
 
-const ROUTES: &str = "routes and rules do not move with the addresses";
 const VMAC: &str = "virtual MAC addresses are not used; the addresses move with the interface's own";
 const MAIL: &str = "mail is not sent";
 const ACCEPT: &str = "the Master always answers on its addresses";
@@ -161,8 +166,8 @@ pub(super) const TABLE: &[Keyword] = &[
     needless("lvs_sync_daemon_interface", Word, "part of the load balancer", "Interface of the LVS sync daemon").deprecated("lvs_sync_daemon in global_defs"),
     missing("no_accept", Flag, ACCEPT, "Do not answer on addresses that are not its own").common(),
     refused("auth_hmac", Holds(Block::AuthHmac), "remove `auth_hmac` here and on the peers, or run keepalived on all of them", "Adverts signed with a shared key").since("2.4.0"),
-    missing("virtual_routes", Entries, ROUTES, "Routes that the Master has").common(),
-    missing("virtual_rules", Entries, ROUTES, "Rules that the Master has"),
+    instance("virtual_routes", Entries, InstanceKey::Routes, "Routes that the Master has").common(),
+    instance("virtual_rules", Entries, InstanceKey::Rules, "Rules that the Master has"),
     instance("unicast_fault_no_peer", Flag, InstanceKey::Uncommon(UncommonKey::FaultNoPeer), "FAULT without unicast peers, instead of multicast"),
     instance("old_unicast_checksum", Word, InstanceKey::Uncommon(UncommonKey::OldChecksum), "[never]: IPv4 version 3 checksum of unicast adverts as before 1.3.6"),
     instance("track_src_ip", Flag, InstanceKey::Uncommon(UncommonKey::TrackSource), "FAULT when mcast_src_ip is not on the host"),
@@ -182,7 +187,7 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("vmac_xmit_base", Flag, VMAC, "Adverts from the interface below").common(),
     missing("use_ipvlan", Words, VMAC, "An ipvlan interface"),
     missing("vrf", Word, "routing domains are not used", "VRF"),
-    missing("promote_secondaries", Flag, "the sysctl is left alone", "Set promote_secondaries"),
+    instance("promote_secondaries", Flag, InstanceKey::PromoteSecondaries, "Set promote_secondaries"),
     instance("kernel_rx_buf_size", Number, InstanceKey::Uncommon(UncommonKey::ReceiveBuffer), "Receive buffer, bytes"),
     instance("vrrp_xdp", Word, InstanceKey::Uncommon(UncommonKey::Xdp), "auto, native, generic or off: how its adverts are received").default("the global one").since("here only"),
     instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),

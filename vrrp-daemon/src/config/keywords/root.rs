@@ -14,9 +14,15 @@ pub enum RootKey {
     Group,
     /// `vrrp_script`
     Script,
+    /// `static_ipaddress`
+    StaticAddresses,
+    /// `static_routes`
+    StaticRoutes,
+    /// `static_rules`
+    StaticRules,
 }
 
-const STATIC: &str = "static addresses, routes and rules are not installed";
+const STATIC: &str = "a static item that is deleted is put back, and no instance gives way";
 const BFD: &str = "BFD does not run, and nothing that tracks it is protected by it";
 const LINKS: &str = "link states come from the kernel's events alone";
 const NAMESPACE: &str = "the network namespace is the one the daemon is started in";
@@ -36,9 +42,9 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("track_file", Named(Block::TrackFile), "files are not tracked", "A number in a file that counts as weight").common(),
     missing("vrrp_track_file", Named(Block::TrackFile), "files are not tracked", "Old name of track_file").common(),
     missing("bfd_instance", Named(Block::Bfd), BFD, "A BFD session"),
-    missing("static_ipaddress", Entries, STATIC, "Addresses that are always there"),
-    missing("static_routes", Entries, STATIC, "Routes that are always there"),
-    missing("static_rules", Entries, STATIC, "Rules that are always there"),
+    works("static_ipaddress", Entries, Key::Root(RootKey::StaticAddresses), "Addresses that are always there"),
+    works("static_routes", Entries, Key::Root(RootKey::StaticRoutes), "Routes that are always there"),
+    works("static_rules", Entries, Key::Root(RootKey::StaticRules), "Rules that are always there"),
     missing("track_group", Named(Block::TrackGroup), STATIC, "Instances that static items belong to"),
     missing("garp_group", Holds(Block::GarpGroup), "gratuitous ARP is not paced", "Pacing of gratuitous ARP by interface"),
     missing("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),

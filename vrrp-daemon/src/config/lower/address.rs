@@ -6,12 +6,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 
 use super::Lowering;
+use super::iproute::{Fate, Words, prefix};
+use super::names::Names;
 use crate::config::diag::{Diagnostic, Remark};
+use crate::config::keywords::Entry;
 use crate::config::lexer::Word;
 use crate::config::raw::Statement;
 use crate::config::source::Span;
 use crate::proto::LinkId;
-use crate::proto::model::VirtualAddress;
+use crate::proto::model::{AddressExtra, Preferred, Prefix, VirtualAddress};
 
 /// The kernel's limit for a label, without the final zero (IFNAMSIZ).
 const LABEL_LEN: usize = 15;
@@ -23,38 +26,55 @@ pub(super) struct Peers {
     seen: HashSet<IpAddr>,
 }
 
+/// An address with its place.
+pub(super) struct LoweredAddress<'w> {
+    pub(super) address: VirtualAddress,
+    pub(super) span: Span,
+    /// Instances that it belongs to (static ones only).
+    pub(super) track_group: Option<&'w Word>,
+}
+
 impl Lowering<'_> {
     /// The addresses of a block, in their order, each with its place. `link` is where they are added unless
     /// an entry says otherwise.
     pub(super) fn addresses(&mut self, block: &Statement, link: LinkId) -> Vec<(VirtualAddress, Span)> {
-        let mut addresses: Vec<(VirtualAddress, Span)> = Vec::new();
+        let mut addresses = Vec::new();
         for line in block.entries() {
-            let mut words = line.iter();
-            let start = addresses.len();
-            while let Some(word) = words.next() {
-                if let Some((address, prefix)) = address_and_prefix(&word.text) {
-                    addresses.push((
-                        VirtualAddress {
-                            address,
-                            prefix,
-                            link,
-                            label: None,
-                            scope: 0,
-                            broadcast: None,
-                            dad: false,
-                        },
-                        word.span,
-                    ));
-                } else if let (true, Some((address, _))) = (addresses.len() > start, addresses.last_mut()) {
-                    self.address_option(word, &mut words, address);
-                } else {
-                    self.sink.push(
-                        Diagnostic::warning(format!("`{}` is not an address", word.text))
-                            .at(word.span, "the line is ignored")
-                            .help("an entry begins with ADDRESS or ADDRESS/PREFIX"),
-                    );
-                    break;
-                }
+            let lowered = self.address_line(line, link).into_iter();
+            addresses.extend(lowered.map(|lowered| (lowered.address, lowered.span)));
+        }
+        addresses
+    }
+
+    /// The addresses of a line: mostly one.
+    pub(super) fn address_line<'w>(&mut self, line: &'w [Word], link: LinkId) -> Vec<LoweredAddress<'w>> {
+        let mut addresses: Vec<LoweredAddress<'w>> = Vec::new();
+        let mut words = line.iter();
+        while let Some(word) = words.next() {
+            if let Some(Prefix { address, length }) = prefix_of(&word.text) {
+                addresses.push(LoweredAddress {
+                    address: VirtualAddress {
+                        address,
+                        prefix: length,
+                        link,
+                        label: None,
+                        scope: 0,
+                        broadcast: None,
+                        dad: false,
+                        extra: AddressExtra::default(),
+                    },
+                    span: word.span,
+                    track_group: None,
+                });
+            } else if let Some(lowered) = addresses.last_mut() {
+                self.address_option(word, &mut words, lowered);
+            } else {
+                self.sink.push(
+                    Diagnostic::warning(format!("`{}` is not an address", word.text))
+                        .at(word.span, "the line is ignored")
+                        .help("an entry begins with ADDRESS or ADDRESS/PREFIX"),
+                );
+                break;
             }
         }
         addresses
@@ -62,81 +82,91 @@ impl Lowering<'_> {
 
     fn address_option<'w>(
         &mut self,
-        option: &Word,
-        rest: &mut impl Iterator<Item = &'w Word>,
-        address: &mut VirtualAddress,
+        option: &'w Word,
+        rest: &mut Words<'w>,
+        lowered: &mut LoweredAddress<'w>,
     ) {
+        let address = &mut lowered.address;
         match option.text.as_str() {
             "dev" => {
-                if let Some(name) = self.option_value(option, rest) {
+                if let Some(name) = self.value_of(option, rest, Fate::Kept) {
                     address.link = self.link(&name.text, name.span);
                 }
             }
             "scope" => {
-                if let Some(word) = self.option_value(option, rest) {
-                    match scope(&word.text) {
-                        Some(scope) => address.scope = scope,
-                        None => self.bad_option(word, "global, site, link, host, nowhere or a number"),
-                    }
+                if let Some(word) = self.value_of(option, rest, Fate::Kept) {
+                    address.scope = self
+                        .named_byte(Names::Scopes, word, Fate::Kept)
+                        .unwrap_or(address.scope);
                 }
             }
             "brd" | "broadcast" => {
-                if let Some(word) = self.option_value(option, rest) {
+                if let Some(word) = self.value_of(option, rest, Fate::Kept) {
                     match broadcast(&word.text, address) {
                         Some(broadcast) => address.broadcast = Some(broadcast),
-                        None => self.bad_option(word, "an IPv4 address, or + or - with a prefix below 31"),
+                        None => self.unfit(
+                            word,
+                            "an IPv4 address, or + or - with a prefix below 31",
+                            Fate::Kept,
+                        ),
                     }
                 }
             }
             "label" => {
-                if let Some(word) = self.option_value(option, rest) {
+                if let Some(word) = self.value_of(option, rest, Fate::Kept) {
                     if address.address.is_ipv4() && word.text.len() <= LABEL_LEN {
                         address.label = Some(word.text.clone());
                     } else {
-                        self.bad_option(word, "at most 15 characters, and an IPv4 address");
+                        self.unfit(word, "at most 15 characters, and an IPv4 address", Fate::Kept);
                     }
                 }
             }
             "-nodad" => address.dad = true,
-            "peer" | "preferred_lft" | "track_group" => {
-                self.option_missing(option);
-                rest.next();
+            // The prefix is then the other end's: a host's unless it is written there.
+            "peer" => {
+                let wanted = "ADDRESS[/PREFIX] of the same family";
+                let own = address.address.is_ipv4();
+                let same = |text: &str| prefix_of(text).filter(|peer| peer.address.is_ipv4() == own);
+                address.extra.peer = self.parsed(option, rest, wanted, Fate::Kept, same);
             }
+            "preferred_lft" => {
+                let preferred = self.parsed(option, rest, "seconds, or forever", Fate::Kept, preferred);
+                address.extra.preferred = preferred.unwrap_or_default();
+            }
+            "home" => address.extra.home |= self.v6_only(option, address.address),
+            "mngtmpaddr" => address.extra.temporaries |= self.v6_only(option, address.address),
+            "noprefixroute" => address.extra.no_prefix_route = true,
+            "autojoin" => address.extra.autojoin = true,
+            "no_track" => address.extra.untracked = true,
+            "track_group" => lowered.track_group = self.value_of(option, rest, Fate::Kept),
             "use_vmac" => {
                 self.option_missing(option);
-                rest.for_each(drop);
+                // A name and a MAC address may follow, and then other options or addresses.
+                while let Some(word) = rest.as_slice().first()
+                    && Entry::Address.find(&word.text).is_none()
+                    && prefix_of(&word.text).is_none()
+                {
+                    rest.next();
+                }
             }
-            "home" | "mngtmpaddr" | "noprefixroute" | "autojoin" | "no_track" => self.option_missing(option),
             _ => self.sink.push(
                 Diagnostic::warning(format!("unknown option `{}` of an address", option.text))
                     .at(option.span, "ignored")
-                    .help("known: dev, scope, brd, label, -nodad"),
+                    .help("known: dev, scope, brd, label, peer, -nodad, no_track, preferred_lft and others"),
             ),
         }
     }
 
-    fn option_value<'w>(
-        &mut self,
-        option: &Word,
-        rest: &mut impl Iterator<Item = &'w Word>,
-    ) -> Option<&'w Word> {
-        let value = rest.next();
-        if value.is_none() {
+    /// Options that the kernel has for IPv6 alone.
+    fn v6_only(&mut self, option: &Word, address: IpAddr) -> bool {
+        if address.is_ipv4() {
             self.sink.push(
-                Diagnostic::warning(format!("`{}` has no value", option.text))
+                Diagnostic::note(format!("`{}` is for IPv6 addresses", option.text))
                     .at(option.span, "ignored")
-                    .help("give it, or remove the option"),
+                    .help("remove it"),
             );
         }
-        value
-    }
-
-    fn bad_option(&mut self, word: &Word, wanted: &str) {
-        self.sink.push(
-            Diagnostic::warning(format!("`{}` does not fit here", word.text))
-                .at(word.span, "ignored")
-                .help(format!("this option takes {wanted}")),
-        );
+        address.is_ipv6()
     }
 
     fn option_missing(&mut self, option: &Word) {
@@ -191,7 +221,7 @@ impl Lowering<'_> {
                         match given.and_then(|given| given.text.parse().ok()) {
                             Some(ttl) if word.text == "min_ttl" => peer.ttl.min = ttl,
                             Some(ttl) => peer.ttl.max = ttl,
-                            None => self.bad_option(given.unwrap_or(word), "a number from 0 to 255"),
+                            None => self.unfit(given.unwrap_or(word), "a number from 0 to 255", Fate::Kept),
                         }
                     }
                     _ => {
@@ -219,31 +249,15 @@ impl Lowering<'_> {
 }
 
 /// `ADDRESS[/PREFIX]`.
-fn address_and_prefix(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    match prefix {
-        None => Some((address, longest)),
-        Some(prefix) => {
-            let prefix = prefix.parse().ok().filter(|prefix| *prefix <= longest)?;
-            Some((address, prefix))
-        }
-    }
+fn prefix_of(text: &str) -> Option<Prefix> {
+    text.contains(['.', ':']).then(|| prefix(text, None)).flatten()
 }
 
-/// A scope by name or number, as in /etc/iproute2/rt_scopes.
-fn scope(text: &str) -> Option<u8> {
+/// `preferred_lft`: seconds, or `forever`.
+fn preferred(text: &str) -> Option<Preferred> {
     match text {
-        "global" => Some(0),
-        "site" => Some(200),
-        "link" => Some(253),
-        "host" => Some(254),
-        "nowhere" => Some(255),
-        _ => text.parse().ok(),
+        "forever" => Some(Preferred::Forever),
+        _ => text.parse().ok().map(Preferred::Seconds),
     }
 }
 

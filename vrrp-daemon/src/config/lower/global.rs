@@ -9,6 +9,7 @@ use super::Lowering;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::{GarpKey, GlobalKey, Key, Status};
 use crate::config::raw::Statement;
+use crate::config::source::Span;
 use crate::proto::model::Announce;
 
 /// Longest delay taken anywhere: a day, unless keepalived says less.
@@ -18,6 +19,8 @@ pub(super) const DAY: Nanos = Nanos::from_secs(86_400);
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) version: Option<Version>,
+    /// Of static addresses (`default_interface`), with its place.
+    pub(super) interface: Option<(String, Span)>,
     pub(super) strict: bool,
     pub(super) garp: Garp,
     pub(super) lower_no_advert: Option<bool>,
@@ -88,6 +91,20 @@ impl Lowering<'_> {
             GlobalKey::RouterId => {
                 if let Some(word) = self.one(statement) {
                     self.config.global.router_id = Some(word.text.clone());
+                }
+            }
+            GlobalKey::DefaultInterface => {
+                let word = self.one(statement);
+                self.defaults.interface = word.map(|word| (word.text.clone(), word.span));
+            }
+            GlobalKey::IprouteUsr => {
+                if let Some(word) = self.one(statement) {
+                    self.names.set_usr(&word.text);
+                }
+            }
+            GlobalKey::IprouteEtc => {
+                if let Some(word) = self.one(statement) {
+                    self.names.set_etc(&word.text);
                 }
             }
             GlobalKey::ScriptSecurity => self.config.global.script_security = true,

@@ -46,6 +46,9 @@ pub(super) struct Draft<'s> {
     pub(super) addresses: Vec<&'s Statement>,
     pub(super) excluded: Vec<&'s Statement>,
     pub(super) no_addresses: bool,
+    pub(super) routes: Vec<&'s Statement>,
+    pub(super) rules: Vec<&'s Statement>,
+    pub(super) promote_secondaries: bool,
     pub(super) unicast_source: At<IpAddr>,
     pub(super) peers: Peers,
     /// The first `unicast_peer`.
@@ -108,6 +111,9 @@ impl Lowering<'_> {
             InstanceKey::Addresses => draft.addresses.push(statement),
             InstanceKey::Excluded => draft.excluded.push(statement),
             InstanceKey::NoAddresses => draft.no_addresses = true,
+            InstanceKey::Routes => draft.routes.push(statement),
+            InstanceKey::Rules => draft.rules.push(statement),
+            InstanceKey::PromoteSecondaries => draft.promote_secondaries = true,
             InstanceKey::UnicastSource => draft.unicast_source = self.placed_address(statement),
             InstanceKey::Peers => {
                 draft.peer_block.get_or_insert(statement.span);
@@ -262,6 +268,9 @@ impl<'s> Draft<'s> {
             addresses: Vec::new(),
             excluded: Vec::new(),
             no_addresses: false,
+            routes: Vec::new(),
+            rules: Vec::new(),
+            promote_secondaries: false,
             unicast_source: None,
             peers: Peers::default(),
             peer_block: None,

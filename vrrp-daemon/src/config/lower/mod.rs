@@ -3,13 +3,19 @@
 //! Nothing here stops at the first fault: all of a file's errors come at once.
 
 mod address;
+mod carried;
 mod clash;
 mod daemon;
 mod global;
 mod group;
 mod instance;
+mod iproute;
+mod names;
 mod resolve;
+mod route;
+mod rule;
 mod script;
+mod statics;
 mod strict;
 mod track;
 mod transport;
@@ -33,6 +39,9 @@ struct Lowering<'a> {
     environment: &'a dyn Environment,
     config: Config,
     defaults: global::Defaults,
+    names: names::NameTables,
+    /// Of rules that name none.
+    priorities: rule::Priorities,
     links: HashMap<String, LinkId>,
     scripts: HashMap<String, script::Known>,
     routers: HashMap<String, RouterId>,
@@ -53,6 +62,8 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
         environment,
         config: Config::default(),
         defaults: global::Defaults::default(),
+        names: names::NameTables::default(),
+        priorities: rule::Priorities::default(),
         links: HashMap::new(),
         scripts: HashMap::new(),
         routers: HashMap::new(),
@@ -63,22 +74,35 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
         default_user: user::DefaultUser::default(),
     };
     // By dependence, not by place in the file: defaults, the daemon itself, scripts, instances, groups.
-    for key in [
-        RootKey::Global,
-        RootKey::Script,
-        RootKey::Instance,
-        RootKey::Group,
+    // Static rules and those of instances share one count of priorities, in the file's order.
+    for keys in [
+        &[RootKey::Global][..],
+        &[RootKey::Script],
+        &[
+            RootKey::Instance,
+            RootKey::StaticAddresses,
+            RootKey::StaticRoutes,
+            RootKey::StaticRules,
+        ],
+        &[RootKey::Group],
     ] {
-        if key == RootKey::Script {
+        if keys.contains(&RootKey::Script) {
             lowering.daemon(tree);
         }
         for statement in &tree.statements {
-            if statement.keyword.status == Status::Works(Key::Root(key)) {
-                match key {
-                    RootKey::Global => lowering.global(statement),
-                    RootKey::Script => lowering.script(statement),
-                    RootKey::Instance => lowering.instance(statement),
-                    RootKey::Group => lowering.group(statement),
+            let Status::Works(Key::Root(key)) = statement.keyword.status else {
+                continue;
+            };
+            if !keys.contains(&key) {
+                continue;
+            }
+            match key {
+                RootKey::Global => lowering.global(statement),
+                RootKey::Script => lowering.script(statement),
+                RootKey::Instance => lowering.instance(statement),
+                RootKey::Group => lowering.group(statement),
+                RootKey::StaticAddresses | RootKey::StaticRoutes | RootKey::StaticRules => {
+                    lowering.statics(key, statement);
                 }
             }
         }

@@ -78,6 +78,12 @@ impl Lowering<'_> {
         for block in &draft.track_scripts {
             self.track_scripts(block, &mut tracks);
         }
+        let (routes, rules) = self.routes_and_rules(&draft, link, &mut tracks);
+        for address in addresses.iter().chain(&excluded) {
+            if !address.extra.untracked && address.link != link {
+                tracks.needs(address.link);
+            }
+        }
         let Some(vrid) = vrid else { return };
         let id = self.router_id(name.span);
         self.routers.insert(name.text.clone(), id);
@@ -98,8 +104,8 @@ impl Lowering<'_> {
             v3_checksum: self.checksum(&draft),
             addresses,
             excluded,
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes,
+            rules,
             track: tracks.list,
             track_primary: draft.track_primary,
             announce,

@@ -16,6 +16,20 @@ pub(super) struct Tracks {
     seen: HashSet<TrackObject>,
 }
 
+impl Tracks {
+    /// Without this interface it cannot be Master; silently, unless it is tracked already.
+    pub(super) fn needs(&mut self, link: LinkId) {
+        let object = TrackObject::Link(link);
+        if self.seen.insert(object) {
+            self.list.push(Track {
+                object,
+                weight: 0,
+                reverse: false,
+            });
+        }
+    }
+}
+
 /// One entry, `NAME [weight N] [reverse|noreverse]`.
 struct Entry<'s> {
     name: &'s Word,

@@ -191,6 +191,7 @@ impl Lowering<'_> {
         let said = &draft.uncommon;
         let defaults = self.defaults.uncommon;
         Uncommon {
+            promote_secondaries: draft.promote_secondaries,
             owner_is_deaf: self.deaf_owner(said, resolved.strict),
             late_is_backup: self.late_backup(said, resolved.preempt),
             lacks_peers: self.lacks_peers(draft, resolved.transport),

@@ -9,7 +9,7 @@ use vrrp_common::wire::ladder::{Auth, Peer, TtlRange};
 use super::{FakeHost, host, said};
 use crate::config::{Command, Global, Notify, ScriptSpec, exit_class, parse_str};
 use crate::proto::model::{
-    Announce, Preempt, Script, SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum,
+    AddressExtra, Announce, Preempt, Script, SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum,
     VirtualAddress, VirtualRouter,
 };
 use crate::proto::{GroupId, LinkId, Model, RouterId, ScriptId};
@@ -30,6 +30,7 @@ fn address(text: &str, link: u16) -> VirtualAddress {
         scope: 0,
         broadcast: None,
         dad: false,
+        extra: AddressExtra::default(),
     }
 }
 

@@ -313,7 +313,7 @@ fn addresses_and_their_options() {
         said,
         [
             "warning 7:2 10.0.0.1 is named twice",
-            "warning 8:11 `home` of an address has no effect: it is not done",
+            "note 8:11 `home` is for IPv6 addresses",
         ]
     );
     let config = loaded.config.unwrap();

@@ -8,7 +8,7 @@ use netlink_packet_route::address::AddressMessage;
 use nix::errno::Errno;
 
 use crate::proto::model::{Model, RouterId, Transport, VirtualAddress, VirtualRouter};
-use crate::sys::address::{Entry, Wanted};
+use crate::sys::address::Entry;
 use crate::sys::interface;
 use crate::sys::netlink::Netlink;
 
@@ -92,23 +92,14 @@ fn is_left_over(entry: &Entry, router: &VirtualRouter, address: &VirtualAddress,
         .address
         .is_ipv4()
         .then(|| address.label.as_deref().unwrap_or(link));
-    let exact = entry.prefix == address.prefix && entry.label.as_deref() == label;
+    let prefix = address.extra.peer.map_or(address.prefix, |peer| peer.length);
+    let exact = entry.prefix == prefix && entry.label.as_deref() == label;
     entry.ours || (exact && !router.priority.is_owner())
 }
 
 fn remove(netlink: &mut Netlink, entry: &Entry) -> io::Result<Result<(), Errno>> {
-    let request = Wanted {
-        ifindex: entry.ifindex,
-        address: entry.address,
-        prefix: entry.prefix,
-        label: None,
-        scope: 0,
-        broadcast: None,
-        dad: false,
-    }
-    .remove();
     let mut result = Ok(());
-    netlink.batch([&request], |_, errno| result = Err(errno))?;
+    netlink.batch([&entry.remove()], |_, errno| result = Err(errno))?;
     // Removing another one of its subnet may have taken it along.
     Ok(result.or_else(|errno| {
         if errno == Errno::EADDRNOTAVAIL {

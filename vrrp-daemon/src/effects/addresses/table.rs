@@ -350,15 +350,7 @@ fn on_link(routers: &mut [Vec<Item>], link: LinkId) -> impl Iterator<Item = &mut
 
 impl Requests {
     fn address(address: &VirtualAddress, ifindex: u32) -> Self {
-        let wanted = Wanted {
-            ifindex,
-            address: address.address,
-            prefix: address.prefix,
-            label: address.label.as_deref(),
-            scope: address.scope,
-            broadcast: address.broadcast,
-            dad: address.dad,
-        };
+        let wanted = Wanted::new(address, ifindex);
         Self {
             add: wanted.add(),
             remove: wanted.remove(),

@@ -2,7 +2,7 @@
 //! long as the daemon runs (`static_*`).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::Family;
@@ -101,6 +101,38 @@ impl Model {
     }
 }
 
+/// What is seldom said of an address; the default is keepalived's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddressExtra {
+    /// The other end of a point-to-point link (`peer`); its prefix length is the address's.
+    pub peer: Option<Prefix>,
+    /// `preferred_lft`
+    pub preferred: Preferred,
+    /// A mobile IPv6 home address (`home`).
+    pub home: bool,
+    /// Temporary addresses are made from it (`mngtmpaddr`, IPv6).
+    pub temporaries: bool,
+    /// No route for its prefix (`noprefixroute`).
+    pub no_prefix_route: bool,
+    /// Join its multicast group (`autojoin`).
+    pub autojoin: bool,
+    /// It may vanish, and its interface may go down (`no_track`).
+    pub untracked: bool,
+}
+
+/// How long an address may be chosen as a source by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preferred {
+    /// Never for an IPv6 address of prefix length 128, else for ever.
+    #[default]
+    Usual,
+    /// For ever.
+    Forever,
+    /// Seconds.
+    Seconds(u32),
+}
+
 /// Addresses that have their first `length` bits in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Prefix {
@@ -108,6 +140,24 @@ pub struct Prefix {
     pub address: IpAddr,
     /// Prefix length.
     pub length: u8,
+}
+
+impl Prefix {
+    /// The address without its bits beyond the prefix.
+    #[must_use]
+    pub fn network(&self) -> IpAddr {
+        let length = u32::from(self.length);
+        match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length)).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length)).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        }
+    }
 }
 
 impl fmt::Display for Prefix {
@@ -138,7 +188,7 @@ pub struct VirtualRoute {
     pub table: u32,
     /// `protocol`, who made it; 18 (keepalived) unless given.
     pub protocol: u8,
-    /// Scope, 0 global, 253 link; `None`: by kind and gateway, as iproute2 chooses.
+    /// Scope, 0 global, 253 link; `None`: by its kind, global for an ordinary one.
     pub scope: Option<u8>,
     /// `tos`, `dsfield`
     pub tos: u8,
@@ -165,11 +215,11 @@ pub struct VirtualRoute {
 /// Where a route goes among others to the same destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placing {
-    /// It must be the only one (`add`, the default).
+    /// Before them (`prepend`, the default: as keepalived does, it neither replaces nor gives way).
     #[default]
-    Only,
-    /// Before them (`prepend`).
     First,
+    /// It must be the only one (`add`).
+    Only,
     /// After them (`append`).
     Last,
 }

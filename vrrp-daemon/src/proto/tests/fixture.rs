@@ -8,8 +8,9 @@ use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Auth;
 
 use crate::proto::model::{
-    Announce, File, FileId, GroupId, LinkId, Model, Preempt, Process, ProcessId, RouterId, Script, ScriptId,
-    SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
+    AddressExtra, Announce, File, FileId, GroupId, LinkId, Model, Preempt, Process, ProcessId, RouterId,
+    Script, ScriptId, SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum, VirtualAddress,
+    VirtualRouter,
 };
 use crate::proto::{Effect, Heard, Input, LinkState, NotifyState, Reason, Remark, State, Subject, Vrrp};
 
@@ -72,6 +73,7 @@ pub(super) fn router(priority: u8) -> VirtualRouter {
             scope: 0,
             broadcast: None,
             dad: false,
+            extra: AddressExtra::default(),
         }],
         excluded: Vec::new(),
         routes: Vec::new(),
