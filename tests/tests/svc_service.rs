@@ -9,7 +9,7 @@ use vrrp_common::id::Priority;
 use vrrp_common::time::Nanos;
 use vrrp_daemon::config::{Command, Config, Notify, ScriptSpec};
 use vrrp_daemon::ingress::control::ControlRequest;
-use vrrp_daemon::proto::model::{Script, SyncGroup};
+use vrrp_daemon::proto::model::{Script, SyncGroup, Track, TrackObject};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
 use vrrp_daemon::runtime::service::{self, ServiceError};
 use vrrp_daemon::track::News;
@@ -54,7 +54,12 @@ fn config(scratch: &Scratch) -> Config {
     config.model.groups.push(SyncGroup {
         name: "VG_1".to_owned(),
         members: Vec::new(),
-        track: Vec::new(),
+        // A script that nobody tracks is not run.
+        track: vec![Track {
+            object: TrackObject::Script(ScriptId(0)),
+            weight: 0,
+            reverse: false,
+        }],
         keep_weights: false,
     });
     config.group_notify.push(Notify {

@@ -36,6 +36,12 @@ pub struct Config {
     pub model: Model,
     /// How to run each tracked script; same order as `model.scripts`.
     pub scripts: Vec<ScriptSpec>,
+    /// Where each tracked file is; same order as `model.files`.
+    pub files: Vec<FileSpec>,
+    /// How to know each tracked process; same order as `model.processes`.
+    pub processes: Vec<ProcessSpec>,
+    /// `interface_up_down_delays`; same order as `model.links`.
+    pub link_delays: Vec<LinkDelays>,
     /// Notify scripts of each virtual router; same order as `model.routers`.
     pub router_notify: Vec<Notify>,
     /// Notify scripts of each sync group; same order as `model.groups`.
@@ -115,6 +121,67 @@ pub struct ScriptSpec {
     pub init_fail: bool,
     /// It could not be found: never run it, said at start.
     pub disabled: bool,
+}
+
+/// `track_file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSpec {
+    /// The file; a number stands in it.
+    pub path: PathBuf,
+    /// `init_file`
+    pub init: Option<InitFile>,
+}
+
+/// `init_file [VALUE] [overwrite]`: what is written into the file at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitFile {
+    /// The number, 0 if not given.
+    pub value: i32,
+    /// Also if the file is there already.
+    pub overwrite: bool,
+}
+
+/// `vrrp_track_process`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProcessSpec {
+    /// Its name as in `/proc/PID/comm`, or the first word of its command line.
+    pub program: String,
+    /// `program` is the name; else its command line is compared (`full_command`, or with arguments).
+    pub by_name: bool,
+    /// Its arguments.
+    pub params: Vec<String>,
+    /// How these are compared.
+    pub param_match: ParamMatch,
+    /// How many must run (`quorum`, 1).
+    pub quorum: u32,
+    /// How many may run (`quorum_max`).
+    pub quorum_max: Option<u32>,
+    /// How long enough must run until it counts (`fork_delay`).
+    pub fork_delay: Nanos,
+    /// How long too few must run until it counts (`terminate_delay`).
+    pub terminate_delay: Nanos,
+}
+
+/// `param_match`, and what holds without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ParamMatch {
+    /// Whatever the arguments are.
+    Any,
+    /// All of them, and no others.
+    Exact,
+    /// `partial`: the first ones; there may be more. None given: there must be none.
+    Partial,
+    /// `initial`: the same, and the last one given need only be how an argument begins.
+    Initial,
+}
+
+/// `interface_up_down_delays`: how long an interface must be in a state until it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkDelays {
+    /// After it went down.
+    pub down: Nanos,
+    /// After it came up.
+    pub up: Nanos,
 }
 
 /// A program with its arguments; never run through a shell.

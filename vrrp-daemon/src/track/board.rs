@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::News;
-use crate::proto::{ScriptId, ScriptState};
+use crate::proto::{FileId, ProcessId, ScriptId, ScriptState};
 
 /// One tracker, for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub(super) struct Key(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     Script(ScriptState),
+    File(i32),
+    Process(bool),
 }
 
 /// What a tracker's object is called in the running configuration.
@@ -32,6 +34,8 @@ struct Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
     Script(ScriptId),
+    File(FileId),
+    Process(ProcessId),
 }
 
 /// Who is to hear each tracker.
@@ -92,11 +96,6 @@ impl Board {
         self.desk.clone()
     }
 
-    /// The last word of a tracker.
-    pub(super) fn word(&self, key: Key) -> Option<Word> {
-        self.desk.state().words.get(&key).copied()
-    }
-
     /// Empty routes, to be filled for [`Board::readdress`]. Their new keys are new to the board.
     pub(super) fn routes(&self) -> Routes {
         Routes {
@@ -140,6 +139,11 @@ impl Desk {
         true
     }
 
+    /// The last word of a tracker.
+    pub(super) fn word(&self, key: Key) -> Option<Word> {
+        self.state().words.get(&key).copied()
+    }
+
     /// What a tracker's object is called now, for the log.
     pub(super) fn name(&self, key: Key) -> String {
         let state = self.state();
@@ -159,6 +163,9 @@ impl State {
         let key = self.pending.pop_front()?;
         match (self.routes.by_key.get(&key)?.id, *self.words.get(&key)?) {
             (Id::Script(id), Word::Script(state)) => Some(News::Script(id, state)),
+            (Id::File(id), Word::File(value)) => Some(News::File(id, value)),
+            (Id::Process(id), Word::Process(quorum)) => Some(News::Process(id, quorum)),
+            (Id::Script(_) | Id::File(_) | Id::Process(_), _) => None,
         }
     }
 

@@ -6,14 +6,21 @@
 //! leaves its tracker alone, and only the address changes.
 
 mod board;
-pub mod script;
-pub mod verdict;
+mod file;
+mod process;
+mod script;
+mod verdict;
+
+use std::collections::HashSet;
 
 use tokio::sync::mpsc;
 
 use self::board::Board;
+use self::file::{Files, Followed};
+use self::process::{Processes, Watched};
 use self::script::Scripts;
 use crate::config::{Config, ScriptSpec, ScriptUser};
+use crate::proto::model::TrackObject;
 use crate::proto::{FileId, Input, ProcessId, ScriptId, ScriptState};
 
 /// What a tracked object says: the first word on it, or another one than the last.
@@ -41,6 +48,8 @@ impl From<News> for Input {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     scripts: Vec<Tracked>,
+    files: Vec<Followed>,
+    processes: Vec<Watched>,
 }
 
 /// A script to run: its id, its name for the log, how, and as whom.
@@ -53,17 +62,40 @@ struct Tracked {
 }
 
 impl Plan {
-    /// What `config` wants tracked.
+    /// What `config` wants tracked. What no virtual router or group tracks is left alone, as in keepalived.
     #[must_use]
     pub fn of(config: &Config) -> Self {
+        let model = &config.model;
+        let tracks = model.routers.iter().map(|router| &router.track);
+        let tracks = tracks.chain(model.groups.iter().map(|group| &group.track));
+        let used: HashSet<_> = tracks.flatten().map(|track| track.object).collect();
         let default_user = config.global.script_user.as_ref();
-        let scripts = config.scripts.iter().zip(&config.model.scripts).zip(0..);
+        let scripts = config.scripts.iter().zip(&model.scripts).zip(0..);
+        let files = config.files.iter().zip(&model.files).zip(0..);
+        let processes = config.processes.iter().zip(&model.processes).zip(0..);
         Self {
             scripts: scripts
+                .filter(|(_, id)| used.contains(&TrackObject::Script(ScriptId(*id))))
                 .map(|((spec, script), id)| Tracked {
                     id: ScriptId(id),
                     name: script.name.clone(),
                     user: spec.command.user.as_ref().or(default_user).cloned(),
+                    spec: spec.clone(),
+                })
+                .collect(),
+            files: files
+                .filter(|(_, id)| used.contains(&TrackObject::File(FileId(*id))))
+                .map(|((spec, file), id)| Followed {
+                    id: FileId(id),
+                    name: file.name.clone(),
+                    spec: spec.clone(),
+                })
+                .collect(),
+            processes: processes
+                .filter(|(_, id)| used.contains(&TrackObject::Process(ProcessId(*id))))
+                .map(|((spec, process), id)| Watched {
+                    id: ProcessId(id),
+                    name: process.name.clone(),
                     spec: spec.clone(),
                 })
                 .collect(),
@@ -76,6 +108,8 @@ impl Plan {
 pub struct Trackers {
     board: Board,
     scripts: Scripts,
+    files: Files,
+    processes: Processes,
 }
 
 impl Trackers {
@@ -86,6 +120,8 @@ impl Trackers {
         let mut trackers = Self {
             board: Board::start(),
             scripts: Scripts::default(),
+            files: Files::default(),
+            processes: Processes::default(),
         };
         trackers.reconfigure(plan, news);
         trackers
@@ -100,6 +136,9 @@ impl Trackers {
     pub fn reconfigure(&mut self, plan: Plan, news: mpsc::Sender<News>) {
         let mut routes = self.board.routes();
         self.scripts.reconfigure(plan.scripts, &mut routes, &self.board);
+        self.files.reconfigure(plan.files, &mut routes, &self.board);
+        self.processes
+            .reconfigure(plan.processes, &mut routes, &self.board);
         self.board.readdress(routes, news);
     }
 

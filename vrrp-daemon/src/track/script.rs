@@ -82,8 +82,10 @@ impl Scripts {
             let key = routes.new_key();
             routes.add(key, script.name, Id::Script(script.id));
             let old = before.get_mut(&script.spec.command.argv).and_then(Vec::pop);
-            let word = old.and_then(|old| board.word(old.key));
-            let last = word.map(|Word::Script(state)| state);
+            let last = match old.and_then(|old| board.desk().word(old.key)) {
+                Some(Word::Script(state)) => Some(state),
+                Some(Word::File(_) | Word::Process(_)) | None => None,
+            };
             let (stop, stopped) = watch::channel(());
             let task = Task {
                 key,

@@ -4,7 +4,7 @@ use crate::proto::ScriptState;
 
 /// The verdict on one script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(super) struct Verdict {
     rise: u32,
     fall: u32,
     state: Option<ScriptState>,
@@ -16,7 +16,7 @@ impl Verdict {
     /// No verdict yet, so that the first run decides at once, as in keepalived; with `init_fail` the script
     /// counts as failing and needs `rise` successes. Zero means one.
     #[must_use]
-    pub fn new(rise: u32, fall: u32, init_fail: bool) -> Self {
+    pub(super) fn new(rise: u32, fall: u32, init_fail: bool) -> Self {
         Self {
             rise: rise.max(1),
             fall: fall.max(1),
@@ -26,18 +26,18 @@ impl Verdict {
     }
 
     /// Go on from what was known of the same command before.
-    pub fn resume(&mut self, last: ScriptState) {
+    pub(super) fn resume(&mut self, last: ScriptState) {
         self.state = Some(last);
     }
 
     /// The verdict so far.
     #[must_use]
-    pub fn state(&self) -> Option<ScriptState> {
+    pub(super) fn state(&self) -> Option<ScriptState> {
         self.state
     }
 
     /// A run ended; the verdict if it is the first or another one.
-    pub fn observe(&mut self, run: ScriptState) -> Option<ScriptState> {
+    pub(super) fn observe(&mut self, run: ScriptState) -> Option<ScriptState> {
         if self.state == Some(run) {
             self.against = 0;
             return None;

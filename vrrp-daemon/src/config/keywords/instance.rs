@@ -79,6 +79,10 @@ pub enum InstanceKey {
     TrackInterface,
     /// `track_script`
     TrackScript,
+    /// `track_file`
+    TrackFile,
+    /// `track_process`
+    TrackProcess,
     /// `dont_track_primary`
     DontTrackPrimary,
     /// `notify…`
@@ -171,8 +175,8 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("unicast_fault_no_peer", Flag, InstanceKey::Uncommon(UncommonKey::FaultNoPeer), "FAULT without unicast peers, instead of multicast"),
     instance("old_unicast_checksum", Word, InstanceKey::Uncommon(UncommonKey::OldChecksum), "[never]: IPv4 version 3 checksum of unicast adverts as before 1.3.6"),
     instance("track_src_ip", Flag, InstanceKey::Uncommon(UncommonKey::TrackSource), "FAULT when mcast_src_ip is not on the host"),
-    missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight").common(),
-    missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
+    instance("track_file", Entries, InstanceKey::TrackFile, "Files whose number counts as weight").common(),
+    instance("track_process", Entries, InstanceKey::TrackProcess, "Processes that must run").common(),
     missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up"),
     instance("notify_deleted", Command, InstanceKey::Notify(NotifyKey::Deleted), "Run when a reload removed it; else that is told as a fault"),
     instance("notify_priority_changes", Bool, InstanceKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of priority changes too").default("vrrp_notify_priority_changes"),

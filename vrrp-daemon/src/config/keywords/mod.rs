@@ -18,7 +18,7 @@ pub use self::global::GlobalKey;
 pub(super) use self::guess::{Guess, guess, remedy};
 pub use self::instance::{AuthKey, InstanceKey, UncommonKey};
 pub use self::root::RootKey;
-pub use self::trackers::{GroupKey, ScriptKey};
+pub use self::trackers::{FileKey, GroupKey, ProcessKey, ScriptKey};
 
 /// One keyword in one block.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,10 @@ pub enum Key {
     Group(GroupKey),
     /// In `vrrp_script`.
     Script(ScriptKey),
+    /// In `track_file`.
+    File(FileKey),
+    /// In `vrrp_track_process`.
+    Process(ProcessKey),
     /// A word of an entry: read together with the entry.
     Word,
 }

@@ -14,6 +14,10 @@ pub enum RootKey {
     Group,
     /// `vrrp_script`
     Script,
+    /// `track_file`
+    File,
+    /// `vrrp_track_process`
+    Process,
     /// `static_ipaddress`
     StaticAddresses,
     /// `static_routes`
@@ -38,9 +42,9 @@ pub(super) const TABLE: &[Keyword] = &[
     works("vrrp_instance", Named(Block::Instance), Key::Root(RootKey::Instance), "One virtual router").everywhere(),
     works("vrrp_sync_group", Named(Block::SyncGroup), Key::Root(RootKey::Group), "Virtual routers that move together").common(),
     works("vrrp_script", Named(Block::Script), Key::Root(RootKey::Script), "A script that judges the host's health").everywhere(),
-    missing("vrrp_track_process", Named(Block::TrackProcess), "processes are not tracked", "A process that must run").common(),
-    missing("track_file", Named(Block::TrackFile), "files are not tracked", "A number in a file that counts as weight").common(),
-    missing("vrrp_track_file", Named(Block::TrackFile), "files are not tracked", "Old name of track_file").common(),
+    works("vrrp_track_process", Named(Block::TrackProcess), Key::Root(RootKey::Process), "A process that must run").common(),
+    works("track_file", Named(Block::TrackFile), Key::Root(RootKey::File), "A number in a file that counts as weight").common(),
+    works("vrrp_track_file", Named(Block::TrackFile), Key::Root(RootKey::File), "Old name of track_file").common(),
     missing("bfd_instance", Named(Block::Bfd), BFD, "A BFD session"),
     works("static_ipaddress", Entries, Key::Root(RootKey::StaticAddresses), "Addresses that are always there"),
     works("static_routes", Entries, Key::Root(RootKey::StaticRoutes), "Routes that are always there"),

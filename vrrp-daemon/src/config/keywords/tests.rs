@@ -214,6 +214,8 @@ fn keys_stand_in_their_block() {
                 Key::Auth(_) => block == Block::Authentication,
                 Key::Group(_) => block == Block::SyncGroup,
                 Key::Script(_) => block == Block::Script,
+                Key::File(_) => block == Block::TrackFile,
+                Key::Process(_) => block == Block::TrackProcess,
                 Key::Word => false,
             };
             assert!(fits, "{} in {}", keyword.name, block.name());

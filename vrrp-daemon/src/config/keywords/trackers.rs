@@ -14,6 +14,10 @@ pub enum GroupKey {
     TrackInterface,
     /// `track_script`
     TrackScript,
+    /// `track_file`
+    TrackFile,
+    /// `track_process`
+    TrackProcess,
     /// `sync_group_tracking_weight`
     KeepWeights,
 }
@@ -39,12 +43,54 @@ pub enum ScriptKey {
     InitFail,
 }
 
+/// Keywords of `track_file`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKey {
+    /// `file`
+    Path,
+    /// `weight`
+    Weight,
+    /// `init_file`
+    Init,
+}
+
+/// Keywords of `vrrp_track_process`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessKey {
+    /// `process`
+    Command,
+    /// `param_match`
+    ParamMatch,
+    /// `full_command`
+    FullCommand,
+    /// `weight`
+    Weight,
+    /// `quorum`
+    Quorum,
+    /// `quorum_max`
+    QuorumMax,
+    /// `delay`
+    Delay,
+    /// `terminate_delay`
+    TerminateDelay,
+    /// `fork_delay`
+    ForkDelay,
+}
+
 const fn group(name: &'static str, shape: Shape, key: GroupKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Group(key), doc)
 }
 
 const fn script(name: &'static str, shape: Shape, key: ScriptKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Script(key), doc)
+}
+
+const fn file(name: &'static str, shape: Shape, key: FileKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::File(key), doc)
+}
+
+const fn process(name: &'static str, shape: Shape, key: ProcessKey, doc: &'static str) -> Keyword {
+    works(name, shape, Key::Process(key), doc)
 }
 
 // One keyword a line, as a table.
@@ -60,8 +106,8 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     group("track_script", Entries, GroupKey::TrackScript, "Scripts that must succeed for every member").common(),
     group("sync_group_tracking_weight", Flag, GroupKey::KeepWeights, "Members keep their own weights").default("off"),
     needless("global_tracking", Flag, "old; every member follows the group", "Members track each other's objects").deprecated("track_interface, track_script and track_file of the group"),
-    missing("track_file", Entries, "files are not tracked", "Files whose number counts as weight").common(),
-    missing("track_process", Entries, "processes are not tracked", "Processes that must run").common(),
+    group("track_file", Entries, GroupKey::TrackFile, "Files whose number counts as weight").common(),
+    group("track_process", Entries, GroupKey::TrackProcess, "Processes that must run").common(),
     missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up").common(),
     missing("smtp_alert", Bool, "mail is not sent", "Mail on every change").common().default("the global one"),
     group("notify_priority_changes", Bool, GroupKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of its members' priority changes too").common(),
@@ -80,29 +126,26 @@ pub(super) const SCRIPT: &[Keyword] = &[
     script("init_fail", Flag, ScriptKey::InitFail, "Failing until the first success").common(),
 ];
 
-const PROCESSES: &str = "processes are not tracked";
-const FILES: &str = "files are not tracked";
-
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const TRACK_PROCESS: &[Keyword] = &[
-    missing("process", Command, PROCESSES, "Its name, or its whole command line").common(),
-    missing("param_match", Words, PROCESSES, "How arguments are compared: initial, partial; else exactly").default("exact"),
-    missing("full_command", Flag, PROCESSES, "Compare the whole command line, not the program's name"),
-    missing("weight", Words, PROCESSES, "-254..254 [reverse]; 0: a fault").common().default("0"),
-    missing("quorum", Number, PROCESSES, "How many must run at least").common().default("1"),
-    missing("quorum_max", Number, PROCESSES, "How many may run at most").default("no limit"),
-    missing("delay", Seconds, PROCESSES, "How long a change must last to count").default("0"),
-    missing("terminate_delay", Seconds, PROCESSES, "... of an end").default("delay"),
-    missing("fork_delay", Seconds, PROCESSES, "... of a start").default("delay"),
+    process("process", Command, ProcessKey::Command, "Its name, or its whole command line").common(),
+    process("param_match", Words, ProcessKey::ParamMatch, "How arguments are compared: initial, partial; else exactly").default("exact"),
+    process("full_command", Flag, ProcessKey::FullCommand, "Compare the whole command line, not the program's name"),
+    process("weight", Words, ProcessKey::Weight, "-254..254 [reverse]; 0: a fault").common().default("0"),
+    process("quorum", Number, ProcessKey::Quorum, "How many must run at least").common().default("1"),
+    process("quorum_max", Number, ProcessKey::QuorumMax, "How many may run at most").default("no limit"),
+    process("delay", Seconds, ProcessKey::Delay, "How long a change must last to count").default("0"),
+    process("terminate_delay", Seconds, ProcessKey::TerminateDelay, "... of an end").default("delay"),
+    process("fork_delay", Seconds, ProcessKey::ForkDelay, "... of a start").default("delay"),
 ];
 
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const TRACK_FILE: &[Keyword] = &[
-    missing("file", Word, FILES, "The file; a number stands in it").common(),
-    missing("weight", Words, FILES, "What the number is multiplied with, [reverse]; 0: a number other than 0 is a fault").common().default("1"),
-    missing("init_file", Words, FILES, "[VALUE] [overwrite]: write the file at start").common(),
+    file("file", Word, FileKey::Path, "The file; a number stands in it").common(),
+    file("weight", Words, FileKey::Weight, "What the number is multiplied with, [reverse]; 0: a number other than 0 is a fault").common().default("1"),
+    file("init_file", Words, FileKey::Init, "[VALUE] [overwrite]: write the file at start").common(),
 ];
 
 // One keyword a line, as a table.

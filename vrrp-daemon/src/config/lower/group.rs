@@ -35,6 +35,8 @@ impl Lowering<'_> {
                 GroupKey::Notify(key) => self.notify(key, statement, &mut notify),
                 GroupKey::TrackInterface => self.track_links(statement, None, &mut tracks),
                 GroupKey::TrackScript => self.track_scripts(statement, &mut tracks),
+                GroupKey::TrackFile => self.track_files(statement, &mut tracks),
+                GroupKey::TrackProcess => self.track_processes(statement, &mut tracks),
                 GroupKey::KeepWeights => keep_weights = true,
             }
         }

@@ -18,6 +18,7 @@ mod script;
 mod statics;
 mod strict;
 mod track;
+mod tracker;
 mod transport;
 mod uncommon;
 mod user;
@@ -31,7 +32,7 @@ use super::environment::Environment;
 use super::keywords::{Key, RootKey, Status};
 use super::raw::{Statement, Tree};
 use super::source::Span;
-use crate::proto::{GroupId, LinkId, RouterId, ScriptId};
+use crate::proto::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
 
 /// Everything needed while lowering, and the configuration as far as it has come.
 struct Lowering<'a> {
@@ -44,6 +45,8 @@ struct Lowering<'a> {
     priorities: rule::Priorities,
     links: HashMap<String, LinkId>,
     scripts: HashMap<String, script::Known>,
+    files: HashMap<String, tracker::Known<FileId>>,
+    processes: HashMap<String, tracker::Known<ProcessId>>,
     routers: HashMap<String, RouterId>,
     groups: HashSet<String>,
     /// Where each router's `vrrp_instance` line stands.
@@ -66,6 +69,8 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
         priorities: rule::Priorities::default(),
         links: HashMap::new(),
         scripts: HashMap::new(),
+        files: HashMap::new(),
+        processes: HashMap::new(),
         routers: HashMap::new(),
         groups: HashSet::new(),
         router_spans: Vec::new(),
@@ -77,7 +82,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
     // Static rules and those of instances share one count of priorities, in the file's order.
     for keys in [
         &[RootKey::Global][..],
-        &[RootKey::Script],
+        &[RootKey::Script, RootKey::File, RootKey::Process],
         &[
             RootKey::Instance,
             RootKey::StaticAddresses,
@@ -99,6 +104,8 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
             match key {
                 RootKey::Global => lowering.global(statement),
                 RootKey::Script => lowering.script(statement),
+                RootKey::File => lowering.tracked_file(statement),
+                RootKey::Process => lowering.tracked_process(statement),
                 RootKey::Instance => lowering.instance(statement),
                 RootKey::Group => lowering.group(statement),
                 RootKey::StaticAddresses | RootKey::StaticRoutes | RootKey::StaticRules => {

@@ -78,6 +78,12 @@ impl Lowering<'_> {
         for block in &draft.track_scripts {
             self.track_scripts(block, &mut tracks);
         }
+        for block in &draft.track_files {
+            self.track_files(block, &mut tracks);
+        }
+        for block in &draft.track_processes {
+            self.track_processes(block, &mut tracks);
+        }
         let (routes, rules) = self.routes_and_rules(&draft, link, &mut tracks);
         for address in addresses.iter().chain(&excluded) {
             if !address.extra.untracked && address.link != link {

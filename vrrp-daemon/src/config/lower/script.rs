@@ -6,6 +6,7 @@ use vrrp_common::time::Nanos;
 
 use super::Lowering;
 use super::global::DAY;
+use super::track::WEIGHTS;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::{Key, NotifyKey, ScriptKey, Status};
 use crate::config::lexer::{Word, split_command};
@@ -60,8 +61,8 @@ impl Lowering<'_> {
                         .filter(|given| *given > Nanos::ZERO);
                 }
                 ScriptKey::Weight => {
-                    if let Some((given, reversed)) = self.script_weight(statement) {
-                        (weight, reverse) = (given, reversed);
+                    if let Some(given) = self.weight_and_reverse(statement, &WEIGHTS, "0 is used") {
+                        (weight, reverse) = given;
                     }
                 }
                 ScriptKey::Rise => rise = self.consecutive(statement),
@@ -153,8 +154,8 @@ impl Lowering<'_> {
     }
 
     pub(super) fn already_defined(&mut self, what: &str, name: &Word) {
-        // keepalived says nothing of a second script.
-        let remark = if what == "script" {
+        // keepalived says nothing of a second script or file.
+        let remark = if ["script", "track_file"].contains(&what) {
             Remark::None
         } else {
             Remark::General
@@ -273,19 +274,5 @@ impl Lowering<'_> {
     fn consecutive(&mut self, statement: &Statement) -> u32 {
         let count = self.number(statement, 1..=1_000_000, "1 is used");
         count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
-    }
-
-    fn script_weight(&mut self, statement: &Statement) -> Option<(i16, bool)> {
-        self.no_more(statement, 2);
-        let word = statement.words.first().or_else(|| {
-            self.one(statement);
-            None
-        })?;
-        let weight = super::track::weight(&word.text);
-        if weight.is_none() {
-            self.out_of_range(statement, word, "a whole number from -253 to 253", "0 is used");
-        }
-        let reverse = statement.words.get(1).is_some_and(|word| word.text == "reverse");
-        Some((weight?, reverse))
     }
 }

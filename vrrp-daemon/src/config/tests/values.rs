@@ -5,8 +5,9 @@ use vrrp_common::time::Nanos;
 use vrrp_common::wire::ladder::{Auth, TtlRange};
 
 use super::{host, instance, read, refused, remarked, said};
-use crate::config::{Config, XdpMode, parse_str};
-use crate::proto::model::{Preempt, TrackObject, Transport, V3Checksum};
+use crate::config::{Config, InitFile, ParamMatch, ProcessSpec, XdpMode, parse_str};
+use crate::proto::FileId;
+use crate::proto::model::{Preempt, Track, TrackObject, Transport, V3Checksum};
 
 #[test]
 fn the_owner() {
@@ -351,4 +352,161 @@ fn addresses_and_their_options() {
         ),
         (255, 45)
     );
+}
+
+/// What keepalived 2.2.7 was seen to make of the same lines.
+#[test]
+fn tracked_files() {
+    let text = "track_file plain {\n file /run/plain\n}\n\
+        vrrp_track_file old {\n file /run/old\n weight -5 reverse\n init_file 7 overwrite\n}\n\
+        track_file unweighted {\n file \"/run/un weighted\"\n weight 0\n init_file\n}\n";
+    let entries = "track_file {\n plain\n old weight 3\n unweighted reverse\n}";
+    let loaded = read(&(text.to_owned() + &instance(entries)));
+    assert_eq!(said(&loaded), Vec::<String>::new());
+    let config = loaded.config.unwrap();
+    let track = |id, weight, reverse| Track {
+        object: TrackObject::File(FileId(id)),
+        weight,
+        reverse,
+    };
+    assert_eq!(
+        config.model.routers[0].track,
+        [track(0, 1, false), track(1, 3, true), track(2, 0, true)]
+    );
+    let files: Vec<_> = config
+        .files
+        .iter()
+        .map(|file| (file.path.to_str().unwrap(), file.init))
+        .collect();
+    let init = |value, overwrite| Some(InitFile { value, overwrite });
+    assert_eq!(
+        files,
+        [
+            ("/run/plain", None),
+            ("/run/old", init(7, true)),
+            ("/run/un weighted", init(0, false))
+        ]
+    );
+    let table = [
+        (
+            "track_file f {\n weight 3\n}\n",
+            "track_file `f` does not say what to track",
+        ),
+        (
+            "track_file f {\n file /f\n weight 255\n}\n",
+            "`weight` takes a whole number from -254 to 254, not `255`; 1 is used",
+        ),
+        (
+            "track_file f {\n file /f\n init_file 3 foo\n}\n",
+            "`init_file` does not know `foo`",
+        ),
+        (
+            "track_file f {\n file /f\n}\ntrack_file f {\n file /g\n}\n",
+            "track_file `f` is already defined",
+        ),
+        ("track_file f {\n file f\n}\n", "`f` is not a whole path"),
+    ];
+    for (text, remark) in table {
+        remarked(&(text.to_owned() + &instance("")), remark);
+    }
+    remarked(&instance("track_file {\n g\n}"), "there is no tracked file `g`");
+}
+
+#[test]
+fn tracked_processes() {
+    let block = |lines: &str| {
+        let entries = "track_process {\n p weight -20\n}";
+        format!("vrrp_track_process p {{\n{lines}\n}}\n") + &instance(entries)
+    };
+    let one = |config: Config| {
+        assert_eq!(config.model.routers[0].track[0].weight, -20);
+        config.processes[0].clone()
+    };
+    let plain = one(read(&block("process nginx")).config.unwrap());
+    assert_eq!(
+        plain,
+        ProcessSpec {
+            program: "nginx".to_owned(),
+            by_name: true,
+            params: Vec::new(),
+            param_match: ParamMatch::Any,
+            quorum: 1,
+            quorum_max: None,
+            fork_delay: Nanos(0),
+            terminate_delay: Nanos(0),
+        }
+    );
+    let table = [
+        ("process /bin/p a \"b c\"", false, 2, ParamMatch::Exact),
+        (
+            "process \"/bin/p\" a\nparam_match initial",
+            false,
+            1,
+            ParamMatch::Initial,
+        ),
+        (
+            "process /bin/p\nparam_match partial",
+            false,
+            0,
+            ParamMatch::Partial,
+        ),
+        ("process /bin/p\nfull_command", false, 0, ParamMatch::Any),
+        ("process \"my process\"", true, 0, ParamMatch::Any),
+    ];
+    for (lines, by_name, params, param_match) in table {
+        let loaded = read(&block(lines));
+        assert_eq!(said(&loaded), Vec::<String>::new(), "{lines}");
+        let spec = one(loaded.config.unwrap());
+        assert_eq!(
+            (spec.by_name, spec.params.len(), spec.param_match),
+            (by_name, params, param_match),
+            "{lines}"
+        );
+    }
+    let spec = one(read(&block(
+        "process p\nquorum 2\nquorum_max 4\ndelay 1.5\nfork_delay 0.25",
+    ))
+    .config
+    .unwrap());
+    assert_eq!(
+        (
+            spec.quorum,
+            spec.quorum_max,
+            spec.fork_delay,
+            spec.terminate_delay
+        ),
+        (2, Some(4), Nanos(250_000_000), Nanos(1_500_000_000))
+    );
+    // None may run, so none need run.
+    let spec = one(read(&block("process p\nquorum_max 0")).config.unwrap());
+    assert_eq!((spec.quorum, spec.quorum_max), (0, Some(0)));
+    let table = [
+        ("weight 3", "vrrp_track_process `p` does not say what to track"),
+        (
+            "process p\nquorum 0",
+            "`quorum` takes a whole number from 1 to 65535, not `0`; ignored",
+        ),
+        (
+            "process p\nquorum 5\nquorum_max 3",
+            "`quorum_max` is less than `quorum`",
+        ),
+        ("process p\nparam_match foo", "`param_match` does not know `foo`"),
+        (
+            "process p\ndelay 4000",
+            "`delay` takes seconds from 0.000001 to 3600, not `4000`; there is no delay",
+        ),
+        (
+            "process /bin/p",
+            "`/bin/p` is not the name of a process: a name has no path",
+        ),
+    ];
+    for (lines, remark) in table {
+        let loaded = read(&block(lines));
+        let said = said(&loaded);
+        assert!(
+            said.iter().any(|line| line.ends_with(remark)),
+            "{lines}\n{said:#?}"
+        );
+        assert!(loaded.config.is_some());
+    }
 }

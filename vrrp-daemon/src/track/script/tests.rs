@@ -36,6 +36,7 @@ fn plan(specs: Vec<ScriptSpec>) -> Plan {
     });
     Plan {
         scripts: scripts.collect(),
+        ..Plan::default()
     }
 }
 
