@@ -4,6 +4,7 @@ mod article;
 mod daemon;
 mod dumped;
 mod language;
+mod pacing;
 mod robust;
 mod routes;
 mod severity;

@@ -18,7 +18,7 @@ pub use self::global::GlobalKey;
 pub(super) use self::guess::{Guess, guess, remedy};
 pub use self::instance::{AuthKey, InstanceKey, UncommonKey};
 pub use self::root::RootKey;
-pub use self::trackers::{FileKey, GroupKey, ProcessKey, ScriptKey};
+pub use self::trackers::{FileKey, GarpGroupKey, GroupKey, ProcessKey, ScriptKey};
 
 /// One keyword in one block.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,8 @@ pub enum Key {
     File(FileKey),
     /// In `vrrp_track_process`.
     Process(ProcessKey),
+    /// In `garp_group`.
+    GarpGroup(GarpGroupKey),
     /// A word of an entry: read together with the entry.
     Word,
 }

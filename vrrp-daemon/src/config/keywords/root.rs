@@ -24,6 +24,8 @@ pub enum RootKey {
     StaticRoutes,
     /// `static_rules`
     StaticRules,
+    /// `garp_group`
+    GarpGroup,
 }
 
 const STATIC: &str = "a static item that is deleted is put back, and no instance gives way";
@@ -50,7 +52,7 @@ pub(super) const TABLE: &[Keyword] = &[
     works("static_routes", Entries, Key::Root(RootKey::StaticRoutes), "Routes that are always there"),
     works("static_rules", Entries, Key::Root(RootKey::StaticRules), "Rules that are always there"),
     missing("track_group", Named(Block::TrackGroup), STATIC, "Instances that static items belong to"),
-    missing("garp_group", Holds(Block::GarpGroup), "gratuitous ARP is not paced", "Pacing of gratuitous ARP by interface"),
+    works("garp_group", Holds(Block::GarpGroup), Key::Root(RootKey::GarpGroup), "Interfaces that share one pace of announcements"),
     missing("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),
     missing("linkbeat_use_polling", Flag, LINKS, "Poll the link of all interfaces"),
     missing("interface_up_down_delays", Entries, LINKS, "How long a link must be up or down to count"),

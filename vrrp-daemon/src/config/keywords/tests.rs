@@ -216,6 +216,7 @@ fn keys_stand_in_their_block() {
                 Key::Script(_) => block == Block::Script,
                 Key::File(_) => block == Block::TrackFile,
                 Key::Process(_) => block == Block::TrackProcess,
+                Key::GarpGroup(_) => block == Block::GarpGroup,
                 Key::Word => false,
             };
             assert!(fits, "{} in {}", keyword.name, block.name());

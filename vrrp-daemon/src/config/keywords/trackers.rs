@@ -77,6 +77,19 @@ pub enum ProcessKey {
     ForkDelay,
 }
 
+/// Keywords of `garp_group`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GarpGroupKey {
+    /// `garp_interval`
+    Garp,
+    /// `gna_interval`
+    Gna,
+    /// `interface`
+    Interface,
+    /// `interfaces`
+    Interfaces,
+}
+
 const fn group(name: &'static str, shape: Shape, key: GroupKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Group(key), doc)
 }
@@ -151,10 +164,10 @@ pub(super) const TRACK_FILE: &[Keyword] = &[
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const GARP_GROUP: &[Keyword] = &[
-    missing("garp_interval", Seconds, "gratuitous ARP is not paced", "Least time between gratuitous ARPs on its interfaces"),
-    missing("gna_interval", Seconds, "gratuitous ARP is not paced", "Least time between unsolicited NAs on its interfaces"),
-    missing("interface", Word, "gratuitous ARP is not paced", "Its only interface"),
-    missing("interfaces", Entries, "gratuitous ARP is not paced", "Its interfaces"),
+    works("garp_interval", Seconds, Key::GarpGroup(GarpGroupKey::Garp), "Least time between gratuitous ARPs on its interfaces").default("0"),
+    works("gna_interval", Seconds, Key::GarpGroup(GarpGroupKey::Gna), "Least time between unsolicited NAs on its interfaces").default("0"),
+    works("interface", Word, Key::GarpGroup(GarpGroupKey::Interface), "Its only interface"),
+    works("interfaces", Entries, Key::GarpGroup(GarpGroupKey::Interfaces), "Its interfaces"),
 ];
 
 // One keyword a line, as a table.

@@ -127,7 +127,12 @@ impl Lowering<'_> {
                     garp.delay = garp.delay.or(Some(Nanos::ZERO));
                 }
             }
-            GlobalKey::GarpInterval | GlobalKey::GnaInterval => self.pacing(statement),
+            GlobalKey::GarpInterval => {
+                self.config.global.pacing.garp = self.pace(statement).unwrap_or_default();
+            }
+            GlobalKey::GnaInterval => {
+                self.config.global.pacing.gna = self.pace(statement).unwrap_or_default();
+            }
             GlobalKey::LowerNoAdvert => {
                 self.defaults.lower_no_advert = self.boolean(statement).or(self.defaults.lower_no_advert);
             }
@@ -203,22 +208,45 @@ impl Lowering<'_> {
 
     /// One of the `garp_…` keywords, global or in an instance.
     pub(super) fn garp(&mut self, key: GarpKey, statement: &Statement, garp: &mut Garp) {
-        let rounds = |this: &mut Self, old| this.byte(statement, 1..=255, "the default is used").or(old);
         let time = |this: &mut Self, old| {
             this.seconds(statement, Nanos::ZERO..=DAY, "the default is used")
                 .or(old)
         };
         match key {
             GarpKey::Delay => garp.delay = time(self, garp.delay),
-            GarpKey::Repeat => garp.repeat = rounds(self, garp.repeat),
+            GarpKey::Repeat => garp.repeat = self.rounds(statement, 1).or(garp.repeat),
             GarpKey::Refresh => garp.refresh = time(self, garp.refresh),
-            GarpKey::RefreshRepeat => garp.refresh_repeat = rounds(self, garp.refresh_repeat),
+            GarpKey::RefreshRepeat => {
+                garp.refresh_repeat = self.rounds(statement, 1).or(garp.refresh_repeat);
+            }
             GarpKey::LowerDelay => garp.lower_delay = time(self, garp.lower_delay),
             GarpKey::LowerRepeat => {
                 let given = self.byte(statement, 0..=255, "the default is used");
                 garp.lower_repeat = given.or(garp.lower_repeat);
             }
         }
+    }
+
+    /// Rounds of announcements. keepalived takes any number, and says that it makes 0 into 1 where there must be
+    /// one.
+    fn rounds(&mut self, statement: &Statement, least: u8) -> Option<u8> {
+        let rounds = self.number(statement, 0..=i64::from(u32::MAX), "the default is used")?;
+        let rounds = u8::try_from(rounds).unwrap_or_else(|_| {
+            self.sink.push(
+                Diagnostic::note(format!("`{}` is at most 255 here", statement.keyword.name))
+                    .remark(Remark::None)
+                    .at(statement.span, "255 is used"),
+            );
+            u8::MAX
+        });
+        if rounds < least {
+            self.sink.push(
+                Diagnostic::warning(format!("`{}` must be at least 1", statement.keyword.name))
+                    .at(statement.span, "1 is used")
+                    .help("write 1 or more"),
+            );
+        }
+        Some(rounds.max(least))
     }
 
     /// `version`, `vrrp_version`.
@@ -244,32 +272,5 @@ impl Lowering<'_> {
             );
         }
         None
-    }
-
-    /// `vrrp_garp_interval 0` stands in most copied files, and keepalived remarks that it is out of range.
-    fn pacing(&mut self, statement: &Statement) {
-        let Some(word) = self.one(statement) else { return };
-        let name = statement.keyword.name;
-        if super::value::seconds(&word.text) == Some(Nanos::ZERO) {
-            self.sink.push(
-                Diagnostic::note(format!("`{name} 0` is the default"))
-                    .remark(Remark::General)
-                    .at(word.span, "keepalived calls this out of range")
-                    .help("remove the line"),
-            );
-        } else if super::value::seconds(&word.text).is_none() {
-            self.out_of_range(
-                statement,
-                word,
-                "seconds from 0.000001 to 4294.967295",
-                "there is no pause",
-            );
-        } else {
-            self.sink.push(
-                Diagnostic::warning(format!("`{name}` has no effect: announcements are not paced"))
-                    .remark(Remark::None)
-                    .at(statement.span, ""),
-            );
-        }
     }
 }

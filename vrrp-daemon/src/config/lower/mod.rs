@@ -11,6 +11,7 @@ mod group;
 mod instance;
 mod iproute;
 mod names;
+mod pacing;
 mod resolve;
 mod route;
 mod rule;
@@ -90,6 +91,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
             RootKey::StaticRules,
         ],
         &[RootKey::Group],
+        &[RootKey::GarpGroup],
     ] {
         if keys.contains(&RootKey::Script) {
             lowering.daemon(tree);
@@ -108,6 +110,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
                 RootKey::Process => lowering.tracked_process(statement),
                 RootKey::Instance => lowering.instance(statement),
                 RootKey::Group => lowering.group(statement),
+                RootKey::GarpGroup => lowering.garp_group(statement),
                 RootKey::StaticAddresses | RootKey::StaticRoutes | RootKey::StaticRules => {
                     lowering.statics(key, statement);
                 }
