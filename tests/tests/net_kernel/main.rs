@@ -7,5 +7,6 @@ mod addresses;
 mod adverts;
 mod judge;
 mod links;
+mod lost;
 mod model;
 mod reload;

@@ -11,9 +11,9 @@ use crate::config::lexer::Word;
 use crate::config::raw::Statement;
 
 /// The longest interval that keepalived takes in `global_defs`: as many microseconds as fit 32 bits.
-const LONGEST: Nanos = Nanos::from_micros(u32::MAX as u64);
+const LONGEST: Nanos = Nanos::from_micros(4_294_967_295);
 /// The longest that it takes in a group: half of that.
-const LONGEST_IN_GROUP: Nanos = Nanos::from_micros(i32::MAX as u64);
+const LONGEST_IN_GROUP: Nanos = Nanos::from_micros(2_147_483_647);
 
 impl Lowering<'_> {
     /// A global interval. `vrrp_garp_interval 0` stands in most copied files, and keepalived remarks that it is
