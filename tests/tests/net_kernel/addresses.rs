@@ -320,6 +320,9 @@ fn another_mac_address_is_announced() {
     let a = cable(&lab, "A", &[]);
     let (writer, _reports) = writer(&a.host, &model(vec![router(51, &["192.0.2.100"])]));
     writer.acquire(FIRST, 1);
+    a.capture
+        .wait_for("an announcement", Stamp(0), LIMIT, announcement)
+        .unwrap();
     assert!(writer.flush(LIMIT));
     let mac = ["link", "set", "bond0", "address", "02:00:00:00:00:aa"];
     a.host.run("ip", &mac).unwrap();

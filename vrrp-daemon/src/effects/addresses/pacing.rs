@@ -26,6 +26,8 @@ pub(super) struct Pacer {
 struct Lane {
     interval: Nanos,
     free_at: MonoNanos,
+    /// One was let go, and is being sent.
+    going: bool,
     waiting: VecDeque<Place>,
 }
 
@@ -34,6 +36,7 @@ impl Lane {
         Self {
             interval,
             free_at: MonoNanos(0),
+            going: false,
             waiting: VecDeque::new(),
         }
     }
@@ -89,8 +92,19 @@ impl Pacer {
         let free = lane.waiting.is_empty() && lane.free_at <= now;
         if free {
             lane.free_at = now + lane.interval;
+            lane.going = true;
         }
         free
+    }
+
+    /// What might go on this link has gone by now: the interval counts from here.
+    pub(super) fn sent(&mut self, link: LinkId, now: MonoNanos) {
+        for v4 in [true, false] {
+            if let Some(lane) = self.lane(link, v4).filter(|lane| lane.going) {
+                lane.going = false;
+                lane.free_at = now + lane.interval;
+            }
+        }
     }
 
     /// This address, which was not waiting, waits for its turn.

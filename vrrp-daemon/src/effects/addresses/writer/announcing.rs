@@ -25,16 +25,12 @@ impl Writer {
             let Some((link, v4, frame)) = item.announcement() else {
                 continue;
             };
-            let goes = if self.pacer.paces(link, v4) {
-                let goes = first && !item.waits && self.pacer.may_go(link, v4, now);
-                if first && !item.waits && (!goes || rounds > 1) {
-                    item.waits = true;
-                    self.pacer.wait(link, v4, (router, place));
-                }
-                goes
-            } else {
-                true
-            };
+            let paced = self.pacer.paces(link, v4);
+            let goes = !paced || (first && !item.waits && self.pacer.may_go(link, v4, now));
+            if paced && first && !item.waits && (!goes || rounds > 1) {
+                item.waits = true;
+                self.pacer.wait(link, v4, (router, place));
+            }
             if goes {
                 if on_link != Some(link) {
                     self.send_frames(router, on_link.replace(link));
@@ -53,6 +49,9 @@ impl Writer {
         {
             (self.report)(Report::NotAnnounced { router, link, errno });
         }
+        if let Some(link) = link {
+            self.pacer.sent(link, clock::now());
+        }
         self.frames.clear();
     }
 
@@ -67,8 +66,9 @@ impl Writer {
             let Some((link, v4, frame)) = item.announcement() else {
                 continue;
             };
-            self.pacer.announced(link, v4, now);
-            if let Err(errno) = send(self.table.sender(link), &[frame]) {
+            let sent = send(self.table.sender(link), &[frame]);
+            self.pacer.announced(link, v4, clock::now());
+            if let Err(errno) = sent {
                 for (router, place) in self.pacer.give_up(link, v4) {
                     if let Some(item) = self.table.items(router).get_mut(place) {
                         item.waits = false;
