@@ -214,6 +214,17 @@ fn reason(object: TrackObject) -> Reason {
     }
 }
 
+/// What is left of a track whose weight cannot count: a script or an interface is not tracked at all, a number
+/// other than 0 in a file is a fault, and a process keeps its weight; each as keepalived 2.2.7 was seen to do.
+fn unweighted(track: &Track) -> Option<Track> {
+    match track.object {
+        _ if track.weight == 0 => Some(*track),
+        TrackObject::Link(_) | TrackObject::Script(_) => None,
+        TrackObject::File(_) => Some(Track { weight: 0, ..*track }),
+        TrackObject::Process(_) => Some(*track),
+    }
+}
+
 /// What one virtual router watches, and with whom it moves.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -234,21 +245,30 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Of a virtual router in `model`. A member's own weighted tracks are dropped unless the group says
-    /// `sync_group_tracking_weight`, as in keepalived.
+    /// Of a virtual router in `model`. Its own tracks lose their weights where these cannot count, as in
+    /// keepalived: for an owner, and in a group that does not say `sync_group_tracking_weight`. What its group
+    /// tracks too counts as the group has it.
     pub(super) fn new(model: &Model, router: RouterId) -> Self {
         let config = model.routers.get(router.index());
         let group = (0..=u16::MAX)
             .map(GroupId)
             .zip(&model.groups)
             .find(|(_, group)| group.members.contains(&router));
-        let keep_weights = group.is_none_or(|(_, group)| group.keep_weights);
+        let owner = config.is_some_and(|config| config.priority.is_owner());
+        let keep_weights = !owner && group.is_none_or(|(_, group)| group.keep_weights);
         let own = config.map_or(&[][..], |config| &config.track);
+        let of_group = group.map_or(&[][..], |(_, group)| &group.track);
         let tracks = own
             .iter()
-            .filter(|track| keep_weights || track.weight == 0)
-            .chain(group.map_or(&[][..], |(_, group)| &group.track))
-            .copied();
+            .filter(|own| !of_group.iter().any(|track| track.object == own.object))
+            .filter_map(|track| {
+                if keep_weights {
+                    Some(*track)
+                } else {
+                    unweighted(track)
+                }
+            })
+            .chain(of_group.iter().copied());
         Self {
             router,
             group: group.map(|(id, _)| id),

@@ -64,6 +64,12 @@ impl Lowering<'_> {
                 }
             }
         }
+        for member in &members {
+            let member = self.config.model.routers.get(member.index());
+            if let Some((member, own)) = member.map(|router| (router.name.clone(), router.track.clone())) {
+                self.weights_of_member(&member, &own, &tracks.list, keep_weights, name.span);
+            }
+        }
         self.config.model.groups.push(SyncGroup {
             name: name.text.clone(),
             members,

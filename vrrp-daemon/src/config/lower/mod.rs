@@ -24,6 +24,7 @@ mod transport;
 mod uncommon;
 mod user;
 mod value;
+mod weights;
 
 use std::collections::{HashMap, HashSet};
 

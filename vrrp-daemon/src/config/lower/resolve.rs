@@ -90,6 +90,9 @@ impl Lowering<'_> {
                 tracks.needs(address.link);
             }
         }
+        if priority.is_owner() {
+            self.weights_of_owner(&name.text, &tracks.list, name.span);
+        }
         let Some(vrid) = vrid else { return };
         let id = self.router_id(name.span);
         self.routers.insert(name.text.clone(), id);

@@ -510,3 +510,44 @@ fn tracked_processes() {
         assert!(loaded.config.is_some());
     }
 }
+
+/// Said as often as keepalived says it; what becomes of them is the protocol's.
+#[test]
+fn weights_that_cannot_count() {
+    let defined = "global_defs {\n script_user root\n}\nvrrp_script s {\n script /bin/true\n}\n\
+        track_file f {\n file /run/f\n}\nvrrp_track_process p {\n process p\n}\n";
+    let entries = "track_script {\n s weight 5\n}\ntrack_file {\n f\n}\ntrack_process {\n p weight 5\n}\n\
+        track_interface {\n d9 weight 5\n}";
+    let group = |lines: &str| format!("vrrp_sync_group G {{\n group {{\n P\n Q\n }}\n{lines}\n}}\n");
+    let second = instance("")
+        .replace("vrrp_instance P", "vrrp_instance Q")
+        .replace("51", "52")
+        .replace("192.0.2.100", "192.0.2.101");
+    let of = |lines: &str, rest: &str| {
+        let loaded = read(&(defined.to_owned() + &instance(lines) + rest));
+        assert!(loaded.config.is_some());
+        said(&loaded)
+            .into_iter()
+            .filter(|line| !line.contains("script_user") && !line.contains("scripts are run"))
+            .map(|line| {
+                line.split_once(": ")
+                    .map_or(line.clone(), |(_, what)| what.to_owned())
+            })
+            .collect::<Vec<_>>()
+    };
+    let lost = [
+        "interface `d9` is not tracked",
+        "script `s` is not tracked",
+        "file `f` loses its weight: any number in it but 0 is a fault",
+    ];
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort_unstable_by_key(|line| lost.iter().position(|known| known == line));
+        lines
+    };
+    assert_eq!(sorted(of(&format!("priority 255\n{entries}"), "")), lost);
+    assert_eq!(sorted(of(entries, &(second.clone() + &group("")))), lost);
+    let kept = second.clone() + &group("sync_group_tracking_weight");
+    assert_eq!(of(entries, &kept), Vec::<String>::new());
+    let both = second + &group("sync_group_tracking_weight\ntrack_file {\n f\n}");
+    assert!(of(entries, &both)[0].ends_with("`P` and its sync group both track file `f`"));
+}

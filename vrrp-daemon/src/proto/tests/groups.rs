@@ -340,11 +340,18 @@ fn weights_in_a_group() {
             ..router(100)
         };
         let model = with_group(grouped(vec![weighted, router(100)]), |group| {
-            group.track.push(track(TrackObject::Link(L2), -5));
+            group.track.push(track(TrackObject::Script(S0), -5));
             group.keep_weights = keep;
         });
         let mut bench = Bench::started(model);
         bench.feed(ms(100), link(L2, LinkState::Down));
+        bench.feed(
+            ms(100),
+            Input::Script {
+                script: S0,
+                state: ScriptState::Failing,
+            },
+        );
         let priorities = [R0, R1].map(|router| bench.vrrp.status(router).unwrap().priority.0);
         assert_eq!(priorities, expected, "sync_group_tracking_weight {keep}");
     }

@@ -280,7 +280,7 @@ fn a_number_in_a_file() {
     }
 }
 
-/// The number may move an owner into FAULT, never below 255.
+/// An owner has no use for a weight: any number but 0 is a fault, as in keepalived 2.2.7.
 #[test]
 fn an_owner_and_a_file() {
     let config = VirtualRouter {
@@ -288,10 +288,10 @@ fn an_owner_and_a_file() {
         ..router(255)
     };
     let mut bench = Bench::started(model(vec![config]));
-    bench.feed(ms(1), file(-253));
+    bench.feed(ms(1), file(0));
     assert_eq!((bench.state(R0), priority(&bench)), (State::Backup, 255));
-    bench.feed(ms(2), file(-254));
-    assert_eq!(bench.state(R0), State::Fault);
+    bench.feed(ms(2), file(5));
+    assert_eq!((bench.state(R0), priority(&bench)), (State::Fault, 255));
 }
 
 /// Weight, `reverse`, then the priority while enough run and while not; `None` is FAULT.
@@ -326,26 +326,72 @@ fn a_process() {
     }
 }
 
-/// What a group tracks counts for each of its members; a member's own weights only if the group keeps them.
+/// What a group tracks counts for each of its members, and instead of what a member says of the same object.
 #[test]
 fn a_group_tracks_for_its_members() {
-    let member = || VirtualRouter {
-        track: vec![track(TrackObject::File(F0), 1)],
+    let member = VirtualRouter {
+        track: vec![track(TrackObject::Process(P0), 7)],
         ..router(100)
     };
-    for (keep_weights, expected) in [(false, 120), (true, 115)] {
-        let mut model = grouped(vec![member(), router(100)]);
-        model.groups[0].keep_weights = keep_weights;
-        model.groups[0].track = vec![track(TrackObject::Process(P0), 20)];
-        let mut bench = Bench::started(model);
-        bench.feed(ms(1), process(true));
-        bench.feed(ms(2), file(-5));
-        assert_eq!(priority(&bench), expected, "{keep_weights}");
-        // Nothing in the second member's way, and no file of its own.
-        assert_eq!(bench.vrrp.status(super::fixture::R1).unwrap().priority.0, 120);
+    let mut model = grouped(vec![member, router(100)]);
+    model.groups[0].keep_weights = true;
+    model.groups[0].track = vec![
+        track(TrackObject::Process(P0), 20),
+        track(TrackObject::File(F0), 1),
+        track(TrackObject::Script(S0), -40),
+        track(TrackObject::Link(L2), 1),
+    ];
+    let mut bench = Bench::started(model);
+    let both = |bench: &Bench| {
+        let of = |router| bench.vrrp.status(router).unwrap().priority.0;
+        [of(R0), of(super::fixture::R1)]
+    };
+    bench.feed(ms(1), process(true));
+    assert_eq!(both(&bench), [121, 121]);
+    bench.feed(ms(2), file(-5));
+    assert_eq!(both(&bench), [116, 116]);
+    bench.feed(ms(3), script(S0, ScriptState::Failing));
+    assert_eq!(both(&bench), [76, 76]);
+    bench.feed(ms(4), link(L2, LinkState::Down));
+    assert_eq!(both(&bench), [75, 75]);
+}
+
+/// What becomes of a member's own tracks: with the group's `sync_group_tracking_weight`, then without it. The
+/// script fails, the link is up, the file says 5, the process is not there.
+#[test]
+fn a_members_own_weights() {
+    let table = [
+        (track(TrackObject::Script(S0), -20), Some(80), Some(100)),
+        (track(TrackObject::Link(L2), 10), Some(110), Some(100)),
+        (track(TrackObject::File(F0), 1), Some(105), None),
+        (track(TrackObject::File(F0), -3), Some(85), None),
+        (track(TrackObject::Process(P0), -30), Some(70), Some(70)),
+        (track(TrackObject::Script(S0), 0), None, None),
+        (track(TrackObject::Process(P0), 0), None, None),
+        (track(TrackObject::Link(L2), 0), Some(100), Some(100)),
+    ];
+    for (tracked, kept, dropped) in table {
+        for (keep_weights, expected) in [(true, kept), (false, dropped)] {
+            let member = VirtualRouter {
+                track: vec![tracked],
+                ..router(100)
+            };
+            let mut model = grouped(vec![member, router(100)]);
+            model.groups[0].keep_weights = keep_weights;
+            let mut bench = Bench::started(model);
+            bench.feed(ms(1), script(S0, ScriptState::Failing));
+            bench.feed(ms(1), file(5));
+            bench.feed(ms(1), process(false));
+            let came = (bench.state(R0) == State::Backup).then(|| priority(&bench));
+            assert_eq!(came, expected, "{tracked:?} {keep_weights}");
+        }
     }
-    // Without a weight of its own it is never dropped, and a fault of one is one of all.
-    let mut model = grouped(vec![member(), router(100)]);
+}
+
+/// A fault of one is one of all.
+#[test]
+fn a_missing_process_holds_the_whole_group() {
+    let mut model = grouped(vec![router(100), router(100)]);
     model.routers[0].track = vec![track(TrackObject::Process(P0), 0)];
     let mut bench = Bench::started(model);
     bench.feed(ms(1), process(false));

@@ -224,3 +224,184 @@ async fn an_unknown_user_is_a_failure() {
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
     trackers.stop().await;
 }
+
+/// A child of the script's that left its group and session, with the script's standard streams: the script has
+/// ended all the same, and the child is its own master (a script may start a daemon).
+#[tokio::test]
+async fn a_daemon_that_a_script_starts_holds_nothing_up() {
+    let scratch = Scratch::new();
+    let check = scratch.script(
+        "check",
+        "echo x >> runs\nsetsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 1000' &",
+    );
+    let (trackers, mut verdicts) = run(vec![spec(&[&check])]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    until("it has run three times", || {
+        scratch.read("runs").lines().count() >= 3
+    })
+    .await;
+    trackers.stop().await;
+    until("its daemons say who they are", || scratch.path("pid").exists()).await;
+    // They live in the directory of this test alone.
+    let ours = |pid: &str| {
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == scratch.path("").as_path())
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    for pid in pids.filter_map(|entry| entry.file_name().into_string().ok()) {
+        if ours(&pid) {
+            let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
+#[tokio::test]
+async fn closed_streams_and_a_deleted_script_do_no_harm() {
+    let scratch = Scratch::new();
+    let closes = scratch.script("closes", "exec 0<&- 1>&- 2>&-; test -e ok");
+    let deleted = scratch.script("deleted", "echo x >> runs");
+    let (trackers, mut verdicts) = run(vec![spec(&[&closes]), spec(&[&deleted])]);
+    let mut first = [verdict(&mut verdicts).await, verdict(&mut verdicts).await];
+    first.sort_by_key(|(id, _)| *id);
+    assert_eq!(first, [(0, Failing), (1, Passing)]);
+    std::fs::remove_file(&deleted).unwrap();
+    assert_eq!(
+        verdict(&mut verdicts).await,
+        (1, Failing),
+        "it is no longer there"
+    );
+    let again = scratch.script("deleted", "echo x >> runs");
+    assert_eq!(again, deleted);
+    assert_eq!(verdict(&mut verdicts).await, (1, Passing), "it is there again");
+    std::fs::write(scratch.path("ok"), "").unwrap();
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    trackers.stop().await;
+}
+
+/// Whatever ends, and however: nobody is left for a parent to wait for.
+#[tokio::test]
+async fn no_zombies_are_left() {
+    let scratch = Scratch::new();
+    let quick = scratch.script("quick", "echo $$ >> pids");
+    let killed = scratch.script("killed", "echo $$ >> pids; kill -9 $$");
+    let slow = scratch.script("slow", "echo $$ >> pids; exec sleep 1000");
+    let mut hanging = spec(&[&slow]);
+    hanging.timeout = Nanos::from_millis(50);
+    let (trackers, mut verdicts) = run(vec![spec(&[&quick]), spec(&[&killed]), hanging]);
+    for _ in 0..3 {
+        verdict(&mut verdicts).await;
+    }
+    until("they have run some times", || {
+        scratch.read("pids").lines().count() >= 12
+    })
+    .await;
+    trackers.stop().await;
+    let there = |pid: &str| std::path::Path::new("/proc").join(pid).exists();
+    until("all are gone, zombies too", || {
+        !scratch.read("pids").lines().any(there)
+    })
+    .await;
+}
+
+/// Take the plan of another configuration.
+fn reconfigure(trackers: &mut Trackers, scripts: Vec<(&str, ScriptSpec)>) -> Verdicts {
+    let (send, receive) = mpsc::channel(16);
+    let scripts = scripts.into_iter().zip(0..).map(|((name, spec), id)| Tracked {
+        id: ScriptId(id),
+        name: name.to_owned(),
+        user: spec.command.user.clone(),
+        spec,
+    });
+    let plan = Plan {
+        scripts: scripts.collect(),
+        ..Plan::default()
+    };
+    trackers.reconfigure(plan, send);
+    receive
+}
+
+/// It runs for as long as the test: a reload neither ends it nor starts another, and its verdict is told again
+/// under its new id, though its name is another.
+#[tokio::test]
+async fn a_reload_leaves_an_unchanged_script_alone() {
+    let scratch = Scratch::new();
+    let first = scratch.script("first", "test -e ok");
+    let long = scratch.script(
+        "long",
+        "echo $$ >> pids; test -e once && exec sleep 1000; touch once",
+    );
+    let mut patient = spec(&[&long]);
+    patient.timeout = Nanos::from_secs(3_600);
+    let (mut trackers, mut verdicts) = run(vec![patient.clone()]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    until("it runs again, and goes on", || {
+        scratch.read("pids").lines().count() == 2
+    })
+    .await;
+    let pid = scratch.read("pids").lines().last().unwrap().to_owned();
+    let mut verdicts = reconfigure(
+        &mut trackers,
+        vec![("new", spec(&[&first])), ("renamed", patient.clone())],
+    );
+    let mut told = [verdict(&mut verdicts).await, verdict(&mut verdicts).await];
+    told.sort_by_key(|(id, _)| *id);
+    assert_eq!(told, [(0, Failing), (1, Passing)]);
+    assert!(alive(&pid));
+    assert_eq!(scratch.read("pids").lines().count(), 2);
+    // Gone from the configuration: it is ended, the others go on.
+    let mut verdicts = reconfigure(&mut trackers, vec![("new", spec(&[&first]))]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    until("it is gone", || !alive(&pid)).await;
+    std::fs::write(scratch.path("ok"), "").unwrap();
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    trackers.stop().await;
+}
+
+/// The same command at another pace begins with what was known, not with `init_fail`.
+#[tokio::test]
+async fn a_reload_carries_the_verdict_over_to_a_changed_script() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "echo x >> runs; test -e ok");
+    std::fs::write(scratch.path("ok"), "").unwrap();
+    let (mut trackers, mut verdicts) = run(vec![spec(&[&check])]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    let slower = ScriptSpec {
+        interval: Nanos::from_millis(31),
+        init_fail: true,
+        fall: 3,
+        ..spec(&[&check])
+    };
+    let mut verdicts = reconfigure(&mut trackers, vec![("check", slower)]);
+    assert_eq!(verdict(&mut verdicts).await, (0, Passing));
+    let runs = scratch.read("runs").lines().count();
+    std::fs::remove_file(scratch.path("ok")).unwrap();
+    assert_eq!(verdict(&mut verdicts).await, (0, Failing));
+    let runs = scratch.read("runs").lines().count() - runs;
+    assert!(
+        runs >= 2,
+        "three in a row fail, of which one may have been under way: {runs}"
+    );
+    trackers.stop().await;
+}
+
+/// Two scripts alike: each goes on as one of them, neither is started twice.
+#[tokio::test]
+async fn scripts_alike_are_told_apart_at_a_reload() {
+    let scratch = Scratch::new();
+    let check = scratch.script("check", "echo $$ >> pids; exec sleep 1000");
+    let patient = || ScriptSpec {
+        timeout: Nanos::from_secs(3_600),
+        ..spec(&[&check])
+    };
+    let (mut trackers, _verdicts) = run(vec![patient(), patient()]);
+    until("both run", || scratch.read("pids").lines().count() == 2).await;
+    let _verdicts = reconfigure(
+        &mut trackers,
+        vec![("b", patient()), ("a", patient()), ("c", patient())],
+    );
+    until("the third runs", || scratch.read("pids").lines().count() == 3).await;
+    let pids = scratch.read("pids");
+    assert!(pids.lines().all(alive));
+    trackers.stop().await;
+    until("all are gone", || !pids.lines().any(alive)).await;
+}
