@@ -193,7 +193,7 @@ impl Bench {
                 source,
                 refusal,
             }),
-            Judged::NotOurs => {}
+            Judged::Stranger { .. } | Judged::NotOurs => {}
         }
     }
 

@@ -11,8 +11,8 @@ use vrrp_common::wire::ladder::Refusal;
 use vrrp_daemon::effects::advert_tx::{AdvertSender, SendError};
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::ingress::raw::RawReceiver;
-use vrrp_daemon::proto::Heard;
 use vrrp_daemon::proto::model::{Model, RouterId, VirtualRouter};
+use vrrp_daemon::proto::{Clue, Heard};
 use vrrp_daemon::sys::packet_sock::PacketSender;
 use vrrp_daemon::sys::{clock, interface};
 use vrrp_tests::lab::{Captured, Direction, Host, Stamp, root_or_skip};
@@ -299,6 +299,8 @@ fn the_ip_header_is_read_and_not_assumed() {
     far[8] = 254;
     let mut stranger = good.clone();
     stranger[21] = 99;
+    // Another's address: one of ours under that VRID would be told.
+    stranger[20 + 8 + 3] = 9;
     let padded = [frame(GROUP, good.clone()), vec![0; 6]].concat();
     let frames = [
         frame(GROUP, far),
@@ -413,4 +415,77 @@ fn sockets_follow_the_interface() {
     a.host.run("ip", &["neigh", "flush", "all"]).unwrap();
     sender.send(FIRST, Priority(100)).unwrap();
     hear(&mut receiver, &judge, |heard| !heard.is_empty());
+}
+
+/// The socket lets through what tells of a mistake, also what is sent where nobody listens, and nothing else.
+#[test]
+fn strangers_come_through() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    let b = cable(&lab, "B", &["192.0.2.2/24"]);
+    let to_group = |vrid, address| router(vrid, &[address]);
+    let to_peer = |vrid, address, from, peer| {
+        let mut direct = router(vrid, &[address]);
+        direct.transport = unicast(from, &[peer]);
+        direct
+    };
+    let theirs = model(vec![
+        to_group(99, "192.0.2.9"),
+        to_group(98, "192.0.2.100"),
+        to_group(52, "192.0.2.110"),
+        to_peer(51, "192.0.2.100", "192.0.2.1", "192.0.2.2"),
+        to_group(51, "192.0.2.100"),
+    ]);
+    let mut sender = sender(&a.host, &theirs, &["192.0.2.1"; 5]);
+    let ours = model(vec![
+        to_group(51, "192.0.2.100"),
+        to_peer(52, "192.0.2.110", "192.0.2.2", "192.0.2.1"),
+    ]);
+    let judge = Judge::new(&ours);
+    let mut receiver = receiver(&b.host, &ours);
+    let set = |receiver: &mut RawReceiver| Ok(receiver.set_source(FIRST, Some(ip("192.0.2.2")))?);
+    b.host.namespace().inside(|| set(&mut receiver)).unwrap();
+
+    for router in (0..5).map(RouterId) {
+        sender.send(router, Priority(100)).unwrap();
+    }
+    let is_heard = |judged: &Judged| matches!(judged, Judged::Heard(_));
+    let heard = hear(&mut receiver, &judge, |heard| {
+        heard.len() >= 4 && heard.iter().any(is_heard)
+    });
+    let mut clues: Vec<_> = heard
+        .iter()
+        .filter_map(|judged| match judged {
+            Judged::Stranger { vrid, clue, .. } => Some((vrid.value(), *clue)),
+            _ => None,
+        })
+        .collect();
+    clues.sort_by_key(|(vrid, _)| *vrid);
+    assert_eq!(
+        clues,
+        [(51, Clue::Unicast), (52, Clue::Multicast), (98, Clue::OurAddress)]
+    );
+    assert_eq!(heard.len(), 4);
+}
+
+/// A probe leaves the host as an advert of nobody's, and the next advert is as ever.
+#[test]
+fn a_probe_is_nobodys_advert() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    let model = model(vec![v2()]);
+    let mut sender = sender(&a.host, &model, &["192.0.2.1"]);
+    sender.send(FIRST, Priority(150)).unwrap();
+    sender.probe(FIRST).unwrap();
+    sender.send(FIRST, Priority(150)).unwrap();
+    let vrids: Vec<_> = packets(&a, 3).iter().map(|packet| packet[20 + 1]).collect();
+    assert_eq!(vrids, [51, 0, 51]);
+    a.host.run("ip", &["link", "set", "bond0", "down"]).unwrap();
+    assert!(sender.probe(FIRST).is_err());
 }

@@ -7,6 +7,7 @@ use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::emit::{Message, emit};
 use vrrp_common::wire::ladder::Refusal;
 use vrrp_daemon::ingress::judge::{Judge, Judged};
+use vrrp_daemon::proto::Clue;
 use vrrp_daemon::proto::model::{LinkId, RouterId, Transport};
 
 use super::model::{BOND0, ip, model, router, unicast};
@@ -49,7 +50,7 @@ fn outcome(judged: Judged) -> (Option<u16>, Option<Refusal>) {
             (Some(heard.router.0), None)
         }
         Judged::Refused { router, refusal, .. } => (router.map(|RouterId(id)| id), Some(refusal)),
-        Judged::NotOurs => (None, None),
+        Judged::Stranger { .. } | Judged::NotOurs => (None, None),
     }
 }
 
@@ -178,4 +179,62 @@ fn what_names_no_virtual_router_is_refused_by_none() {
         let judged = judge(&ours, BOND0, "192.0.2.2", "224.0.0.18", &pdu);
         assert_eq!(outcome(judged), (None, Some(refusal)), "{pdu:02x?}");
     }
+}
+
+/// What none of ours hears and tells of a mistake: another VRID for our address, the other way of sending, and, if
+/// asked for, any VRID that is not configured.
+#[test]
+fn strangers_are_told_apart() {
+    let multicast = router(51, &["192.0.2.100", "192.0.2.101"]);
+    let mut direct = router(52, &["192.0.2.110"]);
+    direct.transport = unicast("192.0.2.2", &["192.0.2.1"]);
+    let mut model = model(vec![multicast, direct]);
+    let clue = |rules: &Judge, destination: &str, vrid: u8, addresses: &[&str]| {
+        let pdu = advert(vrid, "192.0.2.1", destination, addresses);
+        match judge(rules, BOND0, "192.0.2.1", destination, &pdu) {
+            Judged::Stranger {
+                router,
+                source,
+                vrid: named,
+                clue,
+            } => {
+                assert_eq!((source, named.value()), (ip("192.0.2.1"), vrid));
+                Some((router.map(|RouterId(id)| id), clue))
+            }
+            Judged::NotOurs => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (group, here) = ("224.0.0.18", "192.0.2.2");
+    let rules = Judge::new(&model);
+    assert_eq!(
+        clue(&rules, group, 99, &["192.0.2.100"]),
+        Some((Some(0), Clue::OurAddress))
+    );
+    assert_eq!(
+        clue(&rules, here, 99, &["192.0.2.110"]),
+        Some((Some(1), Clue::OurAddress))
+    );
+    assert_eq!(clue(&rules, group, 99, &["192.0.2.9"]), None);
+    assert_eq!(
+        clue(&rules, group, 52, &["192.0.2.110"]),
+        Some((Some(1), Clue::Multicast))
+    );
+    assert_eq!(
+        clue(&rules, here, 51, &["192.0.2.100"]),
+        Some((Some(0), Clue::Unicast))
+    );
+    // Another group with our VRID and address is another virtual router.
+    assert_eq!(clue(&rules, "224.0.0.19", 51, &["192.0.2.100"]), None);
+
+    model.log_unknown_vrids = true;
+    let rules = Judge::new(&model);
+    assert_eq!(
+        clue(&rules, group, 99, &["192.0.2.9"]),
+        Some((None, Clue::UnknownVrid))
+    );
+    assert_eq!(
+        clue(&rules, group, 99, &["192.0.2.100"]),
+        Some((Some(0), Clue::OurAddress))
+    );
 }

@@ -157,7 +157,7 @@ impl Host {
                 self.inbox.push_back(judged);
                 return true;
             }
-            Judged::NotOurs => return false,
+            Judged::Stranger { .. } | Judged::NotOurs => return false,
         };
         assert!(heard.same_addresses);
         let status = self.vrrp.status(heard.router).unwrap();
@@ -210,7 +210,7 @@ impl Host {
                     source,
                     refusal,
                 },
-                Judged::NotOurs => continue,
+                Judged::Stranger { .. } | Judged::NotOurs => continue,
             };
             self.vrrp.handle(now, input, &mut effects);
         }

@@ -1,15 +1,16 @@
 //! Judges a message: whose is it, and does it hold every rule? The raw path and the XDP ring both ask here,
 //! so that they cannot differ.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use vrrp_common::id::{Family, Vrid};
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::{self, Datagram};
-use vrrp_common::wire::ladder::{Peer, Refusal, Rules, Sources};
+use vrrp_common::wire::ladder::{HEAD_LEN, Head, Peer, Refusal, Rules, Sources};
 
-use crate::proto::Heard;
 use crate::proto::model::{LinkId, Model, RouterId, Transport, VirtualRouter};
+use crate::proto::{Clue, Heard};
 
 /// What a message turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,17 @@ pub enum Judged {
         /// The rung it failed at.
         refusal: Refusal,
     },
+    /// A virtual router that does not run here, with something about it that tells of a mistake.
+    Stranger {
+        /// The virtual router of ours that it concerns, if one.
+        router: Option<RouterId>,
+        /// The sender.
+        source: IpAddr,
+        /// The virtual router that it names.
+        vrid: Vrid,
+        /// What is strange about it.
+        clue: Clue,
+    },
     /// A virtual router that does not run here: somebody else's business.
     NotOurs,
 }
@@ -34,6 +46,9 @@ pub enum Judged {
 pub struct Judge {
     /// Sorted by key; routers of one key differ in group, source or peers.
     entries: Vec<(Key, Entry)>,
+    /// The first address of each virtual router: who advertises it under another VRID means ours.
+    firsts: HashMap<(LinkId, IpAddr), RouterId>,
+    log_unknown_vrids: bool,
 }
 
 type Key = (LinkId, Family, Vrid);
@@ -61,7 +76,18 @@ impl Judge {
             .map(|(id, router)| ((router.link, router.family, router.vrid), Entry::new(id, router)))
             .collect();
         entries.sort_by_key(|(key, _)| *key);
-        Self { entries }
+        let firsts = (0..)
+            .map(RouterId)
+            .zip(&model.routers)
+            .filter_map(|(id, router)| {
+                let first = router.addresses.first()?;
+                Some(((router.link, first.address), id))
+            });
+        Self {
+            entries,
+            firsts: firsts.collect(),
+            log_unknown_vrids: model.log_unknown_vrids,
+        }
     }
 
     /// Judge a message that arrived on `link` at `at`. Allocates nothing.
@@ -77,7 +103,7 @@ impl Judge {
             Err(refusal) => return refused(None, refusal),
         };
         let Some(entry) = self.find((link, Family::of(datagram.source), head.vrid), datagram) else {
-            return Judged::NotOurs;
+            return self.strange(link, &head, datagram);
         };
         match advert::parse(datagram, &entry.rules()) {
             Err(refusal) => refused(Some(entry.router), refusal),
@@ -93,27 +119,67 @@ impl Judge {
         }
     }
 
+    /// What is to be said of a message that none of ours hears.
+    fn strange(&self, link: LinkId, head: &Head, datagram: &Datagram<'_>) -> Judged {
+        let vrid = head.vrid;
+        let told = |router, clue| Judged::Stranger {
+            router,
+            source: datagram.source,
+            vrid,
+            clue,
+        };
+        let multicast = datagram.destination.is_multicast();
+        let alike = self.candidates((link, Family::of(datagram.source), vrid));
+        let other_way = alike.clone().find(|entry| entry.group.is_some() != multicast);
+        if let Some(entry) = other_way {
+            let clue = if multicast { Clue::Multicast } else { Clue::Unicast };
+            return told(Some(entry.router), clue);
+        }
+        // The same VRID in another group is another virtual router, which may have our addresses for all we know.
+        if alike.count() == 0
+            && let Some(first) = first_address(datagram)
+            && let Some(router) = self.firsts.get(&(link, first))
+        {
+            return told(Some(*router), Clue::OurAddress);
+        }
+        if self.log_unknown_vrids {
+            return told(None, Clue::UnknownVrid);
+        }
+        Judged::NotOurs
+    }
+
+    fn candidates(&self, key: Key) -> impl Iterator<Item = &Entry> + Clone {
+        let start = self.entries.partition_point(|(entry, _)| *entry < key);
+        let rest = self.entries.get(start..).unwrap_or_default();
+        rest.iter()
+            .take_while(move |(entry, _)| *entry == key)
+            .map(|(_, entry)| entry)
+    }
+
     /// The virtual router that a message is for. Unicast ones may share a VRID if their addresses or peers
     /// differ: then the one that knows both ends, else the one that knows the sender, else the one that knows
     /// the destination has it, to refuse it by name.
     fn find(&self, key: Key, datagram: &Datagram<'_>) -> Option<&Entry> {
-        let start = self.entries.partition_point(|(entry, _)| *entry < key);
-        let candidates = || {
-            let rest = self.entries.get(start..).unwrap_or_default();
-            rest.iter()
-                .take_while(|(entry, _)| *entry == key)
-                .map(|(_, entry)| entry)
-        };
+        let candidates = self.candidates(key);
         if datagram.destination.is_multicast() {
-            return candidates().find(|entry| entry.group == Some(datagram.destination));
+            return { candidates }.find(|entry| entry.group == Some(datagram.destination));
         }
-        candidates()
+        candidates
             .filter(|entry| entry.group.is_none())
             .max_by_key(|entry| {
                 let here = entry.local.is_none_or(|local| local == datagram.destination);
                 let known = entry.peers.iter().any(|peer| peer.address == datagram.source);
                 (here && known, known, here)
             })
+    }
+}
+
+/// The first address that an advert lists.
+fn first_address(datagram: &Datagram<'_>) -> Option<IpAddr> {
+    let rest = datagram.pdu.get(HEAD_LEN..)?;
+    match Family::of(datagram.source) {
+        Family::V4 => rest.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+        Family::V6 => rest.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
     }
 }
 

@@ -8,11 +8,12 @@ use socket2::Socket;
 use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::Datagram;
+use vrrp_common::wire::checksum::{GROUP_V4, GROUP_V6};
 use vrrp_common::wire::ipv4;
 
 use super::judge::{Judge, Judged};
 use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport};
-use crate::sys::filter::{self, Wanted};
+use crate::sys::filter::{self, Strangers, Wanted};
 use crate::sys::ready::ReadySet;
 use crate::sys::{interface, rawsock};
 
@@ -41,6 +42,8 @@ pub struct RawReceiver {
     sockets: Vec<Listener>,
     ready: ReadySet,
     next_token: u64,
+    /// Of a socket without virtual routers.
+    strangers: Strangers,
     buffer: Vec<u8>,
     control: Vec<u8>,
 }
@@ -55,9 +58,13 @@ struct Link {
 struct Router {
     link: LinkId,
     wanted: Wanted,
+    /// The first of its addresses.
+    first: Option<IpAddr>,
     /// The group, or our own address while there is one.
     destination: Option<IpAddr>,
     multicast: bool,
+    /// Where a peer that is set the other way, unicast or multicast, sends to.
+    elsewhere: Option<IpAddr>,
     buffer: ReceiveBuffer,
 }
 
@@ -69,6 +76,9 @@ struct Purpose {
     destination: IpAddr,
     /// One entry per VRID.
     wanted: Vec<Wanted>,
+    strangers: Strangers,
+    /// Somebody's adverts come here; else only those of peers that are set the other way.
+    needed: bool,
     buffer: Buffer,
 }
 
@@ -138,8 +148,14 @@ impl RawReceiver {
                     vrid: router.vrid,
                     sources,
                 },
+                first: router.addresses.first().map(|first| first.address),
                 destination,
                 multicast,
+                elsewhere: match (multicast, router.family) {
+                    (true, _) => None,
+                    (false, Family::V4) => Some(IpAddr::V4(GROUP_V4)),
+                    (false, Family::V6) => Some(IpAddr::V6(GROUP_V6)),
+                },
                 buffer: router.uncommon.receive_buffer,
             }
         });
@@ -149,6 +165,11 @@ impl RawReceiver {
             sockets: Vec::new(),
             ready: ReadySet::new()?,
             next_token: 0,
+            strangers: if model.log_unknown_vrids {
+                Strangers::All
+            } else {
+                Strangers::Listing(Vec::new())
+            },
             buffer: vec![0; BUFFER],
             control: rawsock::control_buffer(),
         })
@@ -165,14 +186,15 @@ impl RawReceiver {
         self.reopen()
     }
 
-    /// The address a virtual router sends from, which for unicast is where its adverts arrive. `None` keeps
+    /// The address a virtual router sends from, which is where unicast adverts arrive. `None` keeps
     /// the last: a message to an address that is away for a moment is none the worse.
     ///
     /// # Errors
     /// The first socket that could not be opened; the others are.
     pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) -> Result<(), OpenError> {
-        match self.routers.get_mut(router.index()) {
-            Some(router) if !router.multicast && source.is_some() => router.destination = source,
+        match (self.routers.get_mut(router.index()), source) {
+            (Some(router), Some(_)) if router.multicast => router.elsewhere = source,
+            (Some(router), Some(_)) => router.destination = source,
             _ => return Ok(()),
         }
         self.reopen()
@@ -226,7 +248,9 @@ impl RawReceiver {
             if self.sockets.iter().any(|listener| listener.purpose == purpose) {
                 continue;
             }
-            if let Err(error) = self.open(&purpose) {
+            if let Err(error) = self.open(&purpose)
+                && purpose.needed
+            {
                 let link = self.links.get(purpose.link.index());
                 result = result.and(Err(OpenError {
                     link: link.map(|link| link.name.clone()).unwrap_or_default(),
@@ -239,7 +263,11 @@ impl RawReceiver {
     }
 
     fn open(&mut self, purpose: &Purpose) -> io::Result<()> {
-        let filter = filter::adverts(Family::of(purpose.destination), &purpose.wanted);
+        let filter = filter::adverts(
+            Family::of(purpose.destination),
+            &purpose.wanted,
+            &purpose.strangers,
+        );
         let socket = match purpose.destination {
             IpAddr::V4(destination) => rawsock::receiver_v4(destination, purpose.ifindex, &filter)?,
             IpAddr::V6(destination) => rawsock::receiver_v6(destination, purpose.ifindex, &filter)?,
@@ -264,32 +292,57 @@ impl RawReceiver {
         let mut purposes: Vec<Purpose> = Vec::new();
         for router in &self.routers {
             let ifindex = self.links.get(router.link.index()).and_then(|link| link.ifindex);
-            let (Some(ifindex), Some(destination)) = (ifindex, router.destination) else {
-                continue;
-            };
-            let known = purposes
-                .iter()
-                .position(|purpose| purpose.link == router.link && purpose.destination == destination);
-            let purpose = match known.and_then(|position| purposes.get_mut(position)) {
-                Some(purpose) => purpose,
-                None => {
-                    purposes.push(Purpose {
-                        link: router.link,
-                        ifindex,
-                        destination,
-                        wanted: Vec::new(),
-                        buffer: Buffer::default(),
-                    });
-                    let Some(purpose) = purposes.last_mut() else {
-                        continue;
-                    };
-                    purpose
+            if let (Some(ifindex), Some(destination)) = (ifindex, router.destination) {
+                let purpose = self.purpose(&mut purposes, (router.link, ifindex, destination));
+                if let Some(purpose) = purpose {
+                    purpose.needed = true;
+                    purpose.buffer.add(router.buffer);
+                    if let Strangers::Listing(firsts) = &mut purpose.strangers {
+                        firsts.extend(router.first);
+                    }
+                    merge(&mut purpose.wanted, &router.wanted);
                 }
-            };
-            purpose.buffer.add(router.buffer);
-            merge(&mut purpose.wanted, &router.wanted);
+            }
+        }
+        // After all of them: whose VRID is wanted at an address is not to be taken for a mistake there.
+        for router in &self.routers {
+            let ifindex = self.links.get(router.link.index()).and_then(|link| link.ifindex);
+            if let (Some(ifindex), Some(elsewhere)) = (ifindex, router.elsewhere)
+                && let Some(purpose) = self.purpose(&mut purposes, (router.link, ifindex, elsewhere))
+                && !purpose
+                    .wanted
+                    .iter()
+                    .any(|known| known.vrid == router.wanted.vrid)
+            {
+                purpose.wanted.push(Wanted {
+                    vrid: router.wanted.vrid,
+                    sources: None,
+                });
+            }
         }
         purposes
+    }
+
+    /// The one of this place, made if need be.
+    fn purpose<'p>(
+        &self,
+        purposes: &'p mut Vec<Purpose>,
+        (link, ifindex, destination): (LinkId, u32, IpAddr),
+    ) -> Option<&'p mut Purpose> {
+        let here = |purpose: &Purpose| purpose.link == link && purpose.destination == destination;
+        let position = purposes.iter().position(here).unwrap_or(purposes.len());
+        if position == purposes.len() {
+            purposes.push(Purpose {
+                link,
+                ifindex,
+                destination,
+                wanted: Vec::new(),
+                strangers: self.strangers.clone(),
+                needed: false,
+                buffer: Buffer::default(),
+            });
+        }
+        purposes.get_mut(position)
     }
 }
 

@@ -9,12 +9,14 @@ mod tests;
 use std::net::IpAddr;
 
 use tracing::Level;
-use vrrp_common::id::Family;
+use vrrp_common::id::{Family, Version, Vrid};
 use vrrp_common::time::MonoNanos;
+use vrrp_common::wire::ladder::Refusal;
 
 use crate::proto::model::Transport;
 use crate::proto::{
-    Effect, FileId, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId, ScriptId, State, Subject,
+    Clue, Effect, FileId, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId, ScriptId, State,
+    Subject,
 };
 
 /// A line for the log.
@@ -268,7 +270,16 @@ fn transition(
 
 fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     let name = router.map(|router| name(model, router));
-    let (level, kind, source, words) = words(remark);
+    let (level, kind, source, mut words) = words(remark);
+    // In version 3 an interval is refused for one reason only; it need not be ours.
+    if let Remark::Refused {
+        source,
+        refusal: Refusal::Interval,
+    } = remark
+        && version(model, router) == Some(Version::V3)
+    {
+        words = format!("advert from {source} refused: its interval is 0: correct advert_int there");
+    }
     let text = match name {
         Some(name) => format!("({name}) {words}"),
         None => words,
@@ -290,6 +301,9 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
             Some(source),
             format!("advert from {source} refused: {}", refused(refusal)),
         ),
+        Remark::Stranger { source, vrid, clue } => {
+            (Level::WARN, "stranger", Some(source), strange(source, vrid, clue))
+        }
         Remark::IntervalAdopted { source, theirs, ours } => (
             Level::INFO,
             "interval-adopted",
@@ -371,9 +385,26 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
     }
 }
 
+/// An advert that none of ours hears, with what to look at.
+fn strange(source: IpAddr, vrid: Vrid, clue: Clue) -> String {
+    match clue {
+        Clue::UnknownVrid => format!("advert from {source} for VRID {vrid}, which is not configured here"),
+        Clue::OurAddress => format!(
+            "{source} advertises an address of ours under VRID {vrid}: set the same virtual_router_id on both"
+        ),
+        Clue::Multicast => format!(
+            "{source} sends its adverts to the group and we ours to peers, so neither hears the other: write \
+             unicast_peer on both or on neither"
+        ),
+        Clue::Unicast => format!(
+            "{source} sends its adverts to us alone and we ours to the group, so neither hears the other: write \
+             unicast_peer on both or on neither"
+        ),
+    }
+}
+
 /// A refusal in words, with what to look at.
-fn refused(refusal: vrrp_common::wire::ladder::Refusal) -> &'static str {
-    use vrrp_common::wire::ladder::Refusal;
+fn refused(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Fragment => "it is an IP fragment",
         Refusal::Truncated => "it is cut short",
@@ -428,6 +459,10 @@ pub fn state_name(state: State) -> &'static str {
         State::Master => "MASTER",
         State::Fault => "FAULT",
     }
+}
+
+fn version(model: &Model, router: Option<RouterId>) -> Option<Version> {
+    Some(model.routers.get(router?.index())?.version)
 }
 
 fn name(model: &Model, router: RouterId) -> &str {

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use vrrp_common::id::Priority;
+use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
+use super::input::Clue;
 use super::model::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
 use super::router::State;
 
@@ -224,6 +225,15 @@ pub enum Remark {
         source: IpAddr,
         /// Rung.
         refusal: Refusal,
+    },
+    /// An advert that none of ours hears tells of a mistake.
+    Stranger {
+        /// Sender.
+        source: IpAddr,
+        /// The virtual router that it names.
+        vrid: Vrid,
+        /// What is strange about it.
+        clue: Clue,
     },
     /// The Master's interval differs from ours; we follow it (VRRPv3).
     IntervalAdopted {

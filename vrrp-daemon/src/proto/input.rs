@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use vrrp_common::id::Priority;
+use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Refusal;
@@ -38,6 +38,17 @@ pub enum Input {
         source: IpAddr,
         /// The rung it failed at.
         refusal: Refusal,
+    },
+    /// An advert that no virtual router here hears, and which tells of a mistake. Counted nowhere.
+    Stranger {
+        /// The virtual router that it concerns, if one.
+        router: Option<RouterId>,
+        /// The sender.
+        source: IpAddr,
+        /// The virtual router that it names.
+        vrid: Vrid,
+        /// What is strange about it.
+        clue: Clue,
     },
     /// An interface's state.
     Link {
@@ -125,6 +136,20 @@ pub struct Heard {
     /// Whether it lists the addresses that we are configured with (any order). A difference is counted and
     /// logged, never a reason to refuse (as keepalived 2.4).
     pub same_addresses: bool,
+}
+
+/// What is strange about an advert that none of ours hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clue {
+    /// Its VRID is not configured here; told only with `log_unknown_vrids`.
+    UnknownVrid,
+    /// The same, and the first address it lists is one of ours.
+    OurAddress,
+    /// It came to the group, and ours is unicast.
+    Multicast,
+    /// It came to our own address, and ours is multicast.
+    Unicast,
 }
 
 /// State of an interface.

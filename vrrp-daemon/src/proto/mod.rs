@@ -31,7 +31,7 @@ pub mod router;
 mod tracking;
 
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
-pub use input::{Heard, Input, LinkState, ScriptState};
+pub use input::{Clue, Heard, Input, LinkState, ScriptState};
 pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
 pub use reload::Correspondence;
 pub use router::{State, Vrrp};

@@ -1,8 +1,10 @@
 //! Limits what a neighbour's packets can make us write.
 
+use vrrp_common::id::Vrid;
 use vrrp_common::time::{MonoNanos, Nanos};
 
 use super::effect::Remark;
+use super::input::Clue;
 
 /// After this long a kind may be said again.
 const AGAIN: Nanos = Nanos::from_secs(60);
@@ -36,6 +38,32 @@ impl Said {
     }
 }
 
+/// Which unknown VRIDs were named in the last minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unknown {
+    named: [u64; 4],
+    since: MonoNanos,
+}
+
+impl Unknown {
+    /// Whether this one may be named now.
+    pub(super) fn admits(&mut self, now: MonoNanos, vrid: Vrid) -> bool {
+        if now >= self.since + AGAIN {
+            *self = Self {
+                named: [0; 4],
+                since: now,
+            };
+        }
+        let (word, bit) = (usize::from(vrid.value() / 64), vrid.value() % 64);
+        let Some(word) = self.named.get_mut(word) else {
+            return false;
+        };
+        let first = *word & (1 << bit) == 0;
+        *word |= 1 << bit;
+        first
+    }
+}
+
 /// The bit of a limited kind; `None` for what only our own host can cause, and rarely.
 fn kind(remark: &Remark) -> Option<u8> {
     match remark {
@@ -49,6 +77,13 @@ fn kind(remark: &Remark) -> Option<u8> {
         Remark::TwoOwners { .. } => Some(21),
         Remark::SameAddress { .. } => Some(22),
         Remark::AddressesRefused { .. } => Some(23),
+        Remark::Stranger { clue, .. } => match clue {
+            // Limited by VRID, see `Unknown`.
+            Clue::UnknownVrid => None,
+            Clue::OurAddress => Some(24),
+            Clue::Multicast => Some(25),
+            Clue::Unicast => Some(26),
+        },
         Remark::Overslept { .. }
         | Remark::SendFailed { .. }
         | Remark::SendRecovered
@@ -61,10 +96,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::net::{IpAddr, Ipv4Addr};
 
+    use vrrp_common::id::Vrid;
     use vrrp_common::time::{MonoNanos, Nanos};
     use vrrp_common::wire::ladder::Refusal;
 
-    use super::{Said, kind};
+    use super::{Said, Unknown, kind};
     use crate::proto::effect::Remark;
 
     const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -88,6 +124,17 @@ mod tests {
         assert!(said.admits(START + Nanos::from_secs(60), &refused(Refusal::Ttl)));
         said.reset(START + Nanos::from_secs(61));
         assert!(said.admits(START + Nanos::from_secs(61), &refused(Refusal::Ttl)));
+    }
+
+    #[test]
+    fn each_unknown_vrid_once_a_minute() {
+        let mut unknown = Unknown::default();
+        for vrid in [1, 63, 64, 255] {
+            let vrid = Vrid::new(vrid).unwrap();
+            assert!(unknown.admits(START, vrid));
+            assert!(!unknown.admits(START + Nanos::from_secs(58), vrid));
+        }
+        assert!(unknown.admits(START + Nanos::from_secs(60), Vrid::new(64).unwrap()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::effect::{Effect, Reason, Remark};
 use super::input::{Input, ScriptState};
 use super::instance::{Event, Instance, Outcome, Step};
 use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, TrackObject};
-use super::remarks::Said;
+use super::remarks::{Said, Unknown};
 use super::tracking::{Facts, Watch};
 
 mod group;
@@ -48,6 +48,8 @@ pub struct Vrrp {
     deadlines: Deadlines,
     /// Remarks on messages for none of ours.
     said: Said,
+    /// Remarks on VRIDs that are not configured.
+    unknown: Unknown,
 }
 
 /// Facts are noted at any time; states change only while running.
@@ -109,6 +111,7 @@ impl Vrrp {
             groups: vec![Group::default(); model.groups.len()],
             deadlines: Deadlines::new(model.routers.len()),
             said: Said::default(),
+            unknown: Unknown::default(),
             model,
         }
     }
@@ -148,6 +151,12 @@ impl Vrrp {
                     instance.refused(step, source, refusal)
                 });
             }
+            Input::Stranger {
+                router,
+                source,
+                vrid,
+                clue,
+            } => self.stranger(now, router, Remark::Stranger { source, vrid, clue }, effects),
             Input::Link { link, state } => {
                 if self.facts.note_link(link, state) {
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Link(link)));
@@ -205,6 +214,24 @@ impl Vrrp {
                 }
             }
             Input::Shutdown => self.shutdown(now, effects),
+        }
+    }
+
+    fn stranger(
+        &mut self,
+        now: MonoNanos,
+        router: Option<RouterId>,
+        remark: Remark,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(router) = router {
+            self.at(now, router, effects, |instance, step| {
+                instance.remark(step, remark)
+            });
+        } else if let Remark::Stranger { vrid, .. } = remark
+            && self.unknown.admits(now, vrid)
+        {
+            effects.push(Effect::Remark { router: None, remark });
         }
     }
 

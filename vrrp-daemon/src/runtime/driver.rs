@@ -227,6 +227,17 @@ impl Driver {
                     refusal,
                 });
             }
+            Judged::Stranger {
+                router,
+                source,
+                vrid,
+                clue,
+            } => arrived.push(Input::Stranger {
+                router,
+                source,
+                vrid,
+                clue,
+            }),
             Judged::NotOurs => {}
         };
         parts.kernel.drain(&parts.judge, &mut sink);

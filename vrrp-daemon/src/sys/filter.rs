@@ -7,6 +7,7 @@ use vrrp_common::id::{Family, Vrid};
 
 // linux/bpf_common.h: instruction classes, sizes, modes, jumps.
 const LD_WORD_ABS: u16 = 0x20;
+const LD_WORD_IND: u16 = 0x40;
 const LD_BYTE_IND: u16 = 0x50;
 const LDX_IHL: u16 = 0xb1;
 const LDX_IMM: u16 = 0x01;
@@ -26,6 +27,9 @@ const DROP: SockFilter = SockFilter::new(RETURN, 0, 0, 0);
 /// peer is named in the log while a flood costs next to nothing.
 pub const UNLISTED_SAMPLE: u32 = 16;
 
+/// The most addresses that strangers are compared with.
+const STRANGERS: usize = 256;
+
 /// Lets nothing through: for sockets that only send.
 #[must_use]
 pub const fn drop_all() -> [SockFilter; 1] {
@@ -41,10 +45,19 @@ pub struct Wanted {
     pub sources: Option<Vec<IpAddr>>,
 }
 
+/// Which adverts of other VRIDs a raw socket wants: they tell of mistakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// All (`log_unknown_vrids`).
+    All,
+    /// Those that list one of these first.
+    Listing(Vec<IpAddr>),
+}
+
 /// The filter of a raw VRRP socket of this family. At most 255 VRIDs with as many sources as fit into the
 /// kernel's 4096 instructions; beyond that, everything passes and userspace judges alone.
 #[must_use]
-pub fn adverts(family: Family, wanted: &[Wanted]) -> Vec<SockFilter> {
+pub fn adverts(family: Family, wanted: &[Wanted], strangers: &Strangers) -> Vec<SockFilter> {
     let mut program = vec![
         // A raw IPv4 socket sees the IP header first, a raw IPv6 socket the payload.
         match family {
@@ -62,8 +75,45 @@ pub fn adverts(family: Family, wanted: &[Wanted]) -> Vec<SockFilter> {
         program.push(SockFilter::new(JMP_EQ, 0, skip, u32::from(want.vrid.value())));
         program.extend(block);
     }
-    program.push(DROP);
+    program.extend(stranger_block(family, strangers));
     if program.len() > 4096 { vec![PASS] } else { program }
+}
+
+/// What is done with a message of a VRID that is not ours; ends in a return on every way.
+fn stranger_block(family: Family, strangers: &Strangers) -> Vec<SockFilter> {
+    let firsts = match strangers {
+        Strangers::All => return vec![PASS],
+        Strangers::Listing(firsts) => firsts,
+    };
+    // Behind the eight bytes of the head; of an IPv6 address the last word will do, for userspace looks again.
+    let (at, words): (u32, Vec<u32>) = match family {
+        Family::V4 => (8, firsts.iter().filter_map(last_word_v4).collect()),
+        Family::V6 => (8 + 12, firsts.iter().filter_map(last_word_v6).collect()),
+    };
+    let mut block = vec![SockFilter::new(LD_WORD_IND, 0, 0, at)];
+    for word in words.into_iter().take(STRANGERS) {
+        block.push(SockFilter::new(JMP_EQ, 0, 1, word));
+        block.push(PASS);
+    }
+    block.push(DROP);
+    block
+}
+
+fn last_word_v4(address: &IpAddr) -> Option<u32> {
+    match address {
+        IpAddr::V4(address) => Some(u32::from(*address)),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn last_word_v6(address: &IpAddr) -> Option<u32> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => address
+            .octets()
+            .last_chunk()
+            .map(|word| u32::from_be_bytes(*word)),
+    }
 }
 
 /// What is done with a message of a VRID that is ours; ends in a return on every way.

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use tracing::Level;
-use vrrp_common::id::Priority;
+use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
@@ -9,7 +9,7 @@ use super::{phrase, reason};
 use crate::config::{Host, parse_str};
 use crate::proto::model::{Script, SyncGroup};
 use crate::proto::{
-    Effect, GroupId, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject,
+    Clue, Effect, GroupId, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject,
 };
 
 /// Names for every index that effects below use; virtual routers are left unnamed (`?`).
@@ -271,6 +271,60 @@ fn remarks_name_the_remedy() {
     assert_eq!(
         line(Effect::Remark { router: None, remark }),
         "advert from 192.0.2.2 refused: no virtual router here has its VRID"
+    );
+}
+
+/// In version 3 only 0 is refused, and the remedy is not to set the same on both.
+#[test]
+fn a_refused_interval_by_version() {
+    let remark = Remark::Refused {
+        source: peer(),
+        refusal: Refusal::Interval,
+    };
+    let said = |version: &str| {
+        let text = format!(
+            "global_defs {{\n dynamic_interfaces\n}}\nvrrp_instance P {{\n interface bond0\n virtual_router_id 51\n version {version}\n virtual_ipaddress {{\n \
+             192.0.2.100\n }}\n}}\n"
+        );
+        let model = parse_str("p.conf", &text, &Host).config.unwrap().model;
+        let effect = Effect::Remark {
+            router: Some(RouterId(0)),
+            remark,
+        };
+        phrase(&model, MonoNanos(0), &effect).unwrap().text
+    };
+    assert_eq!(
+        said("3"),
+        "(P) advert from 192.0.2.2 refused: its interval is 0: correct advert_int there"
+    );
+    assert_eq!(
+        said("2"),
+        "(P) advert from 192.0.2.2 refused: its interval differs: set advert_int the same on both"
+    );
+}
+
+#[test]
+fn strangers_are_told_with_the_remedy() {
+    let told = |router, clue| {
+        let remark = Remark::Stranger {
+            source: peer(),
+            vrid: Vrid::new(52).unwrap(),
+            clue,
+        };
+        line(Effect::Remark { router, remark })
+    };
+    assert_eq!(
+        told(None, Clue::UnknownVrid),
+        "advert from 192.0.2.2 for VRID 52, which is not configured here"
+    );
+    assert_eq!(
+        told(Some(ROUTER), Clue::OurAddress),
+        "(?) 192.0.2.2 advertises an address of ours under VRID 52: set the same virtual_router_id on both"
+    );
+    assert_eq!(
+        told(Some(ROUTER), Clue::Multicast),
+        "(?) 192.0.2.2 sends its adverts to the group and we ours to peers, so neither hears the other: write \
+         unicast_peer on both or on neither"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use vrrp_common::id::Priority;
+use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::Nanos;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 
@@ -11,7 +11,7 @@ use super::fixture::{
     us, went,
 };
 use crate::proto::model::{Preempt, Transport, Uncommon, VirtualRouter};
-use crate::proto::{Effect, Input, LinkState, NotifyState, Reason, Remark, State};
+use crate::proto::{Clue, Effect, Input, LinkState, NotifyState, Reason, Remark, State};
 
 /// ENOBUFS
 const NO_BUFFERS: i32 = 105;
@@ -309,4 +309,37 @@ fn a_deaf_owner_in_backup_takes_over_from_anyone() {
     }
     // 3 s and 1/256 s.
     assert_eq!(bench.deadline(), Some(us(3_003_906) + Nanos(250)));
+}
+
+/// Said once a minute each, however many adverts come; nothing else happens.
+#[test]
+fn strangers_are_only_remarked() {
+    let (mut bench, now) = Bench::master(router(100));
+    let deadline = bench.deadline();
+    let stranger = |router, vrid, clue| {
+        let vrid = Vrid::new(vrid).unwrap();
+        let input = Input::Stranger {
+            router,
+            source: LOW,
+            vrid,
+            clue,
+        };
+        let remark = Remark::Stranger {
+            source: LOW,
+            vrid,
+            clue,
+        };
+        (input, Effect::Remark { router, remark })
+    };
+    for (input, said) in [
+        stranger(Some(R0), 99, Clue::OurAddress),
+        stranger(Some(R0), 51, Clue::Multicast),
+        stranger(Some(R0), 51, Clue::Unicast),
+        stranger(None, 98, Clue::UnknownVrid),
+        stranger(None, 99, Clue::UnknownVrid),
+    ] {
+        assert_eq!(bench.feed(now, input), [said]);
+        assert_eq!(bench.feed(now, input), []);
+    }
+    assert_eq!(bench.deadline(), deadline);
 }
