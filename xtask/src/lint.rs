@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use self::floors::{Finding, Source};
+use crate::docs;
 use crate::paths::workspace_root;
 
 /// Options of `cargo xtask lint`.
@@ -67,6 +68,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         command.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links");
         complaint(command)
     });
+    check("documents are up to date", &|| docs::stale(root));
     if args.full {
         check("licences and sources", &|| licences(root));
     }

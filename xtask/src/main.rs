@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod demo;
+mod docs;
 mod lint;
 mod paths;
 mod setup;
@@ -35,6 +36,8 @@ enum Verb {
     Test(test::Args),
     /// Measure beside keepalived
     Bench(bench::Args),
+    /// Write the documents that are made from the keyword table
+    Docs(docs::Args),
     /// Formatting, clippy, floors, purity of proto
     Lint(lint::Args),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Test(args) => test::run(args),
         Verb::Bench(args) => bench::run(args),
+        Verb::Docs(args) => docs::run(args),
         Verb::Lint(args) => lint::run(args),
     };
     match result {

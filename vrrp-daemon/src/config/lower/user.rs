@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Lowering;
 use super::script::Program;
-use crate::config::diag::Diagnostic;
+use crate::config::diag::{Diagnostic, Remark};
 use crate::config::lexer::Word;
 use crate::config::raw::Statement;
 use crate::config::source::Span;
@@ -79,8 +79,15 @@ impl Lowering<'_> {
                     .words
                     .last()
                     .map_or(statement.span, |word| statement.span.to(word.span));
+                // Of a notify script's user keepalived's `-t` says nothing.
+                let remark = if statement.keyword.name.starts_with("notify") {
+                    Remark::None
+                } else {
+                    Remark::General
+                };
                 self.sink.push(
                     Diagnostic::warning(why)
+                        .remark(remark)
                         .at(at, "what needs it is never run")
                         .help("create it, or name another user or group"),
                 );
@@ -179,7 +186,7 @@ impl Lowering<'_> {
             return;
         }
         let mut diagnostic = Diagnostic::warning("scripts are run, and `enable_script_security` is not set")
-            .remark(crate::config::diag::Remark::Security)
+            .remark(Remark::Security)
             .at(first, "a script")
             .help("set `enable_script_security` in `global_defs`, and `script_user` to an unprivileged user");
         if let Some(Insecure { at, why }) = self.insecure.take() {

@@ -169,7 +169,10 @@ fn what_keepalived_takes_silently_is_clean() {
             "`auth_pass` without `auth_type`",
         ),
         (
-            "global_defs {\n enable_script_security\n}\n".to_owned() + scripts + scripts + &instance(""),
+            "global_defs {\n enable_script_security\n script_user root\n}\n".to_owned()
+                + scripts
+                + scripts
+                + &instance(""),
             "script `s` is already defined",
         ),
     ];

@@ -66,7 +66,8 @@ fn who_does_not_exist_runs_nothing() {
     let loaded = load(&host(), "script_user nobody nosuch", "");
     assert_eq!((command(&loaded), exit_class(&loaded)), (None, 5));
     let loaded = load(&host(), "script_user root\nenable_script_security", "nosuch");
-    assert_eq!((command(&loaded), exit_class(&loaded)), (None, 5));
+    // Of a notify script's user 2.2.7 says nothing.
+    assert_eq!((command(&loaded), exit_class(&loaded)), (None, 0));
     assert_eq!(said(&loaded), ["warning 9:2 there is no user `nosuch`"]);
     // One that does runs in spite of a `script_user` that does not.
     let loaded = load(&host(), "script_user nosuch", "nobody");
