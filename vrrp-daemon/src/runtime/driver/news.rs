@@ -1,5 +1,7 @@
 //! What the network tells, and what the other threads report and ask.
 
+use std::net::IpAddr;
+
 use super::super::snapshot::View;
 use super::Driver;
 use crate::effects::addresses::Report;
@@ -62,7 +64,7 @@ impl Driver {
                 address,
                 present: false,
             } => {
-                if self.presence.went(router, address) {
+                if self.presence.went(router, address) && self.minds(router, address) {
                     self.feed(Input::AddressLost { router, address });
                 }
             }
@@ -86,6 +88,16 @@ impl Driver {
             }
         }
         self.parts.kernel.refresh(self.parts.vrrp.model());
+    }
+
+    /// Whether the removal of this address is to be undone or told: not with `no_track`.
+    fn minds(&self, router: RouterId, address: IpAddr) -> bool {
+        let holding = self.parts.vrrp.model().holding(router);
+        holding.is_some_and(|holding| {
+            holding
+                .addresses()
+                .any(|own| own.address == address && !own.extra.untracked)
+        })
     }
 
     fn open_sender(&mut self, router: RouterId) {
