@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vrrp_common::id::Priority;
 use vrrp_common::time::Nanos;
-use vrrp_daemon::config::{Command, Config, Notify, ScriptSpec};
+use vrrp_daemon::config::{Command, Config, Loaded, Notify, ScriptSpec};
 use vrrp_daemon::ingress::control::ControlRequest;
 use vrrp_daemon::proto::model::{Script, SyncGroup, Track, TrackObject};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
-use vrrp_daemon::runtime::service::{self, ServiceError};
+use vrrp_daemon::runtime::reload::{Found, Source};
+use vrrp_daemon::runtime::service::{self, Ports, Service, ServiceError};
 use vrrp_daemon::track::News;
 
 struct Scratch(PathBuf);
@@ -72,11 +74,21 @@ fn config(scratch: &Scratch) -> Config {
     config
 }
 
+/// The configuration never changes.
+fn start(scratch: &Scratch, socket: &Path) -> Result<(Service, Ports), ServiceError> {
+    let config = config(scratch);
+    let again = Loaded {
+        config: Some(config.clone()),
+        ..Loaded::default()
+    };
+    service::start(&Arc::new(config), socket, Source::new(move || again.clone()))
+}
+
 #[test]
 fn verdicts_come_notifications_go_and_it_stops_in_time() {
     let scratch = Scratch::new("service");
     let socket = scratch.0.join("control.sock");
-    let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
+    let (service, mut ports) = start(&scratch, &socket).expect("the service thread");
     let verdict = ports.tracked.blocking_recv();
     assert_eq!(verdict, Some(News::Script(ScriptId(0), ScriptState::Failing)));
 
@@ -87,8 +99,19 @@ fn verdicts_come_notifications_go_and_it_stops_in_time() {
         Some(ControlRequest::Status { .. })
     ));
 
+    // The same configuration again: nothing is to be done.
+    let (reply, _) = tokio::sync::oneshot::channel();
+    ports
+        .reloads
+        .requests
+        .blocking_send(Some(reply))
+        .expect("the reader");
+    let answer = ports.reloads.answers.blocking_recv().expect("an answer");
+    assert!(matches!(answer.found, Found::Same));
+    assert_eq!(answer.replies.len(), 1);
+
     // A second daemon by mistake.
-    let second = service::start(&config(&scratch), &socket);
+    let second = start(&scratch, &socket);
     assert!(matches!(second, Err(ServiceError::Control(_))));
 
     ports
@@ -112,7 +135,7 @@ fn without_a_writable_control_socket_the_rest_runs() {
     let scratch = Scratch::new("nosocket");
     fs::write(scratch.0.join("file"), "").expect("writing");
     let socket = scratch.0.join("file/control.sock");
-    let (service, mut ports) = service::start(&config(&scratch), &socket).expect("the service thread");
+    let (service, mut ports) = start(&scratch, &socket).expect("the service thread");
     assert_eq!(
         ports.tracked.blocking_recv(),
         Some(News::Script(ScriptId(0), ScriptState::Failing))

@@ -11,12 +11,13 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
 use vrrp_daemon::cli::{self, Action, LogOptions, Options};
-use vrrp_daemon::config::{self, Host, Loaded, Severity};
+use vrrp_daemon::config::{self, Host};
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
 use vrrp_daemon::runtime::observer::Observer;
 use vrrp_daemon::runtime::protocol;
+use vrrp_daemon::runtime::reload::{Source, log_diagnostics};
 use vrrp_daemon::runtime::supervisor::{EXIT_CONFIG, Parent, Plan, Supervisor};
 
 /// keepalived's exit code for a command line that it does not understand, and for other failures.
@@ -110,7 +111,9 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
             ..options.log.clone()
         },
     )?;
-    let loaded = config::load(&options.config, &Host);
+    let path = options.config.clone();
+    let source = Source::new(move || config::load(&path, &Host));
+    let loaded = source.read();
     log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         return Ok(EXIT_CONFIG);
@@ -128,7 +131,7 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
         ignore_sigint: options.ignore_sigint,
         keep_addresses: !options.release_on_stop,
     };
-    match protocol::run(config, &settings, Box::new(Words), || parent.ready()) {
+    match protocol::run(config, source, &settings, Box::new(Words), || parent.ready()) {
         Ok(()) => {
             tracing::info!("Stopped");
             Ok(0)
@@ -154,16 +157,6 @@ fn start_log(ident: &str, options: &LogOptions) -> anyhow::Result<Guard> {
         flush: options.flush,
         detail: options.detail,
     })
-}
-
-fn log_diagnostics(loaded: &Loaded) {
-    for (severity, line) in loaded.lines() {
-        match severity {
-            Severity::Error => tracing::error!("{line}"),
-            Severity::Warning => tracing::warn!("{line}"),
-            Severity::Note => tracing::info!("{line}"),
-        }
-    }
 }
 
 /// What the protocol does, in words, to the log.

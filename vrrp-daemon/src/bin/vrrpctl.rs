@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use vrrp_daemon::cli::CONTROL_SOCKET;
-use vrrp_daemon::ingress::control::status::Status;
+use vrrp_daemon::ingress::control::status::{ReloadResult, Status};
 use vrrp_daemon::ingress::control::{Answer, Outcome, Request, VERSION, Verb};
 use vrrp_daemon::obs::replay;
-use vrrp_daemon::obs::status::render;
+use vrrp_daemon::obs::status::{outcome, render};
 use vrrp_daemon::proto::record::RecordingError;
 
 /// How long the daemon may take; it answers within a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long reading the configuration again may take.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(35);
 
 /// Ask a running vrrp-daemon.
 #[derive(Debug, Parser)]
@@ -38,6 +40,12 @@ enum Ask {
         #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET)]
         socket: PathBuf,
     },
+    /// Have the configuration read again, and say what came of it
+    Reload {
+        /// The daemon's control socket
+        #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET)]
+        socket: PathBuf,
+    },
     /// Play a recording (vrrp-daemon --record FILE) again, in words
     Replay {
         /// The recording
@@ -51,6 +59,7 @@ fn main() -> ExitCode {
         Ask::Status { json, socket } => {
             status(&socket).map(|status| if json { as_json(&status) } else { render(&status) })
         }
+        Ask::Reload { socket } => reload(&socket),
         Ask::Replay { file } => recording(&file),
     };
     match shown {
@@ -74,6 +83,8 @@ enum AskError {
     NoAnswer(io::Error),
     #[error("the answer was not understood: {0}; are vrrpctl and the daemon of one version?")]
     Garbled(#[from] serde_json::Error),
+    #[error("the daemon answered something else; are vrrpctl and the daemon of one version?")]
+    OffTopic,
     #[error("{0}")]
     Refused(String),
     #[error("cannot read {}: {source}; it is written by `vrrp-daemon --record FILE`", path.display())]
@@ -98,23 +109,41 @@ fn recording(path: &Path) -> Result<String, AskError> {
 }
 
 fn status(socket: &Path) -> Result<Status, AskError> {
+    match ask(socket, Verb::Status, PATIENCE)? {
+        Outcome::Status(status) => Ok(*status),
+        Outcome::Error(error) => Err(AskError::Refused(error)),
+        Outcome::Reload(_) => Err(AskError::OffTopic),
+    }
+}
+
+fn reload(socket: &Path) -> Result<String, AskError> {
+    match ask(socket, Verb::Reload, RELOAD_PATIENCE)? {
+        Outcome::Reload(reload) => match reload.result {
+            ReloadResult::Applied { .. } | ReloadResult::Unchanged => {
+                Ok(format!("{}\n", outcome(reload.result)))
+            }
+            ReloadResult::Refused => Err(AskError::Refused(outcome(reload.result).to_owned())),
+        },
+        Outcome::Error(error) => Err(AskError::Refused(error)),
+        Outcome::Status(_) => Err(AskError::OffTopic),
+    }
+}
+
+fn ask(socket: &Path, verb: Verb, patience: Duration) -> Result<Outcome, AskError> {
     let stream = UnixStream::connect(socket).map_err(|source| AskError::Unreachable {
         path: socket.to_owned(),
         source,
     })?;
-    let line = exchange(stream).map_err(AskError::NoAnswer)?;
-    match serde_json::from_str::<Answer>(&line)?.outcome {
-        Outcome::Status(status) => Ok(*status),
-        Outcome::Error(error) => Err(AskError::Refused(error)),
-    }
+    let line = exchange(stream, verb, patience).map_err(AskError::NoAnswer)?;
+    Ok(serde_json::from_str::<Answer>(&line)?.outcome)
 }
 
-fn exchange(mut stream: UnixStream) -> io::Result<String> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn exchange(mut stream: UnixStream, verb: Verb, patience: Duration) -> io::Result<String> {
+    stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = serde_json::to_vec(&Request {
         v: VERSION,
-        cmd: Verb::Status,
+        cmd: verb,
     })?;
     request.push(b'\n');
     stream.write_all(&request)?;

@@ -16,6 +16,7 @@ use vrrp_common::wire::ipv4;
 use vrrp_common::wire::ladder::TTL;
 
 use crate::proto::model::{Model, RouterId, Transport, V3Checksum, VirtualRouter};
+use crate::proto::reload::Pairs;
 use crate::sys::rawsock;
 
 /// Why no socket could be opened to send adverts from.
@@ -130,6 +131,32 @@ impl AdvertSender {
         }
     }
 
+    /// Another configuration. Where nothing changed that an advert or its way depends on, the open socket stays
+    /// with what was prepared for it; elsewhere there is a new one. The counting of packets goes on.
+    ///
+    /// Answers what cannot be sent from any more, with the reason.
+    pub fn reconfigure(&mut self, model: &Model, routers: &Pairs<RouterId>) -> Vec<OpenError> {
+        let mut failed = Vec::new();
+        let carried = routers.carry(std::mem::take(&mut self.routers));
+        let routers = model.routers.iter().zip(carried).map(|(config, before)| {
+            let mut router = Router::new(config);
+            let Some(before) = before else { return router };
+            let same = router.sends_like(&before);
+            router.id = before.id;
+            router.open = match before.open {
+                Some(open) if same => Some(open),
+                Some(Open { source, ifindex, .. }) if ifindex.is_some() || !router.is_multicast() => router
+                    .open(source, ifindex)
+                    .map_err(|error| failed.push(error))
+                    .ok(),
+                Some(_) | None => None,
+            };
+            router
+        });
+        self.routers = routers.collect();
+        failed
+    }
+
     /// Send from `source` on the interface of this index from now on; `None` for either closes the socket
     /// (unicast needs no interface: then the kernel routes). Repeating what holds already does nothing.
     ///
@@ -241,6 +268,14 @@ impl Router {
             id: 0,
             open: None,
         }
+    }
+
+    /// Whether the adverts are the same, byte for byte, and go to the same.
+    fn sends_like(&self, other: &Self) -> bool {
+        (self.version, self.vrid, self.interval, self.auth)
+            == (other.version, other.vrid, other.interval, other.auth)
+            && (self.checksum, self.ttl) == (other.checksum, other.ttl)
+            && (&self.addresses, &self.destinations) == (&other.addresses, &other.destinations)
     }
 
     fn is_multicast(&self) -> bool {

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::status::Status;
+use self::status::{Reload, Status};
 
 /// The version of the exchange.
 pub const VERSION: u32 = 1;
@@ -36,6 +36,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(10);
 const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 /// For the protocol thread to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
+/// For the configuration to be read and taken over.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a client wants of the protocol thread.
 #[derive(Debug)]
@@ -44,6 +46,11 @@ pub enum ControlRequest {
     Status {
         /// Where it goes; a client that left is no error.
         reply: oneshot::Sender<Status>,
+    },
+    /// Read the configuration again.
+    Reload {
+        /// Where the outcome goes.
+        reply: oneshot::Sender<Reload>,
     },
 }
 
@@ -62,6 +69,8 @@ pub struct Request {
 pub enum Verb {
     /// A snapshot.
     Status,
+    /// Read the configuration again; the answer comes when that is done.
+    Reload,
 }
 
 /// An answer line.
@@ -80,6 +89,8 @@ pub struct Answer {
 pub enum Outcome {
     /// To [`Verb::Status`].
     Status(Box<Status>),
+    /// To [`Verb::Reload`].
+    Reload(Reload),
     /// It was not understood, or could not be answered in time.
     Error(String),
 }
@@ -230,15 +241,31 @@ async fn client(stream: UnixStream, requests: &mpsc::Sender<ControlRequest>) {
 
 /// Have the protocol thread answer.
 async fn answer(verb: Verb, requests: &mpsc::Sender<ControlRequest>) -> Outcome {
-    let (reply, replied) = oneshot::channel();
-    let request = match verb {
-        Verb::Status => ControlRequest::Status { reply },
-    };
-    if requests.try_send(request).is_err() {
-        return Outcome::Error("the daemon is busy or stopping: ask again".to_owned());
+    match verb {
+        Verb::Status => {
+            let ask = |reply| ControlRequest::Status { reply };
+            let status = ask_for(ask, requests, ANSWER_PATIENCE).await;
+            status.map_or_else(Outcome::Error, |status| Outcome::Status(Box::new(status)))
+        }
+        Verb::Reload => {
+            let ask = |reply| ControlRequest::Reload { reply };
+            let reload = ask_for(ask, requests, RELOAD_PATIENCE).await;
+            reload.map_or_else(Outcome::Error, Outcome::Reload)
+        }
     }
-    match timeout(ANSWER_PATIENCE, replied).await {
-        Ok(Ok(status)) => Outcome::Status(Box::new(status)),
-        _ => Outcome::Error("the daemon did not answer in time: ask again".to_owned()),
+}
+
+async fn ask_for<T>(
+    ask: impl FnOnce(oneshot::Sender<T>) -> ControlRequest,
+    requests: &mpsc::Sender<ControlRequest>,
+    patience: Duration,
+) -> Result<T, String> {
+    let (reply, replied) = oneshot::channel();
+    if requests.try_send(ask(reply)).is_err() {
+        return Err("the daemon is busy or stopping: ask again".to_owned());
+    }
+    match timeout(patience, replied).await {
+        Ok(Ok(answer)) => Ok(answer),
+        _ => Err("the daemon did not answer in time: ask again".to_owned()),
     }
 }

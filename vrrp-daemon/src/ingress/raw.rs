@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::Socket;
+use socket2::{SockFilter, Socket};
 use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::Datagram;
@@ -12,7 +12,8 @@ use vrrp_common::wire::checksum::{GROUP_V4, GROUP_V6};
 use vrrp_common::wire::ipv4;
 
 use super::judge::{Judge, Judged};
-use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport};
+use crate::proto::Correspondence;
+use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport, VirtualRouter};
 use crate::sys::filter::{self, Strangers, Wanted};
 use crate::sys::ready::ReadySet;
 use crate::sys::{interface, rawsock};
@@ -40,6 +41,8 @@ pub struct RawReceiver {
     links: Vec<Link>,
     routers: Vec<Router>,
     sockets: Vec<Listener>,
+    /// One could not be opened.
+    incomplete: bool,
     ready: ReadySet,
     next_token: u64,
     /// Of a socket without virtual routers.
@@ -68,7 +71,7 @@ struct Router {
     buffer: ReceiveBuffer,
 }
 
-/// What a socket is for; one is replaced when this changes.
+/// What a socket is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Purpose {
     link: LinkId,
@@ -125,54 +128,46 @@ impl RawReceiver {
     /// # Errors
     /// As `epoll_create1(2)`.
     pub fn new(model: &Model) -> io::Result<Self> {
-        let links = model.links.iter().map(|name| Link {
-            name: name.clone(),
-            ifindex: None,
-        });
-        let routers = model.routers.iter().map(|router| {
-            let (destination, multicast, sources) = match &router.transport {
-                Transport::Multicast { group, .. } => (Some(*group), true, None),
-                Transport::Unicast {
-                    source,
-                    peers,
-                    check_source,
-                    ..
-                } => {
-                    let peers = peers.iter().map(|peer| peer.address).collect();
-                    (*source, false, check_source.then_some(peers))
-                }
-            };
-            Router {
-                link: router.link,
-                wanted: Wanted {
-                    vrid: router.vrid,
-                    sources,
-                },
-                first: router.addresses.first().map(|first| first.address),
-                destination,
-                multicast,
-                elsewhere: match (multicast, router.family) {
-                    (true, _) => None,
-                    (false, Family::V4) => Some(IpAddr::V4(GROUP_V4)),
-                    (false, Family::V6) => Some(IpAddr::V6(GROUP_V6)),
-                },
-                buffer: router.uncommon.receive_buffer,
-            }
-        });
         Ok(Self {
-            links: links.collect(),
-            routers: routers.collect(),
+            links: model.links.iter().map(|name| Link::new(name)).collect(),
+            routers: model.routers.iter().map(Router::new).collect(),
             sockets: Vec::new(),
+            incomplete: false,
             ready: ReadySet::new()?,
             next_token: 0,
-            strangers: if model.log_unknown_vrids {
-                Strangers::All
-            } else {
-                Strangers::Listing(Vec::new())
-            },
+            strangers: strangers(model),
             buffer: vec![0; BUFFER],
             control: rawsock::control_buffer(),
         })
+    }
+
+    /// Another configuration. A socket that is wanted still stays open, if need be with another filter, so that
+    /// nothing sent to it is lost.
+    ///
+    /// # Errors
+    /// The first socket that could not be opened; the others are.
+    pub fn reconfigure(&mut self, model: &Model, correspondence: &Correspondence) -> Result<(), OpenError> {
+        let links = correspondence.links.carry(std::mem::take(&mut self.links));
+        let links = links.into_iter().zip(&model.links);
+        self.links = links
+            .map(|(known, name)| known.unwrap_or_else(|| Link::new(name)))
+            .collect();
+        let routers = correspondence.routers.carry(std::mem::take(&mut self.routers));
+        let routers = routers.into_iter().zip(&model.routers).map(|(known, config)| {
+            let router = Router::new(config);
+            let known = known.filter(|known| known.multicast == router.multicast);
+            Router {
+                // Addresses that are not configured were told, and are told again only if they change.
+                destination: router
+                    .destination
+                    .or(known.as_ref().and_then(|known| known.destination)),
+                elsewhere: router.elsewhere.or(known.and_then(|known| known.elsewhere)),
+                ..router
+            }
+        });
+        self.routers = routers.collect();
+        self.strangers = strangers(model);
+        self.reopen()
     }
 
     /// The interface has this index now, or is gone.
@@ -180,8 +175,9 @@ impl RawReceiver {
     /// # Errors
     /// The first socket that could not be opened; the others are.
     pub fn set_link(&mut self, link: LinkId, ifindex: Option<u32>) -> Result<(), OpenError> {
-        if let Some(link) = self.links.get_mut(link.index()) {
-            link.ifindex = ifindex;
+        match self.links.get_mut(link.index()) {
+            Some(link) if link.ifindex != ifindex || self.incomplete => link.ifindex = ifindex,
+            _ => return Ok(()),
         }
         self.reopen()
     }
@@ -192,10 +188,16 @@ impl RawReceiver {
     /// # Errors
     /// The first socket that could not be opened; the others are.
     pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) -> Result<(), OpenError> {
-        match (self.routers.get_mut(router.index()), source) {
-            (Some(router), Some(_)) if router.multicast => router.elsewhere = source,
-            (Some(router), Some(_)) => router.destination = source,
-            _ => return Ok(()),
+        let Some((router, source)) = self.routers.get_mut(router.index()).zip(source) else {
+            return Ok(());
+        };
+        let place = if router.multicast {
+            &mut router.elsewhere
+        } else {
+            &mut router.destination
+        };
+        if place.replace(source) == Some(source) {
+            return Ok(());
         }
         self.reopen()
     }
@@ -241,16 +243,30 @@ impl RawReceiver {
 
     /// Close what is not wanted any longer and open what is missing.
     fn reopen(&mut self) -> Result<(), OpenError> {
-        let wanted = self.purposes();
-        self.sockets.retain(|listener| wanted.contains(&listener.purpose));
+        let mut wanted = self.purposes();
+        // Closed at the end, when others listen in their place.
+        let _unwanted: Vec<_> = self
+            .sockets
+            .extract_if(.., |listener| {
+                let Some(place) = wanted.iter().position(|purpose| listener.is_for(purpose)) else {
+                    return true;
+                };
+                let purpose = wanted.swap_remove(place);
+                let serves = listener.serve(&purpose);
+                if !serves {
+                    wanted.push(purpose);
+                }
+                !serves
+            })
+            .collect();
+        self.incomplete = false;
         let mut result = Ok(());
         for purpose in wanted {
-            if self.sockets.iter().any(|listener| listener.purpose == purpose) {
-                continue;
-            }
-            if let Err(error) = self.open(&purpose)
-                && purpose.needed
-            {
+            if let Err(error) = self.open(&purpose) {
+                self.incomplete = true;
+                if !purpose.needed {
+                    continue;
+                }
                 let link = self.links.get(purpose.link.index());
                 result = result.and(Err(OpenError {
                     link: link.map(|link| link.name.clone()).unwrap_or_default(),
@@ -263,11 +279,7 @@ impl RawReceiver {
     }
 
     fn open(&mut self, purpose: &Purpose) -> io::Result<()> {
-        let filter = filter::adverts(
-            Family::of(purpose.destination),
-            &purpose.wanted,
-            &purpose.strangers,
-        );
+        let filter = purpose.filter();
         let socket = match purpose.destination {
             IpAddr::V4(destination) => rawsock::receiver_v4(destination, purpose.ifindex, &filter)?,
             IpAddr::V6(destination) => rawsock::receiver_v6(destination, purpose.ifindex, &filter)?,
@@ -343,6 +355,79 @@ impl RawReceiver {
             });
         }
         purposes.get_mut(position)
+    }
+}
+
+impl Link {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ifindex: None,
+        }
+    }
+}
+
+impl Router {
+    fn new(router: &VirtualRouter) -> Self {
+        let (destination, multicast, sources) = match &router.transport {
+            Transport::Multicast { group, .. } => (Some(*group), true, None),
+            Transport::Unicast {
+                source,
+                peers,
+                check_source,
+                ..
+            } => {
+                let peers = peers.iter().map(|peer| peer.address).collect();
+                (*source, false, check_source.then_some(peers))
+            }
+        };
+        Self {
+            link: router.link,
+            wanted: Wanted {
+                vrid: router.vrid,
+                sources,
+            },
+            first: router.addresses.first().map(|first| first.address),
+            destination,
+            multicast,
+            elsewhere: match (multicast, router.family) {
+                (true, _) => None,
+                (false, Family::V4) => Some(IpAddr::V4(GROUP_V4)),
+                (false, Family::V6) => Some(IpAddr::V6(GROUP_V6)),
+            },
+            buffer: router.uncommon.receive_buffer,
+        }
+    }
+}
+
+/// Of a socket without virtual routers.
+fn strangers(model: &Model) -> Strangers {
+    if model.log_unknown_vrids {
+        Strangers::All
+    } else {
+        Strangers::Listing(Vec::new())
+    }
+}
+
+impl Purpose {
+    fn filter(&self) -> Vec<SockFilter> {
+        filter::adverts(Family::of(self.destination), &self.wanted, &self.strangers)
+    }
+}
+
+impl Listener {
+    /// Whether it hears what is wanted there.
+    fn is_for(&self, purpose: &Purpose) -> bool {
+        let key = |purpose: &Purpose| (purpose.ifindex, purpose.destination, purpose.buffer);
+        key(&self.purpose) == key(purpose)
+    }
+
+    /// Be for `purpose` from now on; whether that succeeded. The kernel takes another filter in one step.
+    fn serve(&mut self, purpose: &Purpose) -> bool {
+        let lets_through = |purpose: &Purpose| (purpose.wanted.clone(), purpose.strangers.clone());
+        let same = lets_through(&self.purpose) == lets_through(purpose);
+        self.purpose.clone_from(purpose);
+        same || self.socket.attach_filter(&purpose.filter()).is_ok()
     }
 }
 

@@ -3,8 +3,18 @@
 use std::fmt::Write as _;
 
 use super::phrase::state_name;
-use crate::ingress::control::status::{Instance, Status};
+use crate::ingress::control::status::{Instance, ReloadResult, Status};
 use crate::proto::ScriptState;
+
+/// What came of reading the configuration again.
+#[must_use]
+pub const fn outcome(result: ReloadResult) -> &'static str {
+    match result {
+        ReloadResult::Applied { .. } => "reloaded",
+        ReloadResult::Unchanged => "reloaded: the configuration is as it was",
+        ReloadResult::Refused => "NOT reloaded, the old configuration runs on: the log says why",
+    }
+}
 
 /// The whole status as text: one block per virtual router, then groups and scripts.
 #[must_use]
@@ -21,6 +31,18 @@ pub fn render(status: &Status) -> String {
             daemon.config_file.display()
         ),
     );
+    if let Some(reload) = &daemon.last_reload {
+        line(
+            &mut out,
+            format_args!(
+                "{} {} ago; taken over {}, refused {}",
+                outcome(reload.result),
+                span(reload.ago_ms),
+                daemon.reloads,
+                daemon.reloads_refused
+            ),
+        );
+    }
     line(&mut out, format_args!(""));
     out.push_str(&table(&status.instances));
     for instance in &status.instances {

@@ -8,6 +8,7 @@
 //! dropping one loses nothing.
 
 mod news;
+mod reload;
 
 use std::io;
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use super::presence::Presence;
 use super::recorder::Recorder;
+use super::reload::Reloads;
 use super::signals::{Signals, Wanted};
 use super::snapshot::Snapshots;
 use crate::effects::addresses::{AddressWriter, Report};
@@ -64,6 +66,8 @@ pub struct Parts {
     pub tracked: mpsc::Receiver<track::News>,
     /// Requests of control clients.
     pub control: mpsc::Receiver<ControlRequest>,
+    /// Where the configuration is read again.
+    pub reloads: Reloads,
     /// Writes every input down, if asked to.
     pub recorder: Option<Recorder>,
     /// What a status snapshot shows besides the protocol.
@@ -139,9 +143,7 @@ impl Driver {
             tokio::select! {
                 signal = signals.next() => match signal {
                     Wanted::Stop => break,
-                    Wanted::Reload => tracing::warn!(
-                        "reloading is not supported yet: the configuration stays as it is; restart to change it"
-                    ),
+                    Wanted::Reload => self.request_reload(None),
                     Wanted::Dump => tracing::warn!(
                         "data and statistics files are not written yet; `vrrpctl status --json` shows what they held"
                     ),
@@ -165,6 +167,7 @@ impl Driver {
                 Some(report) = self.parts.reports.recv() => self.report(report),
                 Some(news) = self.parts.tracked.recv() => self.feed(news.into()),
                 Some(request) = self.parts.control.recv() => self.answer(request),
+                Some(answer) = self.parts.reloads.answers.recv() => self.reloaded(answer),
             }
             if self.started
                 && let Some(ready) = ready.take()
@@ -300,6 +303,10 @@ impl Driver {
         if let Input::Advert(heard) = input {
             self.follow(heard.router);
         }
+        self.carry_out_all(now);
+    }
+
+    fn carry_out_all(&mut self, now: MonoNanos) {
         let mut effects = std::mem::take(&mut self.effects);
         // Everything that others wait for goes out before anything is written for people.
         for effect in &effects {

@@ -12,7 +12,7 @@ use vrrp_common::wire::ladder::Refusal;
 use crate::ingress::control::status::ReceivePath;
 use crate::ingress::judge::{Judge, Judged};
 use crate::proto::model::XdpMode;
-use crate::proto::{LinkId, Model, RouterId};
+use crate::proto::{Correspondence, LinkId, Model, RouterId};
 use crate::xdp::{self, Attached, Mode, Place, Seen, XdpPath};
 
 /// The XDP path, or its absence.
@@ -55,6 +55,45 @@ impl KernelPath {
             Err(error) => {
                 tracing::warn!("adverts are received by raw sockets alone: {error}");
                 Self { loaded: None }
+            }
+        }
+    }
+
+    /// Another configuration. Virtual routers whose adverts arrive where they did keep their stamps, and the program
+    /// stays where it is still of use.
+    pub fn reconfigure(&mut self, old: &Model, new: &Model, correspondence: &Correspondence) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let places = correspondence.routers.carry(std::mem::take(&mut loaded.places));
+        loaded.places = places.into_iter().map(Option::unwrap_or_default).collect();
+        let before = std::mem::take(&mut loaded.links);
+        for (link, ifindex) in (0..).map(LinkId).zip(&before) {
+            let goes_on = correspondence
+                .links
+                .after(link)
+                .is_some_and(|after| mode(new, after) == mode(old, link));
+            if let (Some(ifindex), false) = (ifindex, goes_on) {
+                loaded.path.detach(*ifindex);
+            }
+        }
+        let used = |link| new.routers.iter().any(|router| router.link == link);
+        let links = (0..).map(LinkId).zip(correspondence.links.carry(before));
+        loaded.links = links
+            .map(|(link, ifindex)| ifindex.flatten().filter(|_| used(link)))
+            .collect();
+        for (place, router) in loaded.places.iter_mut().zip(&new.routers) {
+            place.ifindex = loaded.links.get(router.link.index()).copied().flatten();
+        }
+        loaded.configure(new);
+        for (link, ifindex) in (0..).map(LinkId).zip(loaded.links.clone()) {
+            if let (Some(ifindex), Some(mode)) = (ifindex, mode(new, link))
+                && loaded.path.attached(ifindex).is_none()
+                && correspondence
+                    .links
+                    .before(link)
+                    .and_then(|link| self::mode(old, link))
+                    != Some(mode)
+            {
+                loaded.attach(ifindex, name(new, link), mode);
             }
         }
     }

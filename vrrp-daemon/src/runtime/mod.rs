@@ -5,7 +5,7 @@
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
 //! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
-//! | [`service`] | the service thread |
+//! | [`service`], [`reload`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |
 
 pub mod driver;
@@ -15,6 +15,7 @@ pub mod pidfile;
 pub mod presence;
 pub mod protocol;
 pub mod recorder;
+pub mod reload;
 pub mod service;
 pub mod signals;
 pub mod snapshot;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::proto::RouterId;
+use crate::proto::reload::Pairs;
 
 /// What the kernel told of virtual addresses.
 #[derive(Debug, Default)]
@@ -34,6 +35,15 @@ impl Presence {
     /// News may have been lost: none is waited for.
     pub fn resynced(&mut self) {
         self.leaving.clear();
+    }
+
+    /// Another configuration. What is there will be told again.
+    pub fn reconfigure(&mut self, routers: &Pairs<RouterId>) {
+        self.present.clear();
+        let leaving = std::mem::take(&mut self.leaving).into_iter();
+        self.leaving = leaving
+            .filter_map(|(holder, address)| Some((routers.after(holder)?, address)))
+            .collect();
     }
 
     /// The address came.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -13,6 +14,7 @@ use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use super::pidfile::{PidFile, PidFileError};
 use super::recorder::Recorder;
+use super::reload::Source;
 use super::service::{self, Ports, ServiceError};
 use super::snapshot::Snapshots;
 use crate::config::{Config, Global};
@@ -24,7 +26,7 @@ use crate::proto::Vrrp;
 use crate::sys::{caps, clock, sched};
 
 /// Outcomes of the netlink writer on their way to the protocol thread.
-const REPORTS: usize = 1024;
+pub(super) const REPORTS: usize = 1024;
 /// How long the removal of addresses may take at the end.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 /// Longest that a real-time thread may compute without blocking once: a bug must not freeze the host.
@@ -89,12 +91,13 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
-/// Run the protocol until a signal ends it. `ready` is called once the election has begun.
+/// Run the protocol until a signal ends it. `source` gives the configuration again. `ready` is called once the election has begun.
 ///
 /// # Errors
 /// [`StartError`]; nothing was changed on the host unless the text says so.
 pub fn run(
     config: Config,
+    source: Source,
     settings: &Settings,
     observer: Box<dyn Observer>,
     ready: impl FnOnce(),
@@ -117,12 +120,14 @@ pub fn run(
     remove_leftovers(&config);
 
     let started = clock::now();
-    let (service, ports) = service::start(&config, &settings.control_socket)?;
+    let config = Arc::new(config);
+    let (service, ports) = service::start(&config, &settings.control_socket, source)?;
     let Ports {
         tracked,
         notifier,
         control,
         links,
+        reloads,
     } = ports;
     let (report, reports) = mpsc::channel(REPORTS);
     let writer = AddressWriter::spawn(&config.model, &config.global.pacing, true, move |outcome| {
@@ -136,7 +141,7 @@ pub fn run(
         .build()
         .map_err(system("starting the protocol thread"))?;
     let ended = runtime.block_on(async {
-        let model = config.model;
+        let model = config.model.clone();
         let parts = Parts {
             judge: Judge::new(&model),
             raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
@@ -148,6 +153,7 @@ pub fn run(
             notifier,
             tracked,
             control,
+            reloads,
             recorder,
             snapshots: Snapshots::new(settings.config_file.clone(), started),
             observer,

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,10 +12,11 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
+use super::reload::{Reader, Reloads, Source};
 use crate::config::Config;
 use crate::effects::notify::{self, Notifier};
 use crate::ingress::control::{BindError, Control, ControlRequest};
-use crate::ingress::links::{self, LinkEvent};
+use crate::ingress::links::LinkEvent;
 use crate::sys::sched;
 use crate::track::{News, Plan, Trackers};
 
@@ -25,10 +27,10 @@ const STOP_MARGIN: Duration = Duration::from_secs(3);
 /// Requests of control clients on their way to the protocol thread.
 const REQUESTS: usize = 32;
 /// News of what is tracked on their way to the protocol thread; what does not fit is told later, at its latest.
-const NEWS: usize = 64;
+pub(super) const NEWS: usize = 64;
 /// News of interfaces and addresses on their way to the protocol thread. When it is full the watcher waits, and
 /// asks the kernel for what it missed meanwhile.
-const LINK_EVENTS: usize = 1024;
+pub(super) const LINK_EVENTS: usize = 1024;
 
 /// The protocol thread's ends.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub struct Ports {
     pub control: mpsc::Receiver<ControlRequest>,
     /// Interfaces and their addresses; it ends when the kernel cannot be asked.
     pub links: mpsc::Receiver<LinkEvent>,
+    /// Reads the configuration again.
+    pub reloads: Reloads,
 }
 
 /// The running service thread.
@@ -67,7 +71,11 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// [`ServiceError`]
-pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports), ServiceError> {
+pub fn start(
+    config: &Arc<Config>,
+    control_socket: &Path,
+    source: Source,
+) -> Result<(Service, Ports), ServiceError> {
     let control = match Control::bind(control_socket) {
         Ok(control) => Some(control),
         Err(error @ BindError::Taken(_)) => return Err(ServiceError::Control(error)),
@@ -80,7 +88,9 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
     let (requests, control_requests) = mpsc::channel(REQUESTS);
     let (notifier, notify_runner) = notify::channel(config);
     let (link_events, links) = mpsc::channel(LINK_EVENTS);
-    let model = config.model.clone();
+    let (reload_requests, mut reloads_wanted) = mpsc::channel(REQUESTS);
+    let (answers, reload_answers) = mpsc::channel(1);
+    let running = Arc::clone(config);
     let (stop, stopping) = oneshot::channel();
     let (ending, ended) = channel();
     let plan = Plan::of(config);
@@ -95,16 +105,13 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
             let _ending = ending;
             runtime.block_on(async move {
                 let trackers = Trackers::start(plan, news);
+                let mut reader = Reader::new(source, running, trackers);
+                reader.watch_links(link_events);
                 let control = tokio::spawn(async move {
                     if let Some(control) = control
                         && let Err(error) = control.serve(requests).await
                     {
                         tracing::warn!("control socket: {error}; vrrpctl will not work");
-                    }
-                });
-                let watching = tokio::spawn(async move {
-                    if let Err(error) = links::run(model, link_events).await {
-                        tracing::error!("{error}");
                     }
                 });
                 let (tell, told) = oneshot::channel::<()>();
@@ -114,13 +121,15 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
                     },
                     CHILD_WAIT,
                 ));
-                // An error means that the `Service` was dropped: that is a stop too.
-                let _ = stopping.await;
+                tokio::select! {
+                    // An error means that the `Service` was dropped: that is a stop too.
+                    _ = stopping => {}
+                    () = reader.serve(&mut reloads_wanted, &answers) => {}
+                }
                 control.abort();
-                watching.abort();
                 let _ = control.await;
                 drop(tell);
-                let (_, _) = tokio::join!(trackers.stop(), notifying);
+                let (_, _) = tokio::join!(reader.trackers.stop(), notifying);
             });
         })?;
     let service = Service {
@@ -133,6 +142,10 @@ pub fn start(config: &Config, control_socket: &Path) -> Result<(Service, Ports),
         notifier,
         control: control_requests,
         links,
+        reloads: Reloads {
+            requests: reload_requests,
+            answers: reload_answers,
+        },
     };
     Ok((service, ports))
 }

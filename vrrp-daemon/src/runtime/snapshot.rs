@@ -9,7 +9,8 @@ use vrrp_common::wire::ladder::Refusal;
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, File, Group, Instance, Master, Process, Script, Status, by_name,
+    Address, Counters, Daemon, File, Group, Instance, Master, Process, Reload, ReloadResult, Script, Status,
+    by_name,
 };
 use crate::proto::model::VirtualRouter;
 use crate::proto::{FileId, ProcessId, RouterId, ScriptId, State, Vrrp};
@@ -21,6 +22,9 @@ pub struct Snapshots {
     started: MonoNanos,
     /// Refused messages that named none of our virtual routers.
     refused_elsewhere: [u64; Refusal::ALL.len()],
+    last_reload: Option<(MonoNanos, ReloadResult)>,
+    reloads: u64,
+    reloads_refused: u64,
 }
 
 /// What only the driver holds.
@@ -48,6 +52,19 @@ impl Snapshots {
             config_file,
             started,
             refused_elsewhere: [0; Refusal::ALL.len()],
+            last_reload: None,
+            reloads: 0,
+            reloads_refused: 0,
+        }
+    }
+
+    /// The configuration was read again.
+    pub fn note_reload(&mut self, now: MonoNanos, result: ReloadResult) {
+        self.last_reload = Some((now, result));
+        match result {
+            ReloadResult::Applied { .. } => self.reloads += 1,
+            ReloadResult::Unchanged => {}
+            ReloadResult::Refused => self.reloads_refused += 1,
         }
     }
 
@@ -72,6 +89,12 @@ impl Snapshots {
                 uptime_ms: now.since(self.started).as_millis(),
                 config_file: self.config_file.clone(),
                 notifications_dropped: view.notifications_dropped,
+                last_reload: self.last_reload.map(|(at, result)| Reload {
+                    ago_ms: now.since(at).as_millis(),
+                    result,
+                }),
+                reloads: self.reloads,
+                reloads_refused: self.reloads_refused,
             },
             instances: ids
                 .zip(&model.routers)

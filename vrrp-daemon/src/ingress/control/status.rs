@@ -46,6 +46,36 @@ pub struct Daemon {
     pub config_file: PathBuf,
     /// Notifications that could not be queued.
     pub notifications_dropped: u64,
+    /// The last time the configuration was read again.
+    pub last_reload: Option<Reload>,
+    /// Times another configuration was taken over.
+    pub reloads: u64,
+    /// Times a configuration was refused, and the old one kept.
+    pub reloads_refused: u64,
+}
+
+/// A reading of the configuration while running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// How long ago.
+    pub ago_ms: u64,
+    /// What came of it.
+    pub result: ReloadResult,
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReloadResult {
+    /// It runs.
+    Applied {
+        /// For so long the protocol was busy with it.
+        pause_us: u64,
+    },
+    /// It is what ran already; nothing was done.
+    Unchanged,
+    /// It cannot run; the log says why. The old one runs on.
+    Refused,
 }
 
 /// One virtual router.

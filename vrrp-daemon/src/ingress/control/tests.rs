@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::status::{Daemon, Status};
+use super::status::{Daemon, Reload, ReloadResult, Status};
 use super::{Answer, BindError, CLIENTS, Control, ControlRequest, LINE, Outcome};
 use crate::sys::scratch::{Scratch, until};
 
@@ -24,6 +24,9 @@ fn status() -> Status {
             uptime_ms: 1500,
             config_file: "/etc/keepalived/keepalived.conf".into(),
             notifications_dropped: 0,
+            last_reload: None,
+            reloads: 0,
+            reloads_refused: 0,
         },
         instances: Vec::new(),
         groups: Vec::new(),
@@ -35,7 +38,8 @@ fn status() -> Status {
 }
 
 const STATUS_LINE: &str = "{\"v\":1,\"status\":{\"daemon\":{\"version\":\"0.1.0\",\"pid\":42,\"uptime_ms\":1500,\
-    \"config_file\":\"/etc/keepalived/keepalived.conf\",\"notifications_dropped\":0},\"instances\":[],\
+    \"config_file\":\"/etc/keepalived/keepalived.conf\",\"notifications_dropped\":0,\"last_reload\":null,\
+    \"reloads\":0,\"reloads_refused\":0},\"instances\":[],\
     \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\
     \"refused_elsewhere\":{\"vrid\":3}}}\n";
 
@@ -45,8 +49,14 @@ fn serve(path: &Path) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
     let control = Control::bind(path).unwrap();
     let serving = tokio::spawn(control.serve(send));
     let answering = tokio::spawn(async move {
-        while let Some(ControlRequest::Status { reply }) = receive.recv().await {
-            let _ = reply.send(status());
+        while let Some(request) = receive.recv().await {
+            match request {
+                ControlRequest::Status { reply } => drop(reply.send(status())),
+                ControlRequest::Reload { reply } => drop(reply.send(Reload {
+                    ago_ms: 0,
+                    result: ReloadResult::Applied { pause_us: 250 },
+                })),
+            }
         }
     });
     (serving, answering)
@@ -84,6 +94,17 @@ async fn status_is_one_line_of_json() {
 }
 
 #[tokio::test]
+async fn reload_says_what_came_of_it() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let (_serving, _answering) = serve(&path);
+    assert_eq!(
+        ask(&path, b"{\"v\":1,\"cmd\":\"reload\"}\n").await,
+        "{\"v\":1,\"reload\":{\"ago_ms\":0,\"result\":{\"applied\":{\"pause_us\":250}}}}\n"
+    );
+}
+
+#[tokio::test]
 async fn garbage_is_refused_and_nobody_else_notices() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
@@ -103,7 +124,7 @@ async fn garbage_is_refused_and_nobody_else_notices() {
         ),
         (
             b"{\"v\":1,\"cmd\":\"reboot\"}\n",
-            "{\"v\":1,\"error\":\"not a request: unknown variant `reboot`, expected `status` at line 1 column 21\"}\n",
+            "{\"v\":1,\"error\":\"not a request: unknown variant `reboot`, expected `status` or `reload` at line 1 column 21\"}\n",
         ),
         (
             b"\xff\xfe\x00\n",

@@ -14,6 +14,9 @@ fn status() -> Status {
             uptime_ms: 303_000,
             config_file: "/etc/keepalived/keepalived.conf".into(),
             notifications_dropped: 0,
+            last_reload: None,
+            reloads: 0,
+            reloads_refused: 0,
         },
         instances: vec![Instance {
             name: "VI_1".to_owned(),

@@ -231,7 +231,10 @@ impl Driver {
     }
 
     pub(super) fn answer(&mut self, request: ControlRequest) {
-        let ControlRequest::Status { reply } = request;
+        let reply = match request {
+            ControlRequest::Status { reply } => reply,
+            ControlRequest::Reload { reply } => return self.request_reload(Some(reply)),
+        };
         let present = |router: RouterId, address| self.presence.has(router, address);
         let status = self.parts.snapshots.take(
             clock::now(),

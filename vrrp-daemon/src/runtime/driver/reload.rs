@@ -1,0 +1,126 @@
+//! Taking over another configuration that is ready: what is the same is not touched, and nothing here waits.
+
+use tokio::sync::mpsc;
+
+use super::super::protocol::REPORTS;
+use super::super::reload::{Answer, Found, Prepared, Reply};
+use super::Driver;
+use crate::ingress::control::status::{Reload, ReloadResult};
+use crate::proto::{Input, RouterId, State};
+use crate::sys::clock;
+
+impl Driver {
+    /// Have the configuration read again.
+    pub(super) fn request_reload(&mut self, reply: Option<Reply>) {
+        tracing::info!("Reloading");
+        // Full: as many wait to be answered by the next reading. A reply that is dropped says so.
+        let _ = self.parts.reloads.requests.try_send(reply);
+    }
+
+    /// It was read.
+    pub(super) fn reloaded(&mut self, answer: Answer) {
+        let Answer {
+            found,
+            replies,
+            begun,
+        } = answer;
+        let result = match found {
+            Found::Changed(prepared) => {
+                let began = clock::now();
+                self.take_over(*prepared);
+                let pause = clock::now().since(began);
+                tracing::info!(
+                    "Reloaded: {} virtual routers, read in {} ms, taken over in {pause}",
+                    self.parts.vrrp.model().routers.len(),
+                    begun.elapsed().as_millis()
+                );
+                ReloadResult::Applied {
+                    pause_us: pause.as_micros(),
+                }
+            }
+            Found::Same => ReloadResult::Unchanged,
+            Found::Bad => ReloadResult::Refused,
+        };
+        self.parts.snapshots.note_reload(clock::now(), result);
+        for reply in replies {
+            // A client that left in the meantime is no error.
+            let _ = reply.send(Reload { ago_ms: 0, result });
+        }
+    }
+
+    fn take_over(&mut self, prepared: Prepared) {
+        let Prepared {
+            config,
+            correspondence,
+            judge,
+            known,
+            links,
+            tracked,
+        } = prepared;
+        // What has arrived until now is judged by the old rules, and what is due is done.
+        self.turn();
+        let model = &config.model;
+        let now = clock::now();
+        if let Some(recorder) = &mut self.parts.recorder {
+            recorder.reload(now, model);
+        }
+        self.parts.vrrp.retire(now, &correspondence, &mut self.effects);
+        self.carry_out_all(now);
+
+        let routers = &correspondence.routers;
+        let holding: Vec<_> = (0..)
+            .map(RouterId)
+            .take(model.routers.len())
+            .map(|new| routers.before(new).is_some_and(|old| self.is_master(old)))
+            .collect();
+        let (report, reports) = mpsc::channel(REPORTS);
+        self.parts.reports = reports;
+        let pacing = &config.global.pacing;
+        let report = move |outcome| {
+            let _ = report.try_send(outcome);
+        };
+        self.parts
+            .writer
+            .reconfigure(model, pacing, routers, &holding, report);
+        self.parts.notifier.reconfigure(&config, &correspondence);
+        self.parts.judge = judge;
+        if let Err(error) = self.parts.raw.reconfigure(model, &correspondence) {
+            tracing::warn!("{error}");
+        }
+        self.parts
+            .kernel
+            .reconfigure(self.parts.vrrp.model(), model, &correspondence);
+        for error in self.parts.sender.reconfigure(model, routers) {
+            tracing::warn!("{error}");
+        }
+        self.presence.reconfigure(routers);
+        let ifindexes = correspondence.links.carry(std::mem::take(&mut self.ifindexes));
+        self.ifindexes = ifindexes.into_iter().map(Option::flatten).collect();
+        let macs = correspondence.links.carry(std::mem::take(&mut self.macs));
+        self.macs = macs.into_iter().map(Option::flatten).collect();
+        let sources = routers.carry(std::mem::take(&mut self.sources));
+        self.sources = sources.into_iter().map(Option::flatten).collect();
+        self.parts.links = links;
+        self.parts.tracked = tracked;
+
+        self.parts.vrrp.adopt(now, model.clone(), &correspondence);
+        // The protocol only notes these facts until it is told to go on.
+        for event in known {
+            self.link_event(event);
+        }
+        self.further_link_events();
+        while let Ok(news) = self.parts.tracked.try_recv() {
+            self.feed(news.into());
+        }
+        if self.started {
+            self.feed(Input::Start);
+        }
+        // A Master whose adverts say something else sends one at once.
+        self.turn();
+    }
+
+    fn is_master(&self, router: RouterId) -> bool {
+        let status = self.parts.vrrp.status(router);
+        status.is_some_and(|status| status.state == State::Master)
+    }
+}

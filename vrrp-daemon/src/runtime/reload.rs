@@ -1,0 +1,264 @@
+//! Reading the configuration again, on the service thread: reading, judging, listing interfaces, everything that
+//! takes its time. The protocol thread gets a configuration that is ready to be taken over, or hears that nothing
+//! is to be done. One at a time: the next is read when the last was taken over.
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
+
+use super::service::{LINK_EVENTS, NEWS};
+use crate::config::{Config, Loaded, Severity, XdpMode};
+use crate::ingress::control::status::Reload;
+use crate::ingress::judge::Judge;
+use crate::ingress::links::{self, LinkEvent};
+use crate::proto::{Correspondence, Model};
+use crate::track::{self, Plan, Trackers};
+
+/// For the kernel to list interfaces and addresses.
+const LIST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads the configuration, each time anew.
+#[derive(Clone)]
+pub struct Source(Arc<dyn Fn() -> Loaded + Send + Sync>);
+
+impl Source {
+    /// `read` runs where it may take its time.
+    #[must_use]
+    pub fn new(read: impl Fn() -> Loaded + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Read it now.
+    #[must_use]
+    pub fn read(&self) -> Loaded {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
+}
+
+/// Who wants to know what came of a reload.
+pub type Reply = oneshot::Sender<Reload>;
+
+/// The protocol thread's ends.
+#[derive(Debug)]
+pub struct Reloads {
+    /// Somebody wants one; with whom to tell, if anybody.
+    pub requests: mpsc::Sender<Option<Reply>>,
+    /// What was found.
+    pub answers: mpsc::Receiver<Answer>,
+}
+
+/// What came of reading.
+#[derive(Debug)]
+pub struct Answer {
+    /// What was found.
+    pub found: Found,
+    /// Whom to tell what came of it.
+    pub replies: Vec<Reply>,
+    /// Since the reading began.
+    pub begun: Instant,
+}
+
+/// The configuration as it is now.
+#[derive(Debug)]
+pub enum Found {
+    /// Another one.
+    Changed(Box<Prepared>),
+    /// The one that runs.
+    Same,
+    /// One that cannot run; the log has been told why.
+    Bad,
+}
+
+/// Another configuration, with all that could be made ready for it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Which part of it is which of the running one.
+    pub correspondence: Correspondence,
+    /// Its rules for adverts.
+    pub judge: Judge,
+    /// Interfaces and addresses as they were a moment ago.
+    pub known: Vec<LinkEvent>,
+    /// What has changed since.
+    pub links: mpsc::Receiver<LinkEvent>,
+    /// News of what it tracks; all that is known is told again.
+    pub tracked: mpsc::Receiver<track::News>,
+}
+
+/// The service thread's end.
+pub(super) struct Reader {
+    source: Source,
+    running: Arc<Config>,
+    /// What is tracked. It is the service thread's to end them.
+    pub(super) trackers: Trackers,
+    /// The watches on interfaces; each ends when nobody takes its events any more.
+    watches: JoinSet<()>,
+}
+
+impl Reader {
+    /// Inside the service runtime, where `trackers` were started.
+    pub(super) fn new(source: Source, running: Arc<Config>, trackers: Trackers) -> Self {
+        Self {
+            source,
+            running,
+            trackers,
+            watches: JoinSet::new(),
+        }
+    }
+
+    /// Tell of the interfaces of the running configuration.
+    pub(super) fn watch_links(&mut self, events: mpsc::Sender<LinkEvent>) {
+        self.watch(self.running.model.clone(), events);
+    }
+
+    fn watch(&mut self, model: Model, events: mpsc::Sender<LinkEvent>) {
+        while self.watches.try_join_next().is_some() {}
+        self.watches.spawn(async move {
+            if let Err(error) = links::run(model, events).await {
+                tracing::error!("{error}");
+            }
+        });
+    }
+
+    /// Answer requests; never ends by itself.
+    pub(super) async fn serve(
+        &mut self,
+        requests: &mut mpsc::Receiver<Option<Reply>>,
+        answers: &mpsc::Sender<Answer>,
+    ) {
+        while let Some(reply) = requests.recv().await {
+            // One reading answers all who asked before it.
+            let mut replies: Vec<_> = reply.into_iter().collect();
+            while let Ok(reply) = requests.try_recv() {
+                replies.extend(reply);
+            }
+            let begun = Instant::now();
+            let found = self.read().await;
+            let answer = Answer {
+                found,
+                replies,
+                begun,
+            };
+            if answers.send(answer).await.is_err() {
+                break;
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn read(&mut self) -> Found {
+        let source = self.source.clone();
+        let Ok(loaded) = spawn_blocking(move || source.read()).await else {
+            tracing::error!("reading the configuration failed; nothing was changed");
+            return Found::Bad;
+        };
+        let Some(config) = take(loaded) else {
+            return Found::Bad;
+        };
+        if config == *self.running {
+            tracing::info!("Reloading: the configuration is as it was, nothing is to be done");
+            return Found::Same;
+        }
+        let (events, mut links) = mpsc::channel(LINK_EVENTS);
+        self.watch(config.model.clone(), events);
+        let Ok(Some(known)) = timeout(LIST_PATIENCE, listed(&mut links)).await else {
+            tracing::error!(
+                "not reloaded, nothing was changed: the kernel does not list its interfaces; try again"
+            );
+            return Found::Bad;
+        };
+        for what in at_start_only(&self.running, &config) {
+            tracing::warn!("{what} changed, which takes effect when the daemon is started again");
+        }
+        let config = Arc::new(config);
+        let before = mem::replace(&mut self.running, Arc::clone(&config));
+        let (news, tracked) = mpsc::channel(NEWS);
+        self.trackers.reconfigure(Plan::of(&config), news);
+        Found::Changed(Box::new(Prepared {
+            correspondence: Correspondence::between(&before.model, &config.model),
+            judge: Judge::new(&config.model),
+            config,
+            known,
+            links,
+            tracked,
+        }))
+    }
+}
+
+/// The configuration that was read, if it can run. Either way the log has what there is to say of it.
+fn take(loaded: Loaded) -> Option<Config> {
+    log_diagnostics(&loaded);
+    if loaded.config.is_none() {
+        tracing::error!(
+            "not reloaded, nothing was changed, the old configuration runs on: {}",
+            loaded.verdict()
+        );
+    }
+    loaded.config
+}
+
+/// All there is to say of a configuration, to the log.
+pub fn log_diagnostics(loaded: &Loaded) {
+    for (severity, line) in loaded.lines() {
+        match severity {
+            Severity::Error => tracing::error!("{line}"),
+            Severity::Warning => tracing::warn!("{line}"),
+            Severity::Note => tracing::info!("{line}"),
+        }
+    }
+}
+
+/// What a new watch tells first: everything.
+async fn listed(links: &mut mpsc::Receiver<LinkEvent>) -> Option<Vec<LinkEvent>> {
+    let mut known = Vec::new();
+    loop {
+        match links.recv().await? {
+            LinkEvent::Synced => return Some(known),
+            event => known.push(event),
+        }
+    }
+}
+
+/// Changes that a running daemon cannot follow.
+fn at_start_only(old: &Config, new: &Config) -> Vec<&'static str> {
+    let without_xdp = |config: &Config| {
+        let routers = &config.model.routers;
+        routers.iter().all(|router| router.uncommon.xdp == XdpMode::Off)
+    };
+    let changed = [
+        (
+            "vrrp_startup_delay or vrrp_delay_after_boot",
+            (old.global.startup_delay, old.global.delay_after_boot)
+                != (new.global.startup_delay, new.global.delay_after_boot),
+        ),
+        (
+            "scheduling, CPUs, name or umask of the process",
+            old.global.process != new.global.process,
+        ),
+        (
+            "net_namespace, instance, use_pid_dir or child_wait_time",
+            old.global.place != new.global.place,
+        ),
+        (
+            "vrrp_xdp, which was off for every instance,",
+            without_xdp(old) && !old.model.routers.is_empty() && !without_xdp(new),
+        ),
+    ];
+    changed
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(what, _)| what)
+        .collect()
+}
