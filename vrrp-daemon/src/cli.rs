@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
+use crate::config::ReadOptions;
+
 /// Default path of the control socket.
 pub const CONTROL_SOCKET: &str = "/run/vrrp-daemon/control.sock";
 
@@ -25,6 +27,8 @@ pub enum Action {
     Test {
         /// The configuration file.
         config: PathBuf,
+        /// How it is read.
+        reading: ReadOptions,
         /// Where the judgement goes; else standard error.
         output: Option<PathBuf>,
     },
@@ -37,6 +41,8 @@ pub enum Action {
 pub struct Options {
     /// The configuration file.
     pub config: PathBuf,
+    /// `-i`, `-e`: how it is read.
+    pub reading: ReadOptions,
     /// Where log lines go.
     pub log: LogOptions,
     /// `-d`: write the configuration to the log at start.
@@ -129,6 +135,12 @@ struct Typed {
     /// Use this configuration file
     #[arg(short = 'f', long = "use-file", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Do not start if a file that the configuration includes is missing
+    #[arg(short = 'e', long = "all-config")]
+    all_config: bool,
+    /// Read lines that begin with @ID, leave out those of other IDs [default: the host's short name]
+    #[arg(short = 'i', long = "config-id", value_name = "ID")]
+    config_id: Option<String>,
     /// Only VRRP (always so; for compatibility)
     #[arg(short = 'P', long = "vrrp")]
     vrrp: bool,
@@ -227,12 +239,6 @@ struct Ignored {
     /// SNMP agent's socket
     #[arg(short = 'A', long = "snmp-agent-socket", value_name = "FILE")]
     snmp_agent_socket: Option<PathBuf>,
-    /// A configuration file that is missing is an error
-    #[arg(short = 'e', long = "all-config")]
-    all_config: bool,
-    /// Skip configuration lines beginning with @ that do not match ID
-    #[arg(short = 'i', long = "config-id", value_name = "ID")]
-    config_id: Option<String>,
     /// Leave a core dump when it dies
     #[arg(short = 'm', long = "core-dump")]
     core_dump: bool,
@@ -283,13 +289,22 @@ impl Typed {
             ));
         }
         let config = self.config.unwrap_or_else(crate::config::default_path);
+        let reading = ReadOptions {
+            config_id: self.config_id,
+            all_includes: self.all_config,
+        };
         if let Some(output) = self.config_test {
-            return Ok(Action::Test { config, output });
+            return Ok(Action::Test {
+                config,
+                reading,
+                output,
+            });
         }
         let namespace = self.namespace;
         let pid_dir = pid_dir(namespace.as_deref());
         Ok(Action::Run(Box::new(Options {
             config,
+            reading,
             log: LogOptions {
                 console: self.log_console,
                 syslog: !self.no_syslog && !self.log_console,

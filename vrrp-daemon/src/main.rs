@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
 use vrrp_daemon::cli::{self, Action, LogOptions, Options};
-use vrrp_daemon::config::{self, Host};
+use vrrp_daemon::config::{self, Host, ReadOptions};
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
@@ -37,7 +37,11 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
             Ok(0)
         }
-        Action::Test { config, output } => test(&config, output.as_deref()),
+        Action::Test {
+            config,
+            reading,
+            output,
+        } => test(&config, reading, output.as_deref()),
         Action::Run(options) => run(&options),
     };
     match result {
@@ -50,8 +54,8 @@ fn main() -> ExitCode {
 }
 
 /// `-t`: judge the configuration; nothing on the host is touched.
-fn test(path: &Path, output: Option<&Path>) -> anyhow::Result<u8> {
-    let loaded = config::load(path, &Host);
+fn test(path: &Path, reading: ReadOptions, output: Option<&Path>) -> anyhow::Result<u8> {
+    let loaded = config::load(path, &reading.on_this_host(), &Host);
     match output {
         Some(output) => std::fs::write(output, loaded.render(false))?,
         None => {
@@ -83,7 +87,7 @@ fn run(options: &Options) -> anyhow::Result<u8> {
 /// The parent: looks at the configuration once, so that a bad one is told where it was typed, and then keeps a
 /// protocol process running.
 fn parent(options: &Options) -> anyhow::Result<u8> {
-    let loaded = config::load(&options.config, &Host);
+    let loaded = config::load(&options.config, &options.reading.clone().on_this_host(), &Host);
     if loaded.config.is_none() {
         eprint!("{}", loaded.render(std::io::stderr().is_terminal()));
         eprintln!("vrrp-daemon: not started, nothing was changed; `vrrp-daemon -t` checks a configuration");
@@ -112,7 +116,8 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
         },
     )?;
     let path = options.config.clone();
-    let source = Source::new(move || config::load(&path, &Host));
+    let reading = options.reading.clone().on_this_host();
+    let source = Source::new(move || config::load(&path, &reading, &Host));
     let loaded = source.read();
     log_diagnostics(&loaded);
     let Some(config) = loaded.config else {

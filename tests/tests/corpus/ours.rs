@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use vrrp_daemon::config::{Environment, Host, Loaded, exit_class, load};
+use vrrp_daemon::config::{Environment, Host, Loaded, ReadOptions, exit_class, load};
 
 use super::files::File;
 use super::theirs::{LINKS, SCRIPTS};
@@ -61,7 +61,7 @@ impl Environment for LabHost {
 
 /// What we read, the exit status of `-t`, and whether the daemon starts with it.
 pub(crate) fn judge(file: &File) -> (Loaded, (u8, bool)) {
-    let loaded = load(&file.path, &LabHost);
+    let loaded = load(&file.path, &ReadOptions::default(), &LabHost);
     let outcome = (exit_class(&loaded), loaded.config.is_some());
     (loaded, outcome)
 }

@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::{Action, Options, parse};
+use crate::config::ReadOptions;
 
 fn words(line: &str) -> Vec<OsString> {
     std::iter::once("vrrp-daemon")
@@ -89,6 +90,7 @@ fn syslog_facilities() {
 fn optional_arguments_are_attached_or_absent() {
     let test = |config: &str, output: Option<&str>| Action::Test {
         config: path(config),
+        reading: ReadOptions::default(),
         output: output.map(path),
     };
     let table = [
@@ -114,6 +116,18 @@ fn optional_arguments_are_attached_or_absent() {
         options("--log-file=/var/log/ka.log").log.file,
         Some(path("/var/log/ka.log"))
     );
+}
+
+#[test]
+fn how_the_file_is_read() {
+    let reading = |line: &str| options(line).reading;
+    assert_eq!(reading("-n"), ReadOptions::default());
+    let expected = ReadOptions {
+        config_id: Some("node1".to_owned()),
+        all_includes: true,
+    };
+    assert_eq!(reading("-e -i node1"), expected);
+    assert_eq!(reading("--config-id=node1 --all-config"), expected);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
-use super::source::{Sources, Span};
+use super::source::{Origin, Sources, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,13 +103,13 @@ impl Diagnostic {
         self
     }
 
-    /// `FILE:LINE:COLUMN: severity: message (help)`, on one line, for a log.
+    /// `(FILE: Line N) severity: message (help)`, on one line, for a log: the place as keepalived writes it. What
+    /// included the file and where the text is from stand at the end.
     #[must_use]
     pub fn line(&self, sources: &Sources) -> String {
         let mut line = String::new();
         if let Some((span, _)) = &self.place {
-            let at = sources.position(*span);
-            line = format!("{}:{}:{}: ", at.file, at.line, at.column);
+            line = format!("({}) ", place(sources, *span));
         }
         line.push_str(match self.severity {
             Severity::Error => "error: ",
@@ -122,6 +122,10 @@ impl Diagnostic {
             line.push_str(help);
             line.push(')');
         }
+        for note in self.place.iter().flat_map(|(span, _)| around(sources, *span)) {
+            line.push_str("; ");
+            line.push_str(&note);
+        }
         line
     }
 
@@ -133,6 +137,11 @@ impl Diagnostic {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
+        let origins: Vec<Origin> = self
+            .place
+            .iter()
+            .flat_map(|(span, _)| sources.origins(*span))
+            .collect();
         let mut group = level.primary_title(self.message.as_str()).elements(
             self.place
                 .iter()
@@ -141,16 +150,22 @@ impl Diagnostic {
                     self.related
                         .iter()
                         .map(|(span, label)| snippet(sources, *span, label, AnnotationKind::Context)),
-                ),
+                )
+                .chain(origins.iter().filter_map(|origin| {
+                    Some(snippet(
+                        sources,
+                        origin.place?,
+                        &origin.label,
+                        AnnotationKind::Context,
+                    ))
+                })),
         );
         if let Some(also) = self.also_line(sources) {
             group = group.element(Level::NOTE.message(also));
         }
-        if let Some((span, _)) = &self.place
-            && let Some(included_at) = sources.included_at(span.source)
-        {
-            let at = sources.position(included_at);
-            group = group.element(Level::NOTE.message(format!("included at {}:{}", at.file, at.line)));
+        for included_at in self.place.iter().flat_map(|(span, _)| includes(sources, *span)) {
+            let note = format!("included from {}", place(sources, included_at));
+            group = group.element(Level::NOTE.message(note));
         }
         let mut report: Vec<Group<'_>> = Vec::new();
         match (&self.help, &self.fix) {
@@ -290,6 +305,29 @@ impl Sink {
         }
         diagnostics
     }
+}
+
+/// `FILE: Line N`, as keepalived writes it.
+fn place(sources: &Sources, span: Span) -> String {
+    let at = sources.position(span);
+    format!("{}: Line {}", at.file, at.line)
+}
+
+/// The includes around a place, the nearest first.
+fn includes(sources: &Sources, span: Span) -> impl Iterator<Item = Span> {
+    std::iter::successors(sources.included_at(span.source), |at| {
+        sources.included_at(at.source)
+    })
+}
+
+/// What a log line says besides of a place.
+fn around(sources: &Sources, span: Span) -> Vec<String> {
+    let origins = sources.origins(span).filter_map(|origin| {
+        let at = place(sources, origin.place?);
+        Some(format!("{} ({at})", origin.label))
+    });
+    let includes = includes(sources, span).map(|at| format!("included from {}", place(sources, at)));
+    origins.chain(includes).collect()
 }
 
 fn snippet<'a>(

@@ -1,6 +1,7 @@
 //! The little that reading a configuration asks of the host, as a trait so that tests can answer.
 
 use std::fs::{self, File};
+use std::hash::BuildHasher as _;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -49,6 +50,46 @@ pub trait Environment {
 
     /// The interfaces of this host; `None` if it cannot tell.
     fn interfaces(&self) -> Option<Vec<String>>;
+
+    /// The directory of a file, from the root on, for `${_PWD}`.
+    fn directory_of(&self, file: &Path) -> String {
+        file.parent().unwrap_or(Path::new("")).display().to_string()
+    }
+
+    /// A variable of the process environment, for `${_ENV NAME}`.
+    fn variable(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// A number that nobody knows before, for `${_RANDOM}`.
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+/// How a configuration is read, as the command line has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// What `@ID` is compared with, and `${_INSTANCE}`: `-i`, else the short host name.
+    pub config_id: Option<String>,
+    /// `-e`: every file that is included must be there.
+    pub all_includes: bool,
+}
+
+impl ReadOptions {
+    /// The options, with the host's short name for what was not given.
+    #[must_use]
+    pub fn on_this_host(self) -> Self {
+        let short = || {
+            let name = nix::unistd::gethostname().ok()?;
+            let name = name.to_str()?;
+            Some(name.split('.').next().unwrap_or(name).to_owned())
+        };
+        Self {
+            config_id: self.config_id.or_else(short),
+            ..self
+        }
+    }
 }
 
 /// This host.
@@ -134,6 +175,20 @@ impl Environment for Host {
                 .map(|entry| entry.name().to_string_lossy().into_owned())
                 .collect(),
         )
+    }
+
+    fn directory_of(&self, file: &Path) -> String {
+        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        absolute.parent().unwrap_or(Path::new("/")).display().to_string()
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec)
+    }
+
+    fn random(&self) -> u64 {
+        // Each has its own random keys.
+        std::hash::RandomState::new().hash_one(())
     }
 }
 

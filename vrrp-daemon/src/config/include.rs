@@ -1,78 +1,190 @@
 //! `include FILE`: relative to the including file, with `*`, `?`, `[…]` and `{a,b}` in any part of the path.
+//!
+//! A file that is missing is left out, as in keepalived; `includer`, `includem`, `includew`, `includeb`, `includea`,
+//! `include_check` and the option `-e` say what must be there. keepalived does not start then, with status 6.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::diag::{Diagnostic, Sink};
-use super::environment::Environment;
-use super::lexer::{Lexed, Word, lex};
-use super::source::{Sources, Span};
+use super::diag::{Diagnostic, Remark, Sink};
+use super::environment::{Environment, ReadOptions};
+use super::source::{MAX_FILE_LEN, SourceId, Sources, Span};
 
 /// Files read at most; a file that includes itself ends here.
 const MAX_FILES: usize = 1_000;
+/// Bytes of all files together, at most.
+const MAX_BYTES: usize = 4 * MAX_FILE_LEN;
+/// Files within files, at most.
+const MAX_DEPTH: usize = 32;
 /// Names that braces in one pattern may stand for.
 const MAX_NAMES: usize = 1_000;
 
-/// What `include` needs of the outside.
-pub(super) struct Includes<'e> {
-    pub(super) environment: &'e dyn Environment,
+/// What an include must find, or the daemon does not start (measured with 2.2.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Required {
+    /// What is there must be a file that can be read.
+    readable: bool,
+    /// A name without wildcards must be there.
+    named: bool,
+    /// Something must match a wildcard.
+    matched: bool,
+    /// All names in braces must be there.
+    braces: bool,
+}
+
+impl Required {
+    const ALL: Self = Self {
+        readable: true,
+        named: true,
+        matched: true,
+        braces: true,
+    };
+
+    pub(super) fn new(options: &ReadOptions) -> Self {
+        if options.all_includes {
+            Self::ALL
+        } else {
+            Self::default()
+        }
+    }
+
+    /// What an include asks for by its keyword, besides; `None` if it is none.
+    pub(super) fn with(self, keyword: &str) -> Option<Self> {
+        let readable = Self {
+            readable: true,
+            ..self
+        };
+        match keyword {
+            "include" => Some(self),
+            "includer" => Some(readable),
+            "includem" => Some(Self {
+                named: true,
+                ..readable
+            }),
+            "includew" => Some(Self {
+                named: true,
+                matched: true,
+                ..readable
+            }),
+            "includeb" => Some(Self {
+                braces: true,
+                ..readable
+            }),
+            "includea" => Some(Self::ALL),
+            _ => None,
+        }
+    }
+
+    /// `include_check`: all without a word; each word adds.
+    pub(super) fn check(&mut self, words: &str) {
+        if words.trim().is_empty() {
+            *self = Self::ALL;
+        }
+        for word in words.split_whitespace() {
+            match word {
+                "readable" => self.readable = true,
+                "match" => self.named = true,
+                "wildcard_match" => self.matched = true,
+                "brace_match" => self.braces = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Take in the files that an `include` names, in alphabetical order.
+pub(super) fn open(
+    pattern: &str,
+    at: Span,
+    required: Required,
+    environment: &dyn Environment,
+    sources: &mut Sources,
+    sink: &mut Sink,
+) -> Vec<SourceId> {
+    let from = PathBuf::from(sources.name(at.source));
+    let mut includes = Includes {
+        environment,
+        directory: from.parent().unwrap_or(Path::new("")).to_owned(),
+        at,
+        required,
+        sources,
+        sink,
+    };
+    let names = alternatives(pattern);
+    let in_braces = names.len() > 1;
+    let mut files = Vec::new();
+    for name in names {
+        let wild = name.contains(['*', '?', '[']);
+        let matched = includes.matching(&name);
+        if matched.is_empty() {
+            includes.unmatched(
+                &name,
+                if in_braces {
+                    required.braces
+                } else {
+                    required.matched
+                },
+            );
+        }
+        let must = if in_braces {
+            required.braces
+        } else {
+            required.named
+        };
+        for path in matched {
+            files.extend(includes.read(&path, must && !wild));
+        }
+    }
+    files
+}
+
+struct Includes<'a> {
+    environment: &'a dyn Environment,
+    directory: PathBuf,
+    at: Span,
+    required: Required,
+    sources: &'a mut Sources,
+    sink: &'a mut Sink,
 }
 
 impl Includes<'_> {
-    /// `include` and its stricter forms.
-    pub(super) fn is_keyword(word: &str) -> bool {
-        matches!(
-            word,
-            "include" | "includer" | "includem" | "includew" | "includeb" | "includea"
-        )
-    }
-
-    /// The files that an `include` names, in alphabetical order.
-    pub(super) fn open(
-        &self,
-        keyword: &Word,
-        words: &[Word],
-        sources: &mut Sources,
-        sink: &mut Sink,
-    ) -> Option<Vec<Lexed>> {
-        let Some(pattern) = words.first() else {
-            sink.push(
-                Diagnostic::warning("`include` names no file")
-                    .at(keyword.span, "")
-                    .help("name one"),
-            );
-            return None;
+    fn unmatched(&mut self, pattern: &str, required: bool) {
+        let diagnostic = if required {
+            must_be_there(format!("no file matches `{pattern}`"))
+        } else {
+            Diagnostic::note(format!("no file matches `{pattern}`"))
         };
-        let from = PathBuf::from(sources.name(keyword.span.source));
-        let directory = from.parent().unwrap_or(Path::new(""));
-        let mut files = Vec::new();
-        let matched = self.matching(directory, &pattern.text);
-        if matched.is_empty() {
-            sink.push(
-                Diagnostic::warning(format!("no file matches `{}`", pattern.text))
-                    .at(pattern.span, "")
-                    .help(format!("paths are relative to {}", shown(directory))),
-            );
-        }
-        for path in matched {
-            if let Some(lexed) = self.read(&path, pattern.span, sources, sink) {
-                files.push(lexed);
-            }
-        }
-        Some(files)
+        self.sink.push(
+            diagnostic
+                .at(self.at, "")
+                .help(format!("paths are relative to {}", shown(&self.directory))),
+        );
     }
 
-    fn read(&self, path: &Path, at: Span, sources: &mut Sources, sink: &mut Sink) -> Option<Lexed> {
-        if included_by_itself(path, at, sources) {
-            sink.push(
-                Diagnostic::error(format!("{} includes itself", path.display()))
-                    .at(at, "")
-                    .help("remove one of the includes"),
-            );
-            return None;
+    fn read(&mut self, path: &Path, must: bool) -> Option<SourceId> {
+        let at = self.at;
+        match depth_of(path, at, self.sources) {
+            None => {
+                self.sink.push(
+                    Diagnostic::error(format!("{} includes itself", path.display()))
+                        .at(at, "")
+                        .help("remove one of the includes"),
+                );
+                return None;
+            }
+            Some(MAX_DEPTH..) => {
+                self.sink.push(
+                    Diagnostic::error(format!("files include each other more than {MAX_DEPTH} deep"))
+                        .at(at, "not read")
+                        .help("do they include each other in a circle?"),
+                );
+                return None;
+            }
+            Some(_) => {}
         }
-        if sources.len() >= MAX_FILES {
+        if self.sources.len() >= MAX_FILES {
             let message = format!("more than {MAX_FILES} files are included");
-            sink.push_once(
+            self.sink.push_once(
                 "includes",
                 || Diagnostic::error(message).at(at, "").help("include fewer files"),
                 at,
@@ -81,15 +193,28 @@ impl Includes<'_> {
         }
         match self.environment.read(path) {
             Ok(bytes) => {
-                let Some(source) = sources.add(path.display().to_string(), &bytes, Some(at)) else {
-                    sink.push(Diagnostic::error(format!("{} is too large", path.display())).at(at, ""));
-                    return None;
-                };
-                Some(lex(sources, source, sink))
+                let fits = self.sources.bytes() + bytes.len() <= MAX_BYTES;
+                let source = fits.then(|| self.sources.add(path.display().to_string(), &bytes, Some(at)));
+                let source = source.flatten();
+                if source.is_none() {
+                    self.sink.push(
+                        Diagnostic::error(format!("{} is too large", path.display()))
+                            .at(at, "not read")
+                            .help("a file has at most 16 MiB, all together at most 64 MiB"),
+                    );
+                }
+                source
             }
             Err(error) => {
-                sink.push(
-                    Diagnostic::warning(format!("cannot read {}: {error}", path.display()))
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                let message = format!("cannot read {}: {error}", path.display());
+                let diagnostic = if missing && must || !missing && self.required.readable {
+                    must_be_there(message)
+                } else {
+                    Diagnostic::warning(message).remark(Remark::None)
+                };
+                self.sink.push(
+                    diagnostic
                         .at(at, "left out")
                         .help("make it readable, or remove the include"),
                 );
@@ -98,23 +223,19 @@ impl Includes<'_> {
         }
     }
 
-    fn matching(&self, directory: &Path, pattern: &str) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        for pattern in alternatives(pattern) {
-            let mut paths = match pattern.strip_prefix('/') {
-                Some(_) => vec![PathBuf::from("/")],
-                None => vec![directory.to_owned()],
-            };
-            for part in pattern.split('/').filter(|part| !part.is_empty()) {
-                paths = paths
-                    .iter()
-                    .flat_map(|path| self.step(path, part))
-                    .take(MAX_NAMES)
-                    .collect();
-            }
-            found.extend(paths);
+    fn matching(&self, pattern: &str) -> Vec<PathBuf> {
+        let mut paths = match pattern.strip_prefix('/') {
+            Some(_) => vec![PathBuf::from("/")],
+            None => vec![self.directory.clone()],
+        };
+        for part in pattern.split('/').filter(|part| !part.is_empty()) {
+            paths = paths
+                .iter()
+                .flat_map(|path| self.step(path, part))
+                .take(MAX_NAMES)
+                .collect();
         }
-        found
+        paths
     }
 
     /// The paths that one part of a pattern leads to.
@@ -134,15 +255,23 @@ impl Includes<'_> {
     }
 }
 
-fn included_by_itself(path: &Path, at: Span, sources: &Sources) -> bool {
+/// keepalived ends with status 6 over it.
+fn must_be_there(message: String) -> Diagnostic {
+    Diagnostic::error(message).remark(Remark::Security)
+}
+
+/// How many files are around an include; `None` if one of them is `path`.
+fn depth_of(path: &Path, at: Span, sources: &Sources) -> Option<usize> {
     let mut place = Some(at);
+    let mut depth = 0;
     while let Some(span) = place {
         if Path::new(sources.name(span.source)) == path {
-            return true;
+            return None;
         }
+        depth += 1;
         place = sources.included_at(span.source);
     }
-    false
+    Some(depth)
 }
 
 fn shown(directory: &Path) -> String {

@@ -1,16 +1,19 @@
-//! Text to words, braces and line ends, with positions.
+//! A line to words, braces and its end, with positions.
 //!
 //! keepalived's rules: `!` and `#` begin a comment anywhere outside double quotes unless a backslash stands
-//! before them; `{` and `}` are words of their own; only `"` quotes. Scripts follow other quoting rules,
-//! which [`split_command`] applies to the statement's [`Lexed::clean`] text.
+//! before them; `{` and `}` are words of their own; only `"` quotes. After a keyword that takes a command
+//! `'…'` and `\` quote as well, so that a `{` or a `#` in them is the command's; [`split_command`] then
+//! splits the statement's [`Lexed::clean`] text.
 //!
 //! Text that came through a web page or a word processor is repaired, each kind with one warning:
 //! typographic quotes, exotic spaces, full-width forms, a byte order mark.
 
 use std::ops::Range;
 
-use super::diag::{Diagnostic, Sink};
-use super::source::{SourceId, Sources, Span, offset};
+use super::diag::{Diagnostic, Remark, Sink};
+use super::keywords;
+use super::line::Line;
+use super::source::{Sources, Span, stood_for};
 
 /// A word, or what stood in one pair of quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,15 @@ pub(super) struct Word {
     pub(super) span: Span,
     /// Its place in [`Lexed::clean`].
     pub(super) clean: Range<usize>,
+    /// The bytes of the text, if they are not UTF-8; the text has them as Latin-1.
+    raw: Option<Box<[u8]>>,
+}
+
+impl Word {
+    /// The bytes as they were written.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.raw.as_deref().unwrap_or(self.text.as_bytes())
+    }
 }
 
 /// One token.
@@ -36,7 +48,7 @@ pub(super) enum Token {
     End,
 }
 
-/// The tokens of one file.
+/// The tokens of a configuration.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lexed {
     /// The tokens; a line's last is [`Token::End`].
@@ -45,25 +57,41 @@ pub(super) struct Lexed {
     pub(super) clean: String,
 }
 
-/// Take a file apart. Never fails: what cannot be understood is kept as a word and reported.
-pub(super) fn lex(sources: &Sources, source: SourceId, sink: &mut Sink) -> Lexed {
-    let text = sources.text(source);
+impl Lexed {
+    pub(super) fn end_line(&mut self) {
+        self.clean.push('\n');
+        if !matches!(self.tokens.last(), None | Some(Token::End)) {
+            self.tokens.push(Token::End);
+        }
+    }
+}
+
+/// Take a line apart from `at` up to and with its next brace; answers where that ends. Never fails: what cannot
+/// be understood is kept as a word and reported.
+pub(super) fn piece(
+    line: &Line,
+    at: usize,
+    sources: &mut Sources,
+    sink: &mut Sink,
+    out: &mut Lexed,
+) -> usize {
     let mut lexer = Lexer {
+        line,
+        text: line.text(),
+        next: at,
         sources,
-        source,
-        text,
-        next: 0,
         sink,
-        out: Lexed::default(),
-        line: Line::default(),
+        out,
+        last_quote: None,
+        command: false,
     };
     lexer.run();
-    lexer.out
+    lexer.next
 }
 
 /// Split a command as a shell would, without expanding anything: blanks separate, `'…'` and `"…"` keep
-/// together, `\` takes the next character as it is (within `'…'` it does not). Linear, never fails: a quote
-/// that is not closed runs to the end.
+/// together, `\` takes the next character as it is (within `'…'` it does not) unless it is one of C's escapes:
+/// `\t`, `\x41`, `\101`. Linear, never fails: a quote that is not closed runs to the end.
 #[must_use]
 pub(super) fn split_command(text: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -74,11 +102,7 @@ pub(super) fn split_command(text: &str) -> Vec<String> {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
             (Some('\''), _) => word.get_or_insert_default().push(c),
-            (_, '\\') => {
-                let word = word.get_or_insert_default();
-                // A backslash at the very end stands for itself.
-                word.push(chars.next().unwrap_or('\\'));
-            }
+            (_, '\\') => word.get_or_insert_default().push(escaped(&mut chars)),
             (Some(_), _) => word.get_or_insert_default().push(c),
             (None, '"' | '\'') => {
                 quote = Some(c);
@@ -92,22 +116,78 @@ pub(super) fn split_command(text: &str) -> Vec<String> {
     words
 }
 
+/// What a backslash and the characters after it stand for.
+fn escaped(chars: &mut std::str::Chars<'_>) -> char {
+    let numeric = |chars: &mut std::str::Chars<'_>, radix: u32, longest: usize| {
+        let digits = chars.as_str().chars().take(longest);
+        let (len, value) = digits
+            .map_while(|c| c.to_digit(radix))
+            .fold((0_usize, 0_u32), |(len, value), digit| {
+                (len + 1, value * radix + digit)
+            });
+        let byte = u8::try_from(value).ok().filter(|byte| *byte != 0 && len > 0)?;
+        chars.nth(len - 1);
+        Some(char::from(byte))
+    };
+    let whole = chars.clone();
+    match chars.next() {
+        Some('a') => '\u{7}',
+        Some('b') => '\u{8}',
+        Some('e') => '\u{1b}',
+        Some('f') => '\u{c}',
+        Some('n') => '\n',
+        Some('r') => '\r',
+        Some('t') => '\t',
+        Some('v') => '\u{b}',
+        Some('x') => numeric(chars, 16, 2).unwrap_or('x'),
+        Some('0'..='7') => {
+            *chars = whole;
+            // A zero ends a string in C: it cannot be part of a command.
+            numeric(chars, 8, 3).unwrap_or_else(|| chars.next().unwrap_or('0'))
+        }
+        Some(c) => c,
+        // A backslash at the very end stands for itself.
+        None => '\\',
+    }
+}
+
+/// Where a comment begins, if the line has one: not within quotes, not after a backslash. Of a line that `takes_command`
+/// single quotes count too.
+pub(super) fn comment_start(text: &str, takes_command: bool) -> Option<usize> {
+    let mut chars = text.char_indices();
+    let mut quote = None;
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some('\''), '\\') => {}
+            (_, '\\') => {
+                let mut after = chars.clone();
+                if matches!(after.next(), Some((_, '#' | '!' | '"' | '\''))) {
+                    chars = after;
+                }
+            }
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'') if takes_command => quote = Some(c),
+            (None, '"') => quote = Some(c),
+            (None, '#' | '!') => return Some(at),
+            (None, _) => {}
+        }
+    }
+    None
+}
+
 struct Lexer<'a> {
-    sources: &'a Sources,
-    source: SourceId,
+    line: &'a Line,
     text: &'a str,
     /// Offset of the next character.
     next: usize,
+    sources: &'a mut Sources,
     sink: &'a mut Sink,
-    out: Lexed,
-    /// Where the current line ends and its last `"` stands, once something asked for it.
-    line: Line,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Line {
-    end: usize,
-    last_quote: usize,
+    out: &'a mut Lexed,
+    /// Where the line's last `"` stands, once something asked for it.
+    last_quote: Option<usize>,
+    /// The first word takes a command, so that more quotes count.
+    command: bool,
 }
 
 /// What a character means outside quotes, after repair.
@@ -115,7 +195,6 @@ struct Line {
 enum Meaning {
     Blank,
     Nothing,
-    Newline,
     Comment,
     Open,
     Close,
@@ -125,58 +204,61 @@ enum Meaning {
 
 impl<'a> Lexer<'a> {
     fn run(&mut self) {
+        let mut first = true;
         while let Some((at, c)) = self.peek() {
             match self.meaning(at, c) {
-                Meaning::Newline => {
-                    self.step();
-                    self.end_line();
-                }
                 Meaning::Blank => {
                     self.step();
                     self.out.clean.push(' ');
                 }
                 Meaning::Nothing => self.step(),
-                Meaning::Comment => self.skip_comment(),
-                Meaning::Open if self.names_files() => self.word(at),
+                Meaning::Comment => self.next = self.text.len(),
                 Meaning::Open => {
                     self.step();
-                    self.out.tokens.push(Token::Open(self.span(at, self.next)));
+                    let span = self.span(at, self.next);
+                    self.out.tokens.push(Token::Open(span));
+                    return;
                 }
                 Meaning::Close => {
                     self.step();
-                    self.out.tokens.push(Token::Close(self.span(at, self.next)));
+                    let span = self.span(at, self.next);
+                    self.out.tokens.push(Token::Close(span));
+                    return;
                 }
-                Meaning::Quote | Meaning::Char(_) => self.word(at),
+                Meaning::Quote | Meaning::Char(_) => {
+                    self.word(at);
+                    if let (true, Some(Token::Word(word))) = (first, self.out.tokens.last()) {
+                        self.command = keywords::takes_command(&word.text);
+                    }
+                    first = false;
+                }
             }
         }
-        self.end_line();
-    }
-
-    /// After `include`, braces belong to the pattern.
-    fn names_files(&self) -> bool {
-        let mut last = self.out.tokens.iter().rev();
-        matches!(last.next(), Some(Token::Word(word)) if word.text.starts_with("include"))
-            && !matches!(last.next(), Some(Token::Word(_)))
     }
 
     fn word(&mut self, start: usize) {
-        let names_files = self.names_files();
         let clean = self.out.clean.len();
-        let mut text = String::new();
+        let mut text = Text::default();
         let mut end = start;
         while let Some((at, c)) = self.peek() {
             match self.meaning(at, c) {
                 Meaning::Char('\\') => {
                     self.step();
                     self.out.clean.push('\\');
-                    if let Some((_, escaped @ ('#' | '!'))) = self.peek() {
-                        self.step();
-                        self.out.clean.push(escaped);
-                        text.push(escaped);
-                    } else {
-                        text.push('\\');
+                    match self.peek() {
+                        Some((_, escaped @ ('#' | '!'))) => {
+                            self.step();
+                            self.take(&mut text, escaped);
+                        }
+                        Some((_, escaped)) if self.command => {
+                            text.push('\\');
+                            self.step();
+                            self.take(&mut text, escaped);
+                        }
+                        _ => text.push('\\'),
                     }
                 }
+                Meaning::Char('\'') if self.command => self.single_quoted(at, &mut text),
                 Meaning::Char('$') => {
                     self.step();
                     self.take(&mut text, '$');
@@ -189,36 +271,54 @@ impl<'a> Lexer<'a> {
                     self.step();
                     self.take(&mut text, c);
                 }
-                Meaning::Open | Meaning::Close if names_files => {
-                    self.step();
-                    self.take(&mut text, c);
-                }
                 Meaning::Quote => self.quoted(at, c, &mut text),
                 Meaning::Nothing => self.step(),
                 Meaning::Comment => {
                     self.warn_comment_in_word(start, at);
                     break;
                 }
-                Meaning::Blank | Meaning::Newline | Meaning::Open | Meaning::Close => break,
+                Meaning::Blank | Meaning::Open | Meaning::Close => break,
             }
             end = self.next;
         }
-        let span = self.span(start, end);
-        let clean = clean..self.out.clean.len();
-        self.out.tokens.push(Token::Word(Word { text, span, clean }));
+        let word = Word {
+            text: text.text,
+            span: self.span(start, end),
+            clean: clean..self.out.clean.len(),
+            raw: text.raw.map(Vec::into_boxed_slice),
+        };
+        self.out.tokens.push(Token::Word(word));
+    }
+
+    /// `'…'` in a command: whatever stands in it is the command's.
+    fn single_quoted(&mut self, start: usize, text: &mut Text) {
+        self.step();
+        let rest = self.text.get(self.next..).unwrap_or("");
+        let Some(len) = rest.find('\'') else {
+            let span = self.span(start, self.next);
+            self.sink.push(
+                Diagnostic::warning("a quote is not closed on its line")
+                    .at(span, "opened here")
+                    .help("close it, or write `\\'` for an apostrophe"),
+            );
+            self.take(text, '\'');
+            return;
+        };
+        let end = self.next + len + 1;
+        self.take(text, '\'');
+        while let Some((at, c)) = self.peek().filter(|(at, _)| *at < end) {
+            self.step();
+            self.warn_if_invalid(at, c);
+            self.take(text, c);
+        }
     }
 
     /// From `{` to `}` on the same line, if there is one.
-    fn variable(&mut self, text: &mut String) {
+    fn variable(&mut self, text: &mut Text) {
         const LONGEST: usize = 128;
         let start = self.next;
         let rest = self.text.get(start..).unwrap_or("");
-        let Some(len) = rest
-            .bytes()
-            .take(LONGEST)
-            .take_while(|b| *b != b'\n')
-            .position(|b| b == b'}')
-        else {
+        let Some(len) = rest.bytes().take(LONGEST).position(|b| b == b'}') else {
             return;
         };
         let end = start + len;
@@ -232,25 +332,30 @@ impl<'a> Lexer<'a> {
     }
 
     /// A quoted piece, from the opening quote to the closing one on the same line.
-    fn quoted(&mut self, start: usize, opening: char, text: &mut String) {
+    fn quoted(&mut self, start: usize, opening: char, text: &mut Text) {
         self.step();
         let typographic = opening != '"';
         let inner = self.next;
-        let line = self.line(inner);
-        let rest = self.text.get(inner..line.end).unwrap_or("");
+        let whole = self.text;
+        let rest = whole.get(inner..).unwrap_or("");
         let close = if typographic {
             rest.find(is_double_quote)
         } else {
-            closing_quote(rest, line.last_quote.wrapping_sub(inner)).or_else(|| rest.find(is_double_quote))
+            // Looked for once a line, so that many quotes on one long line stay linear.
+            let last = *self
+                .last_quote
+                .get_or_insert_with(|| whole.rfind('"').unwrap_or(usize::MAX));
+            closing_quote(rest, last.wrapping_sub(inner)).or_else(|| rest.find(is_double_quote))
         };
         let end = match close {
             Some(len) => inner + len,
             None => {
+                let (opened, end) = (self.span(start, inner), self.span(whole.len(), whole.len()));
                 self.sink.push(
                     Diagnostic::warning("a quote is not closed on its line")
-                        .at(self.span(start, inner), "opened here")
+                        .at(opened, "opened here")
                         .help("close it; until then the string is taken to end with the line")
-                        .fix(self.span(line.end, line.end), "\""),
+                        .fix(end, "\""),
                 );
                 inner + rest.trim_end().len()
             }
@@ -287,10 +392,7 @@ impl<'a> Lexer<'a> {
     /// What a character outside quotes stands for; warns about those that had to be repaired.
     fn meaning(&mut self, at: usize, c: char) -> Meaning {
         match c {
-            '\n' => Meaning::Newline,
-            // An old Macintosh file ends its lines with a lone CR.
-            '\r' if !self.text.get(at + 1..).is_some_and(|rest| rest.starts_with('\n')) => Meaning::Newline,
-            ' ' | '\t' | '\r' | '\u{b}' | '\u{c}' => Meaning::Blank,
+            ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' => Meaning::Blank,
             '#' | '!' => Meaning::Comment,
             '{' => Meaning::Open,
             '}' => Meaning::Close,
@@ -323,7 +425,7 @@ impl<'a> Lexer<'a> {
                 warn("typographic-single-quotes", message, "write plain quotes", "'");
                 Meaning::Char('\'')
             }
-            '\u{feff}' if at == 0 => {
+            '\u{feff}' if at == 0 && span.start == 0 => {
                 let message = "the file begins with a byte order mark, which is skipped".to_owned();
                 warn("bom", message, "save the file as UTF-8 without BOM", "");
                 Meaning::Nothing
@@ -363,14 +465,15 @@ impl<'a> Lexer<'a> {
     }
 
     fn warn_if_invalid(&mut self, at: usize, c: char) {
-        if c == char::REPLACEMENT_CHARACTER && self.sources.is_invalid(self.source, offset(at)) {
+        if stood_for(c).is_some_and(|byte| !byte.is_ascii()) {
             let span = self.span(at, at + c.len_utf8());
             self.sink.push_once(
                 "utf8",
                 || {
-                    Diagnostic::warning("bytes that are not UTF-8, read as U+FFFD")
+                    Diagnostic::warning("bytes that are not UTF-8, read as Latin-1")
+                        .remark(Remark::None)
                         .at(span, "")
-                        .help("save the file as UTF-8")
+                        .help("save the file as UTF-8; a password keeps its bytes as they are")
                 },
                 span,
             );
@@ -383,33 +486,18 @@ impl<'a> Lexer<'a> {
             .get(at..)
             .and_then(|rest| rest.chars().next())
             .unwrap_or('#');
+        let span = self.span(start, at + mark.len_utf8());
         self.sink.push(
             Diagnostic::note(format!("`{mark}` begins a comment, also within a word"))
-                .at(self.span(start, at + mark.len_utf8()), "the word ends before it")
+                .at(span, "the word ends before it")
                 .help(format!(
                     "if it belongs to the word, quote the word or write `\\{mark}`"
                 )),
         );
     }
 
-    fn skip_comment(&mut self) {
-        while let Some((_, c)) = self.peek() {
-            if c == '\n' || c == '\r' {
-                break;
-            }
-            self.step();
-        }
-    }
-
-    fn end_line(&mut self) {
-        self.out.clean.push('\n');
-        if !matches!(self.out.tokens.last(), None | Some(Token::End)) {
-            self.out.tokens.push(Token::End);
-        }
-    }
-
-    fn take(&mut self, text: &mut String, c: char) {
-        self.out.clean.push(c);
+    fn take(&mut self, text: &mut Text, c: char) {
+        self.out.clean.push(stood_for(c).map_or(c, char::from));
         text.push(c);
     }
 
@@ -424,26 +512,34 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The line that `at` is in. Looked at once per line, so that many quotes on one long line stay linear.
-    fn line(&mut self, at: usize) -> Line {
-        if at > self.line.end || self.line.end == 0 {
-            let rest = self.text.get(at..).unwrap_or("");
-            let rest = rest
-                .get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))
-                .unwrap_or("");
-            self.line = Line {
-                end: at + rest.len(),
-                last_quote: rest.rfind('"').map_or(usize::MAX, |last| at + last),
-            };
-        }
-        self.line
+    fn span(&mut self, start: usize, end: usize) -> Span {
+        self.line.span(start..end, self.sources)
     }
+}
 
-    fn span(&self, start: usize, end: usize) -> Span {
-        Span {
-            source: self.source,
-            start: offset(start),
-            end: offset(end),
+/// A word's text, and its bytes once they are not those of the text.
+#[derive(Default)]
+struct Text {
+    text: String,
+    raw: Option<Vec<u8>>,
+}
+
+impl Text {
+    fn push(&mut self, c: char) {
+        match stood_for(c) {
+            Some(byte) if !byte.is_ascii() => {
+                self.raw
+                    .get_or_insert_with(|| self.text.clone().into_bytes())
+                    .push(byte);
+                self.text.push(char::from(byte));
+            }
+            stood_for => {
+                let c = stood_for.map_or(c, char::from);
+                if let Some(raw) = &mut self.raw {
+                    raw.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                self.text.push(c);
+            }
         }
     }
 }

@@ -9,8 +9,10 @@ mod environment;
 mod include;
 pub mod keywords;
 mod lexer;
+mod line;
 mod lower;
 mod raw;
+mod reader;
 mod source;
 
 #[cfg(test)]
@@ -24,7 +26,8 @@ use vrrp_common::time::Nanos;
 pub use self::daemon::{Fifo, Fifos, Hook, Hooks, Place, Process, RealTime};
 use self::diag::Sink;
 pub use self::diag::{Diagnostic, Remark, Severity};
-pub use self::environment::{Environment, Host};
+pub use self::environment::{Environment, Host, ReadOptions};
+use self::reader::LeftOut;
 pub use self::source::{Position, SourceId, Sources, Span};
 use crate::proto::Model;
 pub use crate::proto::model::XdpMode;
@@ -290,10 +293,10 @@ pub fn exit_class(loaded: &Loaded) -> u8 {
 
 /// Read a configuration file and what it includes.
 #[must_use]
-pub fn load(path: &Path, environment: &dyn Environment) -> Loaded {
+pub fn load(path: &Path, options: &ReadOptions, environment: &dyn Environment) -> Loaded {
     let name = path.display().to_string();
     match environment.read(path) {
-        Ok(bytes) => parse(name, &bytes, environment),
+        Ok(bytes) => parse(&name, &bytes, options, environment),
         Err(error) => {
             let help = match error.kind() {
                 io::ErrorKind::NotFound => "name the file with -f, or create it",
@@ -308,21 +311,32 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Loaded {
 /// Read a configuration from memory; `name` stands for its file in diagnostics and for relative includes.
 #[must_use]
 pub fn parse_str(name: &str, text: &str, environment: &dyn Environment) -> Loaded {
-    parse(name.to_owned(), text.as_bytes(), environment)
+    parse(name, text.as_bytes(), &ReadOptions::default(), environment)
 }
 
-fn parse(name: String, bytes: &[u8], environment: &dyn Environment) -> Loaded {
-    let mut sources = Sources::default();
-    let mut sink = Sink::default();
-    let Some(source) = sources.add(name.clone(), bytes, None) else {
+fn parse(name: &str, bytes: &[u8], options: &ReadOptions, environment: &dyn Environment) -> Loaded {
+    let attempt = |left_out| {
+        let mut sources = Sources::default();
+        let mut sink = Sink::default();
+        let source = sources.add(name, bytes, None)?;
+        let read = reader::read(source, environment, options, left_out, &mut sources, &mut sink);
+        Some((read, sources, sink))
+    };
+    let mut attempted = attempt(LeftOut::Line);
+    // A `}` too many and lines left out that have its `{`: their blocks were meant to be left out, too.
+    if attempted
+        .as_ref()
+        .is_some_and(|(read, ..)| read.balance < 0 && read.left_open > 0)
+    {
+        attempted = attempt(LeftOut::Block);
+    }
+    let Some((read, mut sources, mut sink)) = attempted else {
         return unreadable(
             format!("{name} is larger than 16 MiB"),
             "is it a configuration at all?",
         );
     };
-    let lexed = lexer::lex(&sources, source, &mut sink);
-    let mut includes = include::Includes { environment };
-    let tree = raw::build(lexed, &mut sources, &mut sink, &mut includes);
+    let tree = raw::build(read.lexed, read.balance, &mut sources, &mut sink);
     let config = lower::lower(&tree, environment, &mut sink);
     let diagnostics = sink.into_sorted();
     let refused = lower::any_error(&diagnostics);

@@ -10,7 +10,6 @@ mod cursor;
 
 use self::cursor::Cursor;
 use super::diag::{Diagnostic, Remark, Sink};
-use super::include::Includes;
 use super::keywords::{self, Block, Guess, Keyword, Shape, Status};
 use super::lexer::{Lexed, Token, Word};
 use super::source::{Sources, Span};
@@ -68,24 +67,16 @@ impl Statement {
     }
 }
 
-/// Build the tree. Never fails; what does not fit is reported and left out.
-pub(super) fn build(
-    lexed: Lexed,
-    sources: &mut Sources,
-    sink: &mut Sink,
-    includes: &mut Includes<'_>,
-) -> Tree {
+/// Build the tree. Never fails; what does not fit is reported and left out. `missing` is how many `}` the text lacks.
+pub(super) fn build(lexed: Lexed, missing: i64, sources: &mut Sources, sink: &mut Sink) -> Tree {
     let mut parser = Parser {
         cursor: Cursor::new(lexed),
-        outer: Vec::new(),
         frames: Vec::new(),
         tree: Tree::default(),
-        missing: 0,
+        missing,
         sources,
         sink,
-        includes,
     };
-    parser.missing = parser.cursor.balance();
     parser.run();
     parser.tree
 }
@@ -96,20 +87,17 @@ struct Frame {
     opened: Span,
 }
 
-struct Parser<'a, 'e> {
+struct Parser<'a> {
     cursor: Cursor,
-    /// The files that included the current one.
-    outer: Vec<Cursor>,
     frames: Vec<Frame>,
     tree: Tree,
-    /// How many `}` the files read so far lack; negative: have too many.
+    /// How many `}` the text lacks; negative: has too many.
     missing: i64,
     sources: &'a mut Sources,
     sink: &'a mut Sink,
-    includes: &'a mut Includes<'e>,
 }
 
-impl Parser<'_, '_> {
+impl Parser<'_> {
     fn run(&mut self) {
         loop {
             let words = self.cursor.words();
@@ -147,10 +135,7 @@ impl Parser<'_, '_> {
                 Some(Token::Word(_)) => {}
                 None => {
                     self.line(words, None);
-                    match self.outer.pop() {
-                        Some(outer) => self.cursor = outer,
-                        None => break,
-                    }
+                    break;
                 }
             }
         }
@@ -163,16 +148,6 @@ impl Parser<'_, '_> {
         let Some(first) = rest.next() else { return };
         let words: Vec<Word> = rest.collect();
         self.hide_secret(&first, &words);
-        if opened.is_none() && Includes::is_keyword(&first.text) {
-            self.include(&first, &words);
-            return;
-        }
-        if self.refuse_unsupported(&first) {
-            if let Some(opened) = opened {
-                self.skip_block(opened);
-            }
-            return;
-        }
         if let Some(depth) = self.closed_before(&first, opened.is_some()) {
             self.close_unclosed(depth, &first);
         }
@@ -343,37 +318,6 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Variables, conditions and generators: taking them literally would run something else than was meant.
-    fn refuse_unsupported(&mut self, first: &Word) -> bool {
-        let (what, key) = match first.text.as_bytes() {
-            [b'$', ..] if first.text.contains('=') => ("variables (`$NAME=…`)", "variables"),
-            [b'@', ..] => ("conditional lines (`@ID …`)", "conditions"),
-            [b'~', b'S' | b'L', ..] => ("generators (`~SEQ`, `~LST`)", "generators"),
-            _ => return false,
-        };
-        self.sink.push_once(
-            key,
-            || {
-                Diagnostic::error(format!("{what} are not supported yet"))
-                    .at(first.span, "")
-                    .help("write the lines out by hand")
-            },
-            first.span,
-        );
-        true
-    }
-
-    fn include(&mut self, keyword: &Word, words: &[Word]) {
-        if let Some(lexed) = self.includes.open(keyword, words, self.sources, self.sink) {
-            // The last file that matched is read last: push the others on top of each other.
-            for lexed in lexed.into_iter().rev() {
-                let cursor = Cursor::new(lexed);
-                self.missing += cursor.balance();
-                self.outer.push(std::mem::replace(&mut self.cursor, cursor));
-            }
-        }
-    }
-
     fn hide_secret(&mut self, first: &Word, words: &[Word]) {
         if let Some(word) = words.first()
             && is_secret(&first.text)
@@ -403,6 +347,6 @@ impl Parser<'_, '_> {
 }
 
 /// Keywords whose words are never shown, misspelt ones too.
-fn is_secret(keyword: &str) -> bool {
+pub(super) fn is_secret(keyword: &str) -> bool {
     keyword.contains("pass") || keyword == "key" || keyword == "secret"
 }

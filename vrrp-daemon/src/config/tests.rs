@@ -1,8 +1,11 @@
 //! Whole files through the whole reader; a host that is made up answers what is asked of it.
 
 mod article;
+mod conditions;
 mod daemon;
 mod dumped;
+mod generators;
+mod includes;
 mod language;
 mod pacing;
 mod robust;
@@ -11,13 +14,14 @@ mod severity;
 mod uncommon;
 mod users;
 mod values;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Environment, Loaded, Severity, exit_class, parse_str};
+use super::{Config, Environment, Loaded, ReadOptions, Severity, exit_class, parse, parse_str};
 
 /// A host in memory.
 #[derive(Default)]
@@ -31,6 +35,10 @@ struct FakeHost {
     insecure: BTreeSet<PathBuf>,
     /// `None`: those that are asked for.
     interfaces: Option<Vec<String>>,
+    /// The process environment.
+    variables: BTreeMap<String, Vec<u8>>,
+    /// What `${_RANDOM}` gets.
+    random: u64,
 }
 
 impl Environment for FakeHost {
@@ -84,6 +92,14 @@ impl Environment for FakeHost {
     fn interfaces(&self) -> Option<Vec<String>> {
         self.interfaces.clone()
     }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        self.variables.get(name).cloned()
+    }
+
+    fn random(&self) -> u64 {
+        self.random
+    }
 }
 
 /// The host of the article: its two scripts are there.
@@ -124,6 +140,41 @@ fn said(loaded: &Loaded) -> Vec<String> {
 /// Read a text on the article's host.
 fn read(text: &str) -> Loaded {
     parse_str("test.conf", text, &host())
+}
+
+/// Read a text on the host that `-i` calls so.
+fn read_as(id: &str, text: &str) -> Loaded {
+    let options = ReadOptions {
+        config_id: Some(id.to_owned()),
+        ..ReadOptions::default()
+    };
+    parse("/etc/k/test.conf", text.as_bytes(), &options, &host())
+}
+
+/// The only instance's addresses after these lines and in its `virtual_ipaddress`, read as host `a`, and what
+/// was said.
+fn entries(before: &str, lines: &str) -> (Vec<String>, Vec<String>) {
+    let text = format!(
+        "{before}\nvrrp_instance P {{\n interface d0\n virtual_router_id 51\n virtual_ipaddress {{\n{lines}\n }}\n}}\n"
+    );
+    let loaded = read_as("a", &text);
+    let said = said(&loaded);
+    let config = loaded.config.unwrap_or_else(|| panic!("{text}\n{said:#?}"));
+    let addresses = config.model.routers[0].addresses.iter();
+    let addresses = addresses.map(|address| address.address.to_string()).collect();
+    (addresses, said)
+}
+
+/// The router id after these lines, and what was said.
+fn router_id(before: &str, value: &str) -> (String, Vec<String>) {
+    let text = format!(
+        "{before}\nglobal_defs {{\n router_id {value}\n}}\n{}",
+        instance("")
+    );
+    let loaded = read_as("vm", &text);
+    let said = said(&loaded);
+    let config = loaded.config.unwrap_or_else(|| panic!("{text}\n{said:#?}"));
+    (config.global.router_id.unwrap_or_default(), said)
 }
 
 /// A text with one instance that has all it needs, and these lines besides.

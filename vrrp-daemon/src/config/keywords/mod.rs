@@ -12,6 +12,9 @@ mod trackers;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 pub use self::daemon::DaemonKey;
 pub use self::entries::Entry;
 pub use self::global::GlobalKey;
@@ -258,6 +261,17 @@ impl Shape {
     pub const fn opens(self) -> bool {
         matches!(self, Self::Block(_) | Self::Named(_) | Self::Entries)
     }
+}
+
+/// Whether a command follows the word, wherever it is a keyword.
+pub(super) fn takes_command(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+        let all = Block::ALL.iter().flat_map(|block| block.keywords());
+        all.filter(|keyword| keyword.shape == Shape::Command)
+            .map(|keyword| keyword.name)
+            .collect()
+    });
+    NAMES.contains(name)
 }
 
 /// Whether the word opens a block at the root and is a keyword nowhere else.

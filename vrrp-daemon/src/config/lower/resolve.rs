@@ -424,7 +424,7 @@ impl Lowering<'_> {
             );
             return Auth::None;
         };
-        let bytes = password.text.as_bytes();
+        let bytes = password.bytes();
         if bytes.len() > PASSWORD_LEN {
             self.sink.push(
                 Diagnostic::warning(format!(

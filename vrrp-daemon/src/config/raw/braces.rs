@@ -6,7 +6,7 @@ use crate::config::keywords::{self, Shape};
 use crate::config::lexer::{Token, Word};
 use crate::config::source::Span;
 
-impl Parser<'_, '_> {
+impl Parser<'_> {
     /// If a `}` is missing before this word: how many frames stay open.
     pub(super) fn closed_before(&self, first: &Word, opens: bool) -> Option<usize> {
         let name = first.text.as_str();

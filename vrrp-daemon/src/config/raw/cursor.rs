@@ -1,9 +1,9 @@
-//! A reading position in the tokens of one file.
+//! A reading position in the tokens.
 
 use crate::config::lexer::{Lexed, Token, Word};
 use crate::config::source::Span;
 
-/// A place in the tokens of one file.
+/// A place in the tokens.
 pub(super) struct Cursor {
     lexed: Lexed,
     next: usize,
@@ -25,8 +25,11 @@ impl Cursor {
     /// The words up to the next brace or line end.
     pub(super) fn words(&mut self) -> Vec<Word> {
         let mut words = Vec::new();
-        while let Some(Token::Word(word)) = self.peek() {
-            words.push(word.clone());
+        while let Some(token @ Token::Word(_)) = self.lexed.tokens.get_mut(self.next) {
+            // Nobody goes back.
+            if let Token::Word(word) = std::mem::replace(token, Token::End) {
+                words.push(word);
+            }
             self.step();
         }
         words
@@ -61,14 +64,5 @@ impl Cursor {
             .get(first.clean.start..last.clean.end)
             .unwrap_or("")
             .to_owned()
-    }
-
-    /// `{` less `}`.
-    pub(super) fn balance(&self) -> i64 {
-        self.lexed.tokens.iter().fold(0, |sum, token| match token {
-            Token::Open(_) => sum + 1,
-            Token::Close(_) => sum - 1,
-            Token::Word(_) | Token::End => sum,
-        })
     }
 }

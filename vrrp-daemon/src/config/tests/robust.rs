@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{host, read};
-use crate::config::{Environment as _, Host, Loaded, Severity, exit_class, parse};
+use crate::config::{Environment as _, Host, Loaded, ReadOptions, Severity, exit_class, parse};
 
 const NODE_A: &str = include_str!("../../../../examples/node-a.conf");
 
@@ -121,7 +121,7 @@ fn promises(loaded: &Loaded) -> Result<(), proptest::test_runner::TestCaseError>
 proptest! {
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        promises(&parse("x".to_owned(), &bytes, &host()))?;
+        promises(&parse("x", &bytes, &ReadOptions::default(), &host()))?;
     }
 
     #[test]
@@ -149,7 +149,7 @@ proptest! {
                 }
             }
         }
-        promises(&parse("x".to_owned(), &bytes, &host()))?;
+        promises(&parse("x", &bytes, &ReadOptions::default(), &host()))?;
     }
 
     /// A password never shows, wherever its line was torn.

@@ -211,7 +211,11 @@ fn the_load_balancer_is_skipped_and_counted() {
 
 #[test]
 fn a_missing_file_is_fatal() {
-    let loaded = crate::config::load("/no/such.conf".as_ref(), &host());
+    let loaded = crate::config::load(
+        "/no/such.conf".as_ref(),
+        &crate::config::ReadOptions::default(),
+        &host(),
+    );
     assert!(loaded.config.is_none());
     assert_eq!(exit_class(&loaded), 4);
     assert_eq!(
