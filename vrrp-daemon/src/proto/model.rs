@@ -320,7 +320,8 @@ pub struct Track {
     /// in a file is multiplied by it; a product of -254 or less is a fault, and so is, with weight 0, any
     /// number but 0.
     pub weight: i16,
-    /// `reverse`: well and failing change places; the product with a file's number changes its sign.
+    /// `reverse`: without a weight, well and failing change places; a weight changes its sign, and so does the product with
+    /// a file's number.
     pub reverse: bool,
 }
 

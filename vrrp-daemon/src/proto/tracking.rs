@@ -136,12 +136,17 @@ impl Facts {
             TrackObject::Process(process) => self.process(process),
         };
         let Some(well) = well else { return Share::Unknown };
-        let weight = i32::from(track.weight);
-        match (well != track.reverse, weight) {
-            (true, _) => Share::Adds(weight.max(0)),
-            (false, 0) => Share::Fault,
-            (false, _) => Share::Adds(weight.min(0)),
+        if track.weight == 0 {
+            return if well == track.reverse {
+                Share::Fault
+            } else {
+                Share::Adds(0)
+            };
         }
+        // A weight counts while well if it is positive, while failing if negative; `reverse` only turns its sign.
+        let weight = i32::from(track.weight);
+        let share = if well { weight.max(0) } else { weight.min(0) };
+        Share::Adds(if track.reverse { -share } else { share })
     }
 
     fn is_up(&self, link: LinkId) -> bool {
@@ -176,8 +181,8 @@ impl Facts {
         standing
     }
 
-    /// The effective priority: positive weights are added while well, negative ones while failing; what is not
-    /// known counts for nothing. Always 1..=254, except that an owner stays 255.
+    /// The effective priority: positive weights are added while well, negative ones while failing (with `reverse`
+    /// they are subtracted then, as keepalived 2.2.7 was seen to do); what is not known counts for nothing. Always 1..=254, except that an owner stays 255.
     pub(super) fn priority(&self, configured: Priority, tracks: &[Track]) -> Priority {
         if configured.is_owner() {
             return configured;

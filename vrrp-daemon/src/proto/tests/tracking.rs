@@ -34,12 +34,14 @@ fn weights() {
     let table = [
         (100, vec![on_script(20)], [100, 120, 100, 100]),
         (100, vec![on_script(-20)], [100, 100, 80, 80]),
-        (100, vec![not_script(20)], [100, 100, 120, 120]),
-        (100, vec![not_script(-20)], [100, 80, 100, 100]),
+        // keepalived 2.2.7: "Changing effective priority from 100 to 80" when it succeeds.
+        (100, vec![not_script(20)], [100, 80, 100, 100]),
+        // ... and "from 100 to 120" when it fails.
+        (100, vec![not_script(-20)], [100, 100, 120, 120]),
         (100, vec![on_link(10)], [110, 110, 110, 100]),
         (100, vec![on_link(-10)], [100, 100, 100, 90]),
-        (100, vec![not_link(10)], [100, 100, 100, 110]),
-        (100, vec![not_link(-10)], [90, 90, 90, 100]),
+        (100, vec![not_link(10)], [90, 90, 90, 100]),
+        (100, vec![not_link(-10)], [100, 100, 100, 110]),
         (100, vec![on_script(-60), on_link(-60)], [100, 100, 40, 1]),
         (100, vec![on_script(200)], [100, 254, 100, 100]),
         (200, vec![on_script(-253), on_link(253)], [254, 254, 200, 1]),
@@ -302,8 +304,8 @@ fn a_process() {
         (0, true, None, Some(100)),
         (20, false, Some(120), Some(100)),
         (-20, false, Some(100), Some(80)),
-        (20, true, Some(100), Some(120)),
-        (-20, true, Some(80), Some(100)),
+        (20, true, Some(80), Some(100)),
+        (-20, true, Some(100), Some(120)),
         (-254, false, Some(100), Some(1)),
         (254, false, Some(254), Some(100)),
     ];
