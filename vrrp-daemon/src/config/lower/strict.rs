@@ -129,6 +129,16 @@ impl Lowering<'_> {
 
     /// The family that is asked for, before any address decides it.
     pub(super) fn asked_family(draft: &Draft<'_>) -> Option<Family> {
-        draft.uncommon.native_ipv6.then_some(Family::V6)
+        if draft.uncommon.native_ipv6 {
+            return Some(Family::V6);
+        }
+        let block = draft.addresses.first()?.span;
+        let peer = draft.peers.list.first().map(|(peer, at)| (peer.address, *at));
+        [draft.unicast_source, draft.multicast_source, peer]
+            .into_iter()
+            .flatten()
+            .filter(|(_, at)| at.source == block.source && at.start < block.start)
+            .min_by_key(|(_, at)| at.start)
+            .map(|(address, _)| Family::of(address))
     }
 }

@@ -34,12 +34,21 @@ impl Lowering<'_> {
                 check_source,
             };
         }
-        if let Some((_, at)) = draft.unicast_ttl {
-            self.sink.push(
-                Diagnostic::warning("`unicast_ttl` without a unicast peer")
-                    .at(at, "ignored")
-                    .help("name the other hosts in `unicast_peer { … }`, or remove it"),
-            );
+        let of_unicast = [
+            ("unicast_src_ip", draft.unicast_source.map(|(_, at)| at)),
+            ("unicast_ttl", draft.unicast_ttl.map(|(_, at)| at)),
+            ("check_unicast_src", draft.check_source.map(|(_, at)| at)),
+        ];
+        for (keyword, at) in of_unicast {
+            // `unicast_fault_no_peer` says it once for all.
+            let said = draft.peer_block.is_some() || draft.uncommon.fault_no_peer.is_some();
+            if let (Some(at), false) = (at, said) {
+                self.sink.push(
+                    Diagnostic::warning(format!("`{keyword}` without a unicast peer"))
+                        .at(at, "adverts are multicast")
+                        .help("name the other hosts in `unicast_peer { … }`, or remove it"),
+                );
+            }
         }
         if let Some(at) = draft.peer_block {
             self.sink.push(

@@ -19,7 +19,7 @@ const BUFFER_MAX: i64 = 1 << 30;
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) native_ipv6: bool,
-    fault_no_peer: Option<Span>,
+    pub(super) fault_no_peer: Option<Span>,
     old_checksum: Option<OldChecksum>,
     track_source: bool,
     owner_ignore: Option<(bool, Span)>,

@@ -142,7 +142,7 @@ fn bytes_that_are_not_utf_8_are_pointed_at() {
 
 #[test]
 fn a_missing_brace_is_found_at_the_first_keyword_that_cannot_be_there() {
-    let whole = instance("authentication {\n auth_type PASS\n auth_pass x\n}\nunicast_src_ip 192.0.2.1")
+    let whole = instance("authentication {\n auth_type PASS\n auth_pass x\n}\nmcast_src_ip 192.0.2.1")
         + &instance("").replace("P {", "Q {").replace("51", "52");
     let expected = read(&whole).config.unwrap();
     assert_eq!(expected.model.routers.len(), 2);

@@ -179,6 +179,22 @@ fn unicast() {
     }
 }
 
+/// As in keepalived: what stands first decides, and addresses of the other family are not held.
+#[test]
+fn the_first_address_in_the_file_decides_the_family() {
+    let peers = |body: &str| {
+        let peers = "unicast_peer {\n 2001:db8::2\n}\nvirtual_ipaddress";
+        body.replacen("virtual_ipaddress", peers, 1)
+    };
+    refused(&peers(&instance("")), "`P` has no virtual address");
+    // After the addresses it decides nothing.
+    let config = remarked(
+        &instance("unicast_peer {\n 2001:db8::2\n 192.0.2.2\n}"),
+        "2001:db8::2 is not IPv4, which the adverts travel in",
+    );
+    assert_eq!(config.model.routers[0].family, Family::V4);
+}
+
 /// Without `interface` the device that carries the source address is taken.
 #[test]
 fn unicast_without_an_interface() {
