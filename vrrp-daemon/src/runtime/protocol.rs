@@ -22,7 +22,7 @@ use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
 use crate::ingress::judge::Judge;
 use crate::ingress::raw::RawReceiver;
-use crate::proto::Vrrp;
+use crate::proto::{Model, Vrrp};
 use crate::sys::{caps, clock, sched};
 
 /// Outcomes of the netlink writer on their way to the protocol thread.
@@ -118,6 +118,7 @@ pub fn run(
         }
     };
     remove_leftovers(&config);
+    warn_of_doubles(&config.model);
 
     let started = clock::now();
     let config = Arc::new(config);
@@ -213,6 +214,27 @@ fn remove_leftovers(config: &Config) {
                 }
             }
         }
+    }
+}
+
+/// keepalived adds its own beside it and says nothing; so do we, but a Backup that answers for an address is worth a
+/// line.
+fn warn_of_doubles(model: &Model) {
+    for double in addresses::find_doubles(model).unwrap_or_default() {
+        let addresses::Double {
+            router,
+            address,
+            prefix,
+            link,
+        } = double;
+        let name = model
+            .routers
+            .get(router.index())
+            .map_or("?", |router| &router.name);
+        tracing::warn!(
+            "({name}) {address}/{prefix} is on {link} already, and stays there while this host is Backup; remove it \
+             with `ip addr del {address}/{prefix} dev {link}`, and from the network configuration"
+        );
     }
 }
 
