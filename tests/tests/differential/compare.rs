@@ -52,7 +52,7 @@ fn play(scenario: &Scenario, program: Program) -> anyhow::Result<Run> {
     let mut traces = Vec::new();
     for step in &scenario.steps {
         let trace = stage
-            .play(&step.act, scenario.quiet)
+            .play(step, scenario.quiet)
             .with_context(|| format!("{}; the log:\n{}", step.what, stage.log()))?;
         traces.push(if step.uncounted { trace.uncounted() } else { trace });
     }

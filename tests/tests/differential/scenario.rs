@@ -50,6 +50,8 @@ pub(crate) enum Act {
     Stop,
     /// `kill -9` of the process that runs the protocol; its parent starts it again.
     Kill,
+    /// The file is replaced by this one; SIGHUP.
+    Reload(&'static str),
     /// Another router advertises virtual router 51 with this priority, from now on.
     Rival(u8),
     /// One advert of this priority, whoever is Master.
@@ -64,6 +66,8 @@ pub(crate) enum Act {
     Plug(Cable),
     /// A program is run on the host.
     Run(&'static [&'static str]),
+    /// A file is written on the host.
+    Write(&'static str, &'static str),
 }
 
 /// The host's cables.

@@ -9,18 +9,22 @@ use nix::unistd::Pid;
 use vrrp_tests::lab::{Capture, Daemon, Host, Lab, Port, Program, Stamp};
 
 use super::rival::{self, Rival};
-use super::scenario::{Act, Cable};
+use super::scenario::{Act, Cable, Step};
 use super::trace::{self, Begin, Trace};
 
 /// A state that lasts is reached by then.
 const LIMIT: Duration = Duration::from_secs(30);
+/// What a step should show is waited for that long.
+const PATIENCE: Duration = Duration::from_secs(12);
 /// How often the host is looked at while it settles.
 const LOOK: Duration = Duration::from_millis(50);
 const RIVAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 /// Every script that the files name: it writes its arguments down, one call a line.
 const TELL: &str = "#!/bin/sh\nprintf '%s\\n' \"$*\" >>/run/told\n";
-/// Where it does.
+/// The reader of a FIFO, which it is given as its argument: it writes each line down likewise.
+const READER: &str = "#!/bin/sh\nwhile read -r line; do echo \"fifo $line\" >>/run/told; done <\"$1\"\n";
+/// Where they do.
 pub(crate) const TOLD: &str = "/run/told";
 /// The script that is tracked: well while the file is there.
 const CHECK: &str = "#!/bin/sh\ntest -e /run/well\n";
@@ -48,6 +52,7 @@ impl Stage {
         let back = lab.connect(&a, "eth1", "back", &["198.51.100.1/24"])?;
         lab.connect(&b, "eth0", "front", &["192.0.2.2/24"])?;
         a.install("/usr/local/bin/tell.sh", TELL, 0o755)?;
+        a.install("/usr/local/bin/reader.sh", READER, 0o755)?;
         a.install("/usr/local/bin/check.sh", CHECK, 0o755)?;
         a.install("/run/well", "", 0o644)?;
         let capture = front.capture()?;
@@ -65,20 +70,23 @@ impl Stage {
         })
     }
 
-    /// Let `act` happen, and see what comes of it until nothing has changed for `quiet`.
-    pub(crate) fn play(&mut self, act: &Act, quiet: Duration) -> anyhow::Result<Trace> {
+    /// Let the step's event happen, and see what comes of it until what it should show is there and nothing has
+    /// changed for `quiet`.
+    pub(crate) fn play(&mut self, step: &Step, quiet: Duration) -> anyhow::Result<Trace> {
         let begin = Begin {
             at: Stamp::now(),
             told: self.a.read(TOLD)?.len(),
             priorities: trace::priorities(&self.capture),
         };
-        self.perform(act)?;
-        let deadline = Instant::now() + LIMIT;
+        self.perform(&step.act)?;
+        let begun = Instant::now();
         let look = |quiet| trace::take(&self.a, &self.capture, &begin, quiet);
         let mut last = look(quiet)?;
         let mut changed = Instant::now();
-        while changed.elapsed() < quiet {
-            if Instant::now() > deadline {
+        // A busy machine may take its time to begin; what never comes is judged later.
+        let waits = |trace: &Trace| !trace.has(&step.shows) && begun.elapsed() < PATIENCE;
+        while changed.elapsed() < quiet || waits(&last) {
+            if begun.elapsed() > LIMIT {
                 bail!("it did not settle within {LIMIT:?}; so far:\n{last}");
             }
             std::thread::sleep(LOOK);
@@ -111,6 +119,11 @@ impl Stage {
                 let pid = pid.trim().parse().context("the pid file of the VRRP process")?;
                 kill(Pid::from_raw(pid), Signal::SIGKILL)?;
             }
+            Act::Reload(file) => {
+                self.a.install(Daemon::FILE, file, 0o644)?;
+                let daemon = self.daemon.as_ref().context("nothing runs")?;
+                daemon.signal(Signal::SIGHUP)?;
+            }
             Act::Rival(priority) => match &self.rival {
                 Some(rival) => rival.change(*priority),
                 None => self.rival = Some(Rival::start(&self.b, RIVAL, *priority)?),
@@ -127,6 +140,7 @@ impl Stage {
                 let (program, arguments) = line.split_first().context("an empty command")?;
                 self.a.run(program, arguments)?;
             }
+            Act::Write(path, text) => self.a.install(path, text, 0o644)?,
         }
         Ok(())
     }

@@ -16,6 +16,11 @@ use super::stage::TOLD;
 pub(crate) struct Trace(pub(crate) BTreeSet<String>);
 
 impl Trace {
+    /// Whether all of these lines are there.
+    pub(crate) fn has(&self, lines: &[&str]) -> bool {
+        lines.iter().all(|line| self.0.contains(*line))
+    }
+
     /// Without the number of announcements: after a contention it depends on which advert was under way.
     pub(crate) fn uncounted(self) -> Self {
         let line = |line: String| match line.split_once(": ") {

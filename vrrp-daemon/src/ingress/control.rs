@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::status::{Reload, Status};
-use crate::sys::directory;
 
 /// The version of the exchange.
 pub const VERSION: u32 = 1;
@@ -142,7 +141,7 @@ impl Control {
             source,
         };
         if let Some(dir) = path.parent() {
-            directory::make(dir).map_err(system)?;
+            fs::create_dir_all(dir).map_err(system)?;
         }
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => return Err(BindError::InTheWay(path.to_owned())),

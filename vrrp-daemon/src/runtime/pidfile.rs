@@ -2,12 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
-
-use crate::sys::directory;
 
 /// A pid file that is ours until dropped; then it is removed.
 #[derive(Debug)]
@@ -51,7 +49,7 @@ impl PidFile {
             error,
         };
         if let Some(dir) = path.parent() {
-            directory::make(dir).map_err(system)?;
+            fs::create_dir_all(dir).map_err(system)?;
         }
         // Between opening and locking, the owner of the file may have removed it: then try the new one.
         loop {
@@ -84,9 +82,6 @@ impl PidFile {
                     pid,
                 });
             }
-            // Monitoring reads it, whatever the umask.
-            file.set_permissions(fs::Permissions::from_mode(0o644))
-                .map_err(system)?;
             let mut ours = Self {
                 path: path.to_owned(),
                 file,

@@ -16,7 +16,7 @@ use crate::config::{Config, Loaded, Severity, XdpMode};
 use crate::ingress::control::status::Reload;
 use crate::ingress::judge::Judge;
 use crate::ingress::links::{self, LinkEvent};
-use crate::proto::Correspondence;
+use crate::proto::{Correspondence, Model};
 use crate::track::{self, Plan, Trackers};
 
 /// For the kernel to list interfaces and addresses.
@@ -120,14 +120,13 @@ impl Reader {
 
     /// Tell of the interfaces of the running configuration.
     pub(super) fn watch_links(&mut self, events: mpsc::Sender<LinkEvent>) {
-        self.watch(&Arc::clone(&self.running), events);
+        self.watch(self.running.model.clone(), events);
     }
 
-    fn watch(&mut self, config: &Config, events: mpsc::Sender<LinkEvent>) {
-        let (model, delays) = (config.model.clone(), config.link_delays.clone());
+    fn watch(&mut self, model: Model, events: mpsc::Sender<LinkEvent>) {
         while self.watches.try_join_next().is_some() {}
         self.watches.spawn(async move {
-            if let Err(error) = links::run(model, delays, events).await {
+            if let Err(error) = links::run(model, events).await {
                 tracing::error!("{error}");
             }
         });
@@ -173,7 +172,7 @@ impl Reader {
             return Found::Same;
         }
         let (events, mut links) = mpsc::channel(LINK_EVENTS);
-        self.watch(&config, events);
+        self.watch(config.model.clone(), events);
         let Ok(Some(known)) = timeout(LIST_PATIENCE, listed(&mut links)).await else {
             tracing::error!(
                 "not reloaded, nothing was changed: the kernel does not list its interfaces; try again"

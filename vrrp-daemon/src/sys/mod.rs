@@ -5,7 +5,6 @@
 pub mod address;
 pub mod caps;
 pub mod clock;
-pub mod directory;
 pub mod filter;
 pub mod interface;
 pub mod local_time;

@@ -200,7 +200,8 @@ pub(super) fn all() -> Vec<Scenario> {
                 "start",
                 Act::Start,
                 &[HOLDS, "told INSTANCE VI_1: BACKUP 200, MASTER 200"],
-            ),
+            )
+            .uncounted(),
         Scenario::new("few_words_to_contenders", QUIET_MASTER)
             .step("start", Act::Start, &[HOLDS, "announces 192.0.2.100: 1"])
             .step("a lower advert", Act::RivalOnce(50), &[HOLDS])

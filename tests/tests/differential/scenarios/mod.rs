@@ -1,6 +1,8 @@
 //! The scenarios, by what they are about.
 
+mod beside;
 mod election;
+mod reload;
 mod takeover;
 mod tracking;
 
@@ -8,5 +10,12 @@ use super::scenario::Scenario;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
-    [election::all(), takeover::all(), tracking::all()].concat()
+    [
+        beside::all(),
+        election::all(),
+        reload::all(),
+        takeover::all(),
+        tracking::all(),
+    ]
+    .concat()
 }

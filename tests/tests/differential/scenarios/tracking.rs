@@ -140,7 +140,7 @@ const HOLDS: &str = "holds 192.0.2.100/24 on eth0 scope global label eth0 second
 pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario::new("two_links_down_and_one_up", TWO_LINKS)
-            .step("start", Act::Start, &[])
+            .step("start", Act::Start, &[HOLDS])
             .step(
                 "lo comes up",
                 Act::Run(&["ip", "link", "set", "lo", "up"]),

@@ -6,7 +6,6 @@ mod address;
 mod carried;
 mod clash;
 mod daemon;
-mod delays;
 mod global;
 mod group;
 mod instance;
@@ -93,7 +92,6 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
             RootKey::StaticRules,
         ],
         &[RootKey::Group],
-        &[RootKey::LinkDelays],
         &[RootKey::GarpGroup],
     ] {
         if keys.contains(&RootKey::Script) {
@@ -113,7 +111,6 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
                 RootKey::Process => lowering.tracked_process(statement),
                 RootKey::Instance => lowering.instance(statement),
                 RootKey::Group => lowering.group(statement),
-                RootKey::LinkDelays => lowering.link_delays(statement),
                 RootKey::GarpGroup => lowering.garp_group(statement),
                 RootKey::StaticAddresses | RootKey::StaticRoutes | RootKey::StaticRules => {
                     lowering.statics(key, statement);
