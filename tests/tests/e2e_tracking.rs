@@ -275,3 +275,174 @@ fn bad_packets_do_not_silence_a_master_behind_xdp() -> anyhow::Result<()> {
 fn bad_packets_do_not_silence_a_master_on_its_raw_socket() -> anyhow::Result<()> {
     bad_packets_do_not_silence("global_defs {\n    vrrp_xdp off\n}")
 }
+
+/// A tracks something of its own, in `before`, by the lines in `inside`; B tracks nothing.
+fn pair(duo: &Duo, before: &'static str, inside: &'static str) -> anyhow::Result<[Daemon; 2]> {
+    let (a, b) = (&duo.a, &duo.b);
+    let on_b = start(b, Settings::unicast(b.address, a.address, 150))?;
+    let settings = Settings {
+        before,
+        inside,
+        ..Settings::unicast(a.address, b.address, 200)
+    };
+    let on_a = start(a, settings)?;
+    Ok([on_a, on_b])
+}
+
+fn effective(daemon: &Daemon) -> anyhow::Result<serde_json::Value> {
+    Ok(daemon.status()?["instances"][0]["priority_effective"].clone())
+}
+
+#[test]
+fn a_number_in_a_file_moves_the_mastership() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    let file = "track_file load {
+    file /run/load/number
+    weight -1
+}";
+    let [on_a, _b] = pair(&duo, file, "    track_file {\n        load\n    }").unwrap();
+    // The file is not there, nor its directory.
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    let write = |number: &str| {
+        let script =
+            format!("mkdir -p /run/load; echo {number} > /run/load/new; mv /run/load/new /run/load/number");
+        a.host.run("sh", &["-c", &script]).unwrap();
+    };
+    write("60");
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    assert_eq!(effective(&on_a).unwrap(), 140);
+    assert_eq!(on_a.status().unwrap()["files"][0]["value"], 60);
+    write("40");
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    assert_eq!(effective(&on_a).unwrap(), 160);
+    // Not a low priority but a fault.
+    write("254");
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    let status = on_a.status().unwrap();
+    assert_eq!(status["instances"][0]["state"], "FAULT");
+    assert_eq!(
+        status["instances"][0]["reason"],
+        "the number in tracked file load says so"
+    );
+    a.host.run("rm", &["-r", "/run/load"]).unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    assert_eq!(effective(&on_a).unwrap(), 200);
+}
+
+/// In a network namespace, where the kernel tells nobody of processes.
+#[test]
+fn a_process_that_ends_is_a_fault_until_it_runs_again() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    let process = "vrrp_track_process served {
+    process e2e-served
+}";
+    let copy = a.host.run("cp", &["/bin/sleep", "/usr/local/bin/e2e-served"]);
+    copy.unwrap();
+    let [on_a, _b] = pair(&duo, process, "    track_process {\n        served\n    }").unwrap();
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    until("A has looked for it", LIMIT, || {
+        Ok(on_a.status()?["instances"][0]["state"] == "FAULT")
+    })
+    .unwrap();
+    assert_eq!(on_a.status().unwrap()["processes"][0]["quorum"], false);
+    let mut served = a.host.namespace().command("/usr/local/bin/e2e-served");
+    let mut served = served.arg("1000").spawn().unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    served.kill().unwrap();
+    served.wait().unwrap();
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    assert_eq!(on_a.status().unwrap()["instances"][0]["state"], "FAULT");
+}
+
+/// A cable that is out for a moment is no fault; one that stays out is.
+#[test]
+fn a_link_that_flaps_is_held() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    a.host
+        .run(
+            "ip",
+            &["link", "add", "up0", "type", "veth", "peer", "name", "up1"],
+        )
+        .unwrap();
+    for link in ["up0", "up1"] {
+        a.host.run("ip", &["link", "set", link, "up"]).unwrap();
+    }
+    let delays = "interface_up_down_delays {
+    up0 1.5 0
+}";
+    let [on_a, _b] = pair(&duo, delays, "    track_interface {\n        up0\n    }").unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    let out = |state: &str| {
+        a.host.run("ip", &["link", "set", "up1", state]).unwrap();
+        Stamp::now()
+    };
+    let settled = out("down");
+    // More than a Master_Down_Interval of B's, less than the delay.
+    a.await_adverts(6, settled, LIMIT).unwrap();
+    let back = out("up");
+    a.await_adverts(20, back, LIMIT).unwrap();
+    assert!(a.sent(settled).iter().all(|(_, advert)| advert.priority == 200));
+    assert_eq!(b.sent(settled), []);
+
+    let gone = out("down");
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    let (last, advert) = a.sent(gone).pop().unwrap();
+    assert_eq!(advert.priority, 0);
+    let held = last.since(gone);
+    assert!(held >= Duration::from_millis(1_400), "too early: {held:?}");
+    assert_eq!(on_a.status().unwrap()["instances"][0]["state"], "FAULT");
+    out("up");
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+}
+
+/// What a group tracks moves every member, and a member that tracks the same counts it once.
+#[test]
+fn a_group_tracks_for_its_members() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    let group = "vrrp_script check {
+    script /usr/local/bin/check.sh
+    interval 0.2
+    weight -100
+}
+track_file load {
+    file /run/load
+}
+vrrp_sync_group G {
+    group {
+        VI_1
+    }
+    track_script {
+        check
+    }
+    track_file {
+        load
+    }
+}";
+    a.host.install("/usr/local/bin/check.sh", CHECK, 0o755).unwrap();
+    health(&a.host, true).unwrap();
+    let [on_a, _b] = pair(&duo, group, "    track_file {\n        load weight 2\n    }").unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+    a.host.run("sh", &["-c", "echo -7 > /run/load"]).unwrap();
+    until("the number counts, once", LIMIT, || Ok(effective(&on_a)? == 193)).unwrap();
+    health(&a.host, false).unwrap();
+    b.await_mastery(VIP, a, LIMIT).unwrap();
+    assert_eq!(effective(&on_a).unwrap(), 93);
+    health(&a.host, true).unwrap();
+    a.await_mastery(VIP, b, LIMIT).unwrap();
+}

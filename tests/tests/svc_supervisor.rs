@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
+use vrrp_common::time::Nanos;
+use vrrp_daemon::config::{self, Hook, Hooks};
 use vrrp_daemon::runtime::supervisor::{Plan, Supervisor};
 
 /// Where the process that plays the parent finds its files; set by the tests that start it.
@@ -33,7 +35,22 @@ fn the_parent_process() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else {
         return;
     };
+    // A script of this name is a hook of the parent's.
+    let hook = |name: &str| {
+        let path = directory.join(name);
+        path.exists().then(|| Hook {
+            command: config::Command {
+                argv: vec![path.display().to_string(), directory.display().to_string()],
+                user: None,
+            },
+            timeout: Nanos::from_millis(300),
+        })
+    };
     let plan = Plan {
+        hooks: Hooks {
+            startup: hook("startup.sh"),
+            shutdown: hook("shutdown.sh"),
+        },
         program: Some(directory.join("protocol.sh")),
         args: vec![directory.clone().into_os_string()],
         daemonize: false,
@@ -51,6 +68,20 @@ fn the_parent_process() {
     std::process::exit(i32::from(code));
 }
 
+/// Written by another process: see ETXTBSY in execve(2).
+fn write_script(path: &Path, text: &str) {
+    let written = Command::new("/bin/sh")
+        .args([
+            "-c",
+            "printf '%s' \"$1\" > \"$2\" && chmod 755 \"$2\"",
+            "write",
+            text,
+        ])
+        .arg(path)
+        .status();
+    assert!(written.expect("running a shell").success());
+}
+
 struct Lab {
     directory: PathBuf,
     manager: UnixDatagram,
@@ -61,17 +92,7 @@ impl Lab {
     fn start(name: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = std::env::temp_dir().join(format!("vrrp-svc-{name}-{}", std::process::id()));
         fs::create_dir(&directory).expect("a fresh directory");
-        // Written by another process: see ETXTBSY in execve(2).
-        let written = Command::new("/bin/sh")
-            .args([
-                "-c",
-                "printf '%s' \"$1\" > \"$2\" && chmod 755 \"$2\"",
-                "write",
-                PROTOCOL_PROCESS,
-            ])
-            .arg(directory.join("protocol.sh"))
-            .status();
-        assert!(written.expect("running a shell").success());
+        write_script(&directory.join("protocol.sh"), PROTOCOL_PROCESS);
         prepare(&directory);
         let manager = UnixDatagram::bind(directory.join("notify")).expect("a socket like systemd's");
         manager
@@ -232,4 +253,38 @@ fn a_second_daemon_is_told_of_the_first() {
         error.contains(&format!("belongs to process {}, which runs", lab.parent.id())),
         "{error}"
     );
+}
+
+#[test]
+fn hooks_run_before_and_after_everything_else() {
+    let mut lab = Lab::start("hooks", |directory| {
+        write_script(&directory.join("startup.sh"), "#!/bin/sh\necho up >> $1/log\n");
+        // It takes too long, and takes no notice of SIGTERM.
+        write_script(
+            &directory.join("shutdown.sh"),
+            "#!/bin/sh\ntrap '' TERM\necho down >> $1/log\nwhile test -d $1; do sleep 0.02; done\n",
+        );
+    });
+    let first = lab.protocol_process(1);
+    assert_eq!(lab.read("log"), "up\n");
+    // Not again after a death.
+    kill(first, Signal::SIGKILL).expect("killing it");
+    lab.protocol_process(2);
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends(), Some(0));
+    assert_eq!(lab.read("log"), "up\nTERM\ndown\n");
+}
+
+#[test]
+fn a_stop_during_the_startup_script_starts_nothing() {
+    let mut lab = Lab::start("hooked", |directory| {
+        write_script(
+            &directory.join("startup.sh"),
+            "#!/bin/sh\necho up >> $1/log\nexec sleep 0.25\n",
+        );
+    });
+    lab.until(|lab| lab.read("log") == "up\n");
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends(), Some(0));
+    assert_eq!(lab.read("pids"), "");
 }

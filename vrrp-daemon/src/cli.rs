@@ -5,11 +5,14 @@
 //! keepalived's LVS, BFD, SNMP and debugging parts are accepted and do nothing.
 
 mod getopt;
+mod placed;
 #[cfg(test)]
 mod tests;
 
+pub use self::placed::Placed;
+
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
@@ -53,10 +56,10 @@ pub struct Options {
     pub respawn: bool,
     /// Remove the virtual addresses at the end (off: `-V`).
     pub release_on_stop: bool,
-    /// Pid file of the parent process (`-p`).
-    pub pid_file: PathBuf,
-    /// Pid file of the protocol process (`-r`).
-    pub vrrp_pid_file: PathBuf,
+    /// `-p`: pid file of the parent process.
+    pub pid_file: Option<PathBuf>,
+    /// `-r`: pid file of the protocol process.
+    pub vrrp_pid_file: Option<PathBuf>,
     /// `-s`: the network namespace to run in; overrides the file.
     pub namespace: Option<String>,
     /// `-u`: umask for files that the daemon creates.
@@ -64,11 +67,24 @@ pub struct Options {
     /// `--ignore-sigint`.
     pub ignore_sigint: bool,
     /// `--control-socket`.
-    pub control_socket: PathBuf,
+    pub control_socket: Option<PathBuf>,
+    /// `-m`, `-M`: a core dump when it dies.
+    pub core_dump: Option<CoreDump>,
+    /// Remarks on the command line, which keepalived runs with all the same.
+    pub remarks: Vec<String>,
     /// `--record`: write every input of the protocol to this file, for `replay`.
     pub record: Option<PathBuf>,
     /// This is the protocol process, started by its parent (hidden option `--child`).
     pub child: bool,
+}
+
+/// `-m`, `-M`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoreDump {
+    /// Where the host puts them.
+    AsConfigured,
+    /// By this pattern, as in core(5).
+    Pattern(String),
 }
 
 /// Where log lines go and how many there are.
@@ -154,8 +170,8 @@ struct Typed {
     #[arg(short = 'D', long = "log-detail", action = ArgAction::Count)]
     log_detail: u8,
     /// Syslog facility: 0-7 or local0-local7, user, daemon (default)
-    #[arg(short = 'S', long = "log-facility", value_name = "FACILITY", value_parser = facility)]
-    log_facility: Option<u8>,
+    #[arg(short = 'S', long = "log-facility", value_name = "FACILITY")]
+    log_facility: Option<String>,
     /// Log to a file [default: /tmp/keepalived.log]
     #[arg(short = 'g', long = "log-file", value_name = "FILE", num_args = 0..=1, require_equals = true)]
     log_file: Option<Option<PathBuf>>,
@@ -187,17 +203,23 @@ struct Typed {
     #[arg(short = 's', long = "namespace", value_name = "NAME")]
     namespace: Option<String>,
     /// umask for files the daemon creates
-    #[arg(short = 'u', long = "umask", value_name = "MASK", value_parser = umask)]
-    umask: Option<u32>,
+    #[arg(short = 'u', long = "umask", value_name = "MASK")]
+    umask: Option<String>,
+    /// Leave a core dump when it dies
+    #[arg(short = 'm', long = "core-dump")]
+    core_dump: bool,
+    /// The same, by this pattern, the whole host's as long as it runs [default: core]
+    #[arg(short = 'M', long = "core-dump-pattern", value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
+    core_dump_pattern: Option<Option<String>>,
     /// Do not end on SIGINT
     #[arg(long = "ignore-sigint")]
     ignore_sigint: bool,
     /// Print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON, TDATA
     #[arg(long = "signum", value_name = "SIGFUNC", value_parser = signum)]
     signum: Option<i32>,
-    /// Where vrrpctl finds the daemon
-    #[arg(long = "control-socket", value_name = "PATH", default_value = CONTROL_SOCKET)]
-    control_socket: PathBuf,
+    /// Where vrrpctl finds the daemon [default: /run/vrrp-daemon/control.sock]
+    #[arg(long = "control-socket", value_name = "PATH")]
+    control_socket: Option<PathBuf>,
     /// Write every input of the protocol to this file, for replay
     #[arg(long = "record", value_name = "FILE")]
     record: Option<PathBuf>,
@@ -212,6 +234,9 @@ struct Typed {
     child: bool,
     #[command(flatten)]
     ignored: Ignored,
+    /// (hidden) what keepalived says is unexpected, and runs with
+    #[arg(hide = true)]
+    stray: Vec<OsString>,
 }
 
 /// keepalived's options for what is not here: taken, and without effect.
@@ -239,12 +264,6 @@ struct Ignored {
     /// SNMP agent's socket
     #[arg(short = 'A', long = "snmp-agent-socket", value_name = "FILE")]
     snmp_agent_socket: Option<PathBuf>,
-    /// Leave a core dump when it dies
-    #[arg(short = 'm', long = "core-dump")]
-    core_dump: bool,
-    /// Core pattern
-    #[arg(short = 'M', long = "core-dump-pattern", value_name = "PATTERN", num_args = 0..=1, require_equals = true)]
-    core_dump_pattern: Option<Option<String>>,
     /// Drop addresses on a transition by signal
     #[arg(short = 'X', long = "release-vips")]
     release_vips: bool,
@@ -274,15 +293,28 @@ impl Typed {
             return Ok(Action::Print(Self::command().render_help().to_string()));
         }
         if self.version {
+            // The second line is for tools that look for keepalived's version before they write its configuration.
             return Ok(Action::Print(format!(
-                "vrrp-daemon {}\n",
+                "vrrp-daemon {}\nA drop-in for the VRRP half of Keepalived v2.2.7\n",
                 env!("CARGO_PKG_VERSION")
             )));
         }
         if let Some(number) = self.signum {
             return Ok(Action::Print(format!("{number}\n")));
         }
-        if self.ignored.check && !self.vrrp && !self.ignored.all {
+        let mut remarks = Vec::new();
+        let facility = facility(self.log_facility.as_deref(), &mut remarks);
+        let umask = umask(self.umask.as_deref(), &mut remarks);
+        if !self.stray.is_empty() {
+            remarks.push(format!(
+                "unexpected arguments are ignored: {}",
+                words(&self.stray)
+            ));
+        }
+        if self.ignored.snmp || self.ignored.snmp_agent_socket.is_some() {
+            remarks.push("SNMP is not answered (-x, -A); `vrrpctl status --json` shows the state".to_owned());
+        }
+        if self.config_test.is_none() && self.ignored.check && !self.vrrp && !self.ignored.all {
             return Err(UsageError(
                 "-C asks for health checks alone, which this daemon does not have: run keepalived -C beside it"
                     .to_owned(),
@@ -300,15 +332,13 @@ impl Typed {
                 output,
             });
         }
-        let namespace = self.namespace;
-        let pid_dir = pid_dir(namespace.as_deref());
         Ok(Action::Run(Box::new(Options {
             config,
             reading,
             log: LogOptions {
                 console: self.log_console,
                 syslog: !self.no_syslog && !self.log_console,
-                facility: self.log_facility.unwrap_or(FACILITY_DAEMON),
+                facility,
                 file: self
                     .log_file
                     .map(|given| given.unwrap_or_else(|| PathBuf::from("/tmp/keepalived.log"))),
@@ -319,25 +349,21 @@ impl Typed {
             foreground: self.foreground,
             respawn: !self.dont_respawn,
             release_on_stop: !self.dont_release_vrrp,
-            pid_file: self.pid.unwrap_or_else(|| pid_dir.join("keepalived.pid")),
-            vrrp_pid_file: self
-                .vrrp_pid
-                .unwrap_or_else(|| pid_dir.join("keepalived_vrrp.pid")),
-            namespace,
-            umask: self.umask,
+            pid_file: self.pid,
+            vrrp_pid_file: self.vrrp_pid,
+            namespace: self.namespace,
+            umask,
             ignore_sigint: self.ignore_sigint,
             control_socket: self.control_socket,
+            core_dump: match (self.core_dump, self.core_dump_pattern) {
+                (_, Some(pattern)) => Some(CoreDump::Pattern(pattern.unwrap_or_else(|| "core".to_owned()))),
+                (true, None) => Some(CoreDump::AsConfigured),
+                (false, None) => None,
+            },
+            remarks,
             record: self.record,
             child: self.child,
         })))
-    }
-}
-
-/// Where pid files go by default: two daemons in two namespaces must not share one.
-fn pid_dir(namespace: Option<&str>) -> PathBuf {
-    match namespace {
-        None => PathBuf::from("/run"),
-        Some(name) => Path::new("/run/keepalived").join(name),
     }
 }
 
@@ -348,22 +374,44 @@ const FACILITY_DAEMON: u8 = 3;
 /// Facility number of `local0`; `local7` is seven more.
 const FACILITY_LOCAL0: u8 = 16;
 
-/// `-S`: a digit, `localN`, `user` or `daemon`.
-fn facility(text: &str) -> Result<u8, String> {
+/// `-S`: a digit, `localN`, `user` or `daemon`; anything else is remarked on, and `daemon` is used.
+fn facility(given: Option<&str>, remarks: &mut Vec<String>) -> u8 {
+    let Some(text) = given else { return FACILITY_DAEMON };
     match text {
-        "user" => return Ok(FACILITY_USER),
-        "daemon" => return Ok(FACILITY_DAEMON),
+        "user" => return FACILITY_USER,
+        "daemon" => return FACILITY_DAEMON,
         _ => {}
     }
     match text.strip_prefix("local").unwrap_or(text).parse::<u8>() {
-        Ok(number @ 0..=7) => Ok(FACILITY_LOCAL0 + number),
-        _ => Err("give 0 to 7, local0 to local7, user or daemon".to_owned()),
+        Ok(number @ 0..=7) => FACILITY_LOCAL0 + number,
+        _ => {
+            remarks.push(format!(
+                "-S {text} is no facility: give 0 to 7, local0 to local7, user or daemon, which is used"
+            ));
+            FACILITY_DAEMON
+        }
     }
 }
 
-/// `-u`: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol has it.
-fn umask(text: &str) -> Result<u32, String> {
-    crate::config::file_mask(text).ok_or_else(|| "give a mask such as 022".to_owned())
+/// `-u`: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol has it; anything else is remarked on.
+fn umask(given: Option<&str>, remarks: &mut Vec<String>) -> Option<u32> {
+    let text = given?;
+    let mask = crate::config::file_mask(text);
+    if mask.is_none() {
+        remarks.push(format!(
+            "-u {text} is no file mode mask and is ignored: give one such as 022"
+        ));
+    }
+    mask
+}
+
+/// Words as they were typed.
+fn words(words: &[OsString]) -> String {
+    words
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// `--signum`: the numbers keepalived prints (measured with 2.2.7; TDATA as in 2.4).

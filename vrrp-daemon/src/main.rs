@@ -1,6 +1,7 @@
 //! `vrrp-daemon`: reads the command line and the configuration, then is the parent process or the protocol
 //! process.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -10,8 +11,8 @@ use anyhow::Context;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
-use vrrp_daemon::cli::{self, Action, LogOptions, Options};
-use vrrp_daemon::config::{self, Host, ReadOptions};
+use vrrp_daemon::cli::{self, Action, CoreDump, LogOptions, Options};
+use vrrp_daemon::config::{self, Host, Loaded, ReadOptions};
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
@@ -19,6 +20,8 @@ use vrrp_daemon::runtime::observer::Observer;
 use vrrp_daemon::runtime::protocol;
 use vrrp_daemon::runtime::reload::{Source, log_diagnostics};
 use vrrp_daemon::runtime::supervisor::{EXIT_CONFIG, Parent, Plan, Supervisor};
+use vrrp_daemon::sys::process::{self, CorePattern};
+use vrrp_daemon::sys::sched;
 
 /// keepalived's exit code for a command line that it does not understand, and for other failures.
 const EXIT_FAILURE: u8 = 1;
@@ -55,7 +58,8 @@ fn main() -> ExitCode {
 
 /// `-t`: judge the configuration; nothing on the host is touched.
 fn test(path: &Path, reading: ReadOptions, output: Option<&Path>) -> anyhow::Result<u8> {
-    let loaded = config::load(path, &reading.on_this_host(), &Host);
+    let reading = reading.on_this_host();
+    let loaded = load_in_place(false, || config::load(path, &reading, &Host))?;
     match output {
         Some(output) => std::fs::write(output, loaded.render(false))?,
         None => {
@@ -68,61 +72,119 @@ fn test(path: &Path, reading: ReadOptions, output: Option<&Path>) -> anyhow::Res
 
 /// What holds for both processes, then the one that this is.
 fn run(options: &Options) -> anyhow::Result<u8> {
-    if let Some(mask) = options.umask {
-        umask(Mode::from_bits_truncate(mask));
-    }
+    // Before anything takes time: signals that come meanwhile wait.
+    process::hold_signals();
     if options.child {
         return protocol_process(options);
     }
-    if let Some(name) = &options.namespace {
-        // The protocol process inherits it.
-        let path = Path::new("/run/netns").join(name);
-        let entered = File::open(&path).and_then(|file| Ok(setns(file, CloneFlags::CLONE_NEWNET)?));
-        entered
-            .with_context(|| format!("network namespace {name}; `ip netns list` shows those there are"))?;
-    }
     parent(options)
+}
+
+/// Read the configuration in the network namespace that it names, unless one was `entered` already. The protocol
+/// process inherits it, and a reload does not change it.
+fn load_in_place(entered: bool, load: impl Fn() -> Loaded) -> anyhow::Result<Loaded> {
+    let loaded = load();
+    match &loaded.place.namespace {
+        Some(name) if !entered => {
+            enter(name)?;
+            // Its interfaces are others.
+            Ok(load())
+        }
+        _ => Ok(loaded),
+    }
+}
+
+fn enter(name: &str) -> anyhow::Result<()> {
+    let path = Path::new("/run/netns").join(name);
+    let entered = File::open(&path).and_then(|file| Ok(setns(file, CloneFlags::CLONE_NEWNET)?));
+    entered.with_context(|| format!("network namespace {name}; `ip netns list` shows those there are"))
+}
+
+/// umask and name, which the processes have of their own.
+fn settle(options: &Options, process: &config::Process, name: Option<&str>) {
+    /// keepalived's, measured with 2.2.7: scripts inherit it.
+    const UMASK: u32 = 0o177;
+    let mask = options.umask.or(process.umask).unwrap_or(UMASK);
+    umask(Mode::from_bits_truncate(mask));
+    if let Some(name) = name.and_then(|name| CString::new(name).ok()) {
+        // It is the name that `ps` shows, and no more.
+        let _ = nix::sys::prctl::set_name(&name);
+    }
 }
 
 /// The parent: looks at the configuration once, so that a bad one is told where it was typed, and then keeps a
 /// protocol process running.
 fn parent(options: &Options) -> anyhow::Result<u8> {
-    let loaded = config::load(&options.config, &options.reading.clone().on_this_host(), &Host);
-    if loaded.config.is_none() {
+    for remark in &options.remarks {
+        eprintln!("vrrp-daemon: {remark}");
+    }
+    if let Some(name) = &options.namespace {
+        enter(name)?;
+    }
+    let reading = options.reading.clone().on_this_host();
+    let loaded = load_in_place(options.namespace.is_some(), || {
+        config::load(&options.config, &reading, &Host)
+    })?;
+    let placed = options.placed(&loaded.place);
+    let Some(config) = loaded.config else {
         eprint!("{}", loaded.render(std::io::stderr().is_terminal()));
         eprintln!("vrrp-daemon: not started, nothing was changed; `vrrp-daemon -t` checks a configuration");
         return Ok(EXIT_CONFIG);
-    }
+    };
+    let process = &config.global.process;
+    settle(options, process, process.parent_name.as_deref());
+    let _core_pattern = core_dump(options);
     let supervisor = Supervisor::prepare(Plan {
         program: None,
         args: std::env::args_os().skip(1).collect(),
         daemonize: !options.foreground,
         respawn: options.respawn,
         ignore_sigint: options.ignore_sigint,
-        pid_file: options.pid_file.clone(),
+        pid_file: placed.pid_file,
+        hooks: config.global.hooks,
     })?;
-    let _log = start_log("Keepalived", &options.log)?;
+    let _log = start_log(&format!("Keepalived{}", placed.suffix), &options.log)?;
     Ok(supervisor.run()?)
+}
+
+/// `-m`, `-M`: lift the limit, for the protocol process too; the host's pattern is put back at the end.
+fn core_dump(options: &Options) -> Option<CorePattern> {
+    let wanted = options.core_dump.as_ref()?;
+    let said = |error: &dyn std::fmt::Display| {
+        eprintln!("vrrp-daemon: core dumps: {error}; run as root for -m and -M")
+    };
+    if let Err(error) = sched::allow_core_dumps() {
+        said(&error);
+    }
+    match wanted {
+        CoreDump::AsConfigured => None,
+        CoreDump::Pattern(pattern) => CorePattern::set(pattern).map_err(|error| said(&error)).ok(),
+    }
 }
 
 /// The protocol process.
 fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     let parent = Parent::connect()?;
+    parent.listening();
+    // The namespace is the parent's.
+    let path = options.config.clone();
+    let reading = options.reading.clone().on_this_host();
+    let source = Source::new(move || config::load(&path, &reading, &Host));
+    let loaded = source.read();
+    let placed = options.placed(&loaded.place);
     let _log = start_log(
-        "Keepalived_vrrp",
+        &format!("Keepalived_vrrp{}", placed.suffix),
         &LogOptions {
             file: options.log.vrrp_file(),
             ..options.log.clone()
         },
     )?;
-    let path = options.config.clone();
-    let reading = options.reading.clone().on_this_host();
-    let source = Source::new(move || config::load(&path, &reading, &Host));
-    let loaded = source.read();
     log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         return Ok(EXIT_CONFIG);
     };
+    let process = &config.global.process;
+    settle(options, process, process.vrrp_name.as_deref());
     if options.dump_config {
         for line in format!("{config:#?}").lines() {
             tracing::info!("{line}");
@@ -130,8 +192,8 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     }
     let settings = protocol::Settings {
         config_file: options.config.clone(),
-        pid_file: options.vrrp_pid_file.clone(),
-        control_socket: options.control_socket.clone(),
+        pid_file: placed.vrrp_pid_file,
+        control_socket: placed.control_socket,
         record: options.record.clone(),
         ignore_sigint: options.ignore_sigint,
         keep_addresses: !options.release_on_stop,

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use serde_json::Value;
 use vrrp_common::id::Priority;
 use vrrp_daemon::config::Pacing;
-use vrrp_daemon::effects::addresses::{AddressWriter, Report, remove_leftovers};
-use vrrp_daemon::proto::model::{AddressExtra, Carried, LinkId, Model};
+use vrrp_daemon::effects::addresses::{AddressWriter, Report, find_doubles, remove_leftovers};
+use vrrp_daemon::proto::model::{AddressExtra, Carried, LinkId, Model, RouterId};
 use vrrp_daemon::sys::address::Wanted;
 use vrrp_daemon::sys::interface;
 use vrrp_daemon::sys::netlink::Netlink;
@@ -547,4 +547,51 @@ fn an_unknown_link_is_ignored() {
     let (writer, _reports) = writer(&a.host, &model(vec![router(51, &["192.0.2.100"])]));
     writer.set_link(LinkId(9), Some(1), None, true);
     assert!(writer.flush(LIMIT));
+}
+
+/// keepalived 2.2.7 adds its own beside them and says nothing.
+#[test]
+fn addresses_that_are_there_already_are_named() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    lab.connect(&a.host, "bond1", "front", &["192.0.2.101/32"])
+        .unwrap();
+    let add = ["addr", "add", "192.0.2.100/32", "dev", "bond0"];
+    a.host.run("ip", &add).unwrap();
+    let mut owner = router(52, &["192.0.2.1"]);
+    owner.priority = Priority::OWNER;
+    let shared = router(51, &["192.0.2.100/24", "192.0.2.101", "192.0.2.102"]);
+    let model = model(vec![owner, shared]);
+    let found = a.host.namespace().inside(|| Ok(find_doubles(&model)?)).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|double| {
+            (
+                double.router.0,
+                double.address.to_string(),
+                double.prefix,
+                &*double.link,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, "192.0.2.100".to_owned(), 32, "bond0"),
+            (1, "192.0.2.101".to_owned(), 32, "bond1")
+        ]
+    );
+
+    // Taken over all the same.
+    let (writer, reports) = writer(&a.host, &model);
+    writer.acquire(RouterId(1), 1);
+    let report = reports.recv_timeout(LIMIT).unwrap();
+    assert!(matches!(report, Report::Acquired { added: 3, .. }), "{report:?}");
+    until("all three are announced", LIMIT, || {
+        Ok(announced(&a.capture).len() == 3)
+    })
+    .unwrap();
 }

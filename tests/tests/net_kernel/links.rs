@@ -33,7 +33,7 @@ impl Monitor {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                Ok(runtime.block_on(links::run(model, sender))?)
+                Ok(runtime.block_on(links::run(model, Vec::new(), sender))?)
             })
         });
         let runtime = tokio::runtime::Builder::new_current_thread()

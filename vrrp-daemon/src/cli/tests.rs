@@ -1,8 +1,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Action, Options, parse};
-use crate::config::ReadOptions;
+use super::{Action, CoreDump, Options, parse};
+use crate::config::{Place, ReadOptions};
 
 fn words(line: &str) -> Vec<OsString> {
     std::iter::once("vrrp-daemon")
@@ -26,8 +26,8 @@ fn path(text: &str) -> PathBuf {
 fn the_usual_command_line() {
     let options = options("-n -l -D -f /tmp/a.conf -p /run/a.pid -r /run/b.pid");
     assert_eq!(options.config, path("/tmp/a.conf"));
-    assert_eq!(options.pid_file, path("/run/a.pid"));
-    assert_eq!(options.vrrp_pid_file, path("/run/b.pid"));
+    assert_eq!(options.pid_file, Some(path("/run/a.pid")));
+    assert_eq!(options.vrrp_pid_file, Some(path("/run/b.pid")));
     assert!(options.foreground && options.log.console && !options.log.syslog);
     assert_eq!(options.log.detail, 1);
     assert!(options.respawn && options.release_on_stop && !options.child);
@@ -36,9 +36,11 @@ fn the_usual_command_line() {
 #[test]
 fn defaults_are_keepaliveds() {
     let options = options("-f x");
-    assert_eq!(options.pid_file, path("/run/keepalived.pid"));
-    assert_eq!(options.vrrp_pid_file, path("/run/keepalived_vrrp.pid"));
-    assert_eq!(options.control_socket, path("/run/vrrp-daemon/control.sock"));
+    let placed = options.placed(&Place::default());
+    assert_eq!(placed.pid_file, path("/run/keepalived.pid"));
+    assert_eq!(placed.vrrp_pid_file, path("/run/keepalived_vrrp.pid"));
+    assert_eq!(placed.control_socket, path("/run/vrrp-daemon/control.sock"));
+    assert_eq!((placed.namespace, placed.suffix), (None, String::new()));
     assert!(!options.foreground && !options.log.console && options.log.syslog);
     // LOG_DAEMON
     assert_eq!((options.log.facility, options.log.detail), (3, 0));
@@ -81,9 +83,12 @@ fn syslog_facilities() {
     ] {
         assert_eq!(options(line).log.facility, facility, "{line}");
     }
-    for line in ["-S 8", "-S mail", "-S", "-S local8"] {
-        assert!(parse(words(line)).is_err(), "{line}");
+    // keepalived complains and runs.
+    for line in ["-S 8", "-S mail", "-S local8"] {
+        let options = options(line);
+        assert_eq!((options.log.facility, options.remarks.len()), (3, 1), "{line}");
     }
+    assert!(parse(words("-S")).is_err());
 }
 
 #[test]
@@ -159,9 +164,8 @@ fn negations() {
     assert!(!options.respawn && !options.release_on_stop && options.child);
     assert_eq!(options.umask, Some(0o022));
     assert_eq!(options.namespace.as_deref(), Some("blue"));
-    assert_eq!(options.pid_file, path("/run/keepalived/blue/keepalived.pid"));
     assert_eq!(options.record, Some(path("/tmp/rec")));
-    assert_eq!(options.control_socket, path("/tmp/c"));
+    assert_eq!(options.control_socket, Some(path("/tmp/c")));
 }
 
 #[test]
@@ -185,10 +189,7 @@ fn signal_numbers_are_keepaliveds() {
 fn wrong_usage_is_said_with_the_remedy() {
     for (line, part) in [
         ("--signum=BOGUS", "give STOP, RELOAD, DATA"),
-        ("-S 9", "give 0 to 7, local0 to local7, user or daemon"),
-        ("-u 9999", "give a mask such as 022"),
         ("--nonsense", "unexpected argument '--nonsense'"),
-        ("stray", "unexpected argument 'stray'"),
         ("-C", "run keepalived -C beside it"),
     ] {
         let error = parse(words(line)).unwrap_err().to_string();
@@ -200,7 +201,7 @@ fn wrong_usage_is_said_with_the_remedy() {
 fn help_and_version_are_printed() {
     assert_eq!(
         parse(words("-v")).unwrap(),
-        Action::Print("vrrp-daemon 0.1.0\n".to_owned())
+        Action::Print("vrrp-daemon 0.1.0\nA drop-in for the VRRP half of Keepalived v2.2.7\n".to_owned())
     );
     let Ok(Action::Print(help)) = parse(words("-h")) else {
         panic!("no help")
@@ -210,4 +211,99 @@ fn help_and_version_are_printed() {
         "{help}"
     );
     assert!(!help.contains("--child"));
+}
+
+/// Tried with 2.2.7: each of these is complained about, and it runs.
+#[test]
+fn what_keepalived_forgives_is_a_remark() {
+    for (line, remark) in [
+        (
+            "-u 9999",
+            "-u 9999 is no file mode mask and is ignored: give one such as 022",
+        ),
+        (
+            "-u abc",
+            "-u abc is no file mode mask and is ignored: give one such as 022",
+        ),
+        ("stray -n more", "unexpected arguments are ignored: stray more"),
+        ("-n -- -t", "unexpected arguments are ignored: -t"),
+    ] {
+        assert_eq!(options(line).remarks, [remark], "{line}");
+    }
+    assert_eq!(options("-u 0x1ff").umask, Some(0o777));
+    assert_eq!(options("-u 027").remarks, [""; 0]);
+}
+
+#[test]
+fn core_dumps() {
+    assert_eq!(options("-n").core_dump, None);
+    assert_eq!(options("-m").core_dump, Some(CoreDump::AsConfigured));
+    assert_eq!(
+        options("-mM").core_dump,
+        Some(CoreDump::Pattern("core".to_owned()))
+    );
+    assert_eq!(
+        options("-Mcore.%p").core_dump,
+        Some(CoreDump::Pattern("core.%p".to_owned()))
+    );
+}
+
+/// The names that 2.2.7 gave its files, each with its configuration.
+#[test]
+fn several_daemons_have_each_their_own_files() {
+    let place = |namespace: Option<&str>, instance: Option<&str>, pid_dir| Place {
+        namespace: namespace.map(str::to_owned),
+        instance: instance.map(str::to_owned),
+        pid_dir,
+        child_wait: None,
+    };
+    for (line, place, parent, vrrp, socket) in [
+        (
+            "-n",
+            place(None, None, true),
+            "keepalived.pid",
+            "vrrp.pid",
+            "control.sock",
+        ),
+        (
+            "-n",
+            place(None, Some("foo"), false),
+            "keepalived_foo.pid",
+            "vrrp_foo.pid",
+            "control_foo.sock",
+        ),
+        (
+            "-n",
+            place(Some("bar"), Some("foo"), true),
+            "bar/keepalived_foo.pid",
+            "bar/vrrp_foo.pid",
+            "control_bar_foo.sock",
+        ),
+        (
+            "-s blue",
+            place(Some("bar"), None, false),
+            "blue/keepalived.pid",
+            "blue/vrrp.pid",
+            "control_blue.sock",
+        ),
+    ] {
+        let placed = options(line).placed(&place);
+        assert_eq!(placed.pid_file, path("/run/keepalived").join(parent), "{place:?}");
+        assert_eq!(
+            placed.vrrp_pid_file,
+            path("/run/keepalived").join(vrrp),
+            "{place:?}"
+        );
+        assert_eq!(
+            placed.control_socket,
+            path("/run/vrrp-daemon").join(socket),
+            "{place:?}"
+        );
+    }
+    let placed = options("-p /a -r /b --control-socket /c").placed(&place(Some("bar"), Some("foo"), true));
+    assert_eq!(
+        (placed.pid_file, placed.vrrp_pid_file, placed.control_socket),
+        (path("/a"), path("/b"), path("/c"))
+    );
+    assert_eq!(placed.suffix, "_bar_foo");
 }

@@ -237,6 +237,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read, to show the diagnostics with.
     pub sources: Sources,
+    /// Where the daemon is to run, as far as the file says so; also if there is no configuration.
+    pub place: Place,
 }
 
 impl Loaded {
@@ -341,6 +343,7 @@ fn parse(name: &str, bytes: &[u8], options: &ReadOptions, environment: &dyn Envi
     let diagnostics = sink.into_sorted();
     let refused = lower::any_error(&diagnostics);
     Loaded {
+        place: config.global.place.clone(),
         config: (!refused).then_some(config),
         diagnostics,
         sources,
@@ -352,6 +355,7 @@ fn unreadable(message: String, help: &str) -> Loaded {
         config: None,
         diagnostics: vec![Diagnostic::error(message).remark(Remark::Fatal).help(help)],
         sources: Sources::default(),
+        place: Place::default(),
     }
 }
 

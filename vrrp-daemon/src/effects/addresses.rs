@@ -27,7 +27,7 @@ use crate::proto::reload::Pairs;
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
 
-pub use leftovers::{Leftover, remove_leftovers};
+pub use leftovers::{Double, Leftover, find_doubles, remove_leftovers};
 
 /// What came of a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

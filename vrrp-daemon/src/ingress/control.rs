@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::status::{Reload, Status};
+use crate::sys::directory;
 
 /// The version of the exchange.
 pub const VERSION: u32 = 1;
@@ -141,7 +142,7 @@ impl Control {
             source,
         };
         if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).map_err(system)?;
+            directory::make(dir).map_err(system)?;
         }
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => return Err(BindError::InTheWay(path.to_owned())),

@@ -5,6 +5,7 @@
 //! so the last one is right whatever the answer already knew. What was queued before a loss is thrown away:
 //! the event that would have overruled it may be the lost one.
 
+mod held;
 mod table;
 
 use std::io;
@@ -17,10 +18,13 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::{Handle, MulticastGroup, new_connection};
 use tokio::sync::mpsc;
+use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ethernet::Mac;
 
+use crate::config::LinkDelays;
 use crate::proto::LinkState;
 use crate::proto::model::{LinkId, Model, RouterId};
+use crate::sys::clock;
 use table::Table;
 
 /// What changed. After [`run`] has started, everything is told once, then [`LinkEvent::Synced`].
@@ -77,12 +81,17 @@ const INBOX: usize = 32 * 1024;
 
 /// Watch until the receiver of `events` is dropped. To be spawned on a runtime: at best not the protocol
 /// thread's, since asking the kernel can wait for its routing lock. When the queue is full this waits, and
-/// what the kernel could not deliver meanwhile is asked for again.
+/// what the kernel could not deliver meanwhile is asked for again. `delays` (same order as `model.links`, or
+/// shorter) hold back states, never what else is told of an interface.
 ///
 /// # Errors
 /// The kernel could not be asked at the start. Later failures are mended here.
-pub async fn run(model: Model, events: mpsc::Sender<LinkEvent>) -> Result<(), LinkError> {
-    let mut table = Table::new(&model);
+pub async fn run(
+    model: Model,
+    delays: Vec<LinkDelays>,
+    events: mpsc::Sender<LinkEvent>,
+) -> Result<(), LinkError> {
+    let mut table = Table::new(&model, &delays);
     let mut synced_once = false;
     while !events.is_closed() {
         match watch(&mut table, &events, &mut synced_once).await {
@@ -114,12 +123,16 @@ async fn watch(
             }
             *synced_once = true;
         }
-        stale = tokio::select! {
+        let heard = tokio::select! {
             () = events.closed() => return Ok(()),
-            heard = listener.hear() => heard?.is_lost(),
+            heard = listener.hear() => Some(heard?),
+            () = passed(table.deadline()) => None,
         };
-        for message in listener.messages() {
-            table.apply(&message);
+        stale = heard.is_some_and(Heard::is_lost);
+        if heard.is_some() {
+            for message in listener.messages() {
+                table.apply(&message);
+            }
         }
         if !deliver(table, events).await {
             return Ok(());
@@ -247,12 +260,20 @@ async fn apply_all(
 
 /// Pass on what changed; `false` when nobody listens.
 async fn deliver(table: &mut Table, events: &mpsc::Sender<LinkEvent>) -> bool {
-    for event in table.changes() {
+    for event in table.changes(clock::now()) {
         if events.send(event).await.is_err() {
             return false;
         }
     }
     true
+}
+
+/// Wait for a point in time, for ever without one.
+async fn passed(at: Option<MonoNanos>) {
+    match at {
+        Some(at) => tokio::time::sleep(Duration::from_nanos(at.since(clock::now()).0)).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A task that ends with its owner.

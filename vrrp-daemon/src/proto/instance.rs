@@ -350,6 +350,11 @@ impl Instance {
         }
     }
 
+    /// Count from zero again.
+    pub(super) fn clear_counters(&mut self) {
+        self.counters = Counters::default();
+    }
+
     /// For the status display.
     pub(super) fn status(&self, config: &VirtualRouter) -> Status {
         let (interval, master) = match &self.phase {

@@ -257,6 +257,13 @@ impl Vrrp {
             })
     }
 
+    /// Count from zero again, everywhere.
+    pub fn clear_counters(&mut self) {
+        for instance in &mut self.instances {
+            instance.clear_counters();
+        }
+    }
+
     /// What to show of a virtual router; `None` for an unknown id.
     #[must_use]
     pub fn status(&self, router: RouterId) -> Option<Status> {

@@ -24,7 +24,7 @@ use super::observer::Observer;
 use super::presence::Presence;
 use super::recorder::Recorder;
 use super::reload::Reloads;
-use super::signals::{Signals, Wanted};
+use super::signals::{Dump, Signals, Wanted};
 use super::snapshot::Snapshots;
 use crate::effects::addresses::{AddressWriter, Report};
 use crate::effects::advert_tx::AdvertSender;
@@ -144,9 +144,7 @@ impl Driver {
                 signal = signals.next() => match signal {
                     Wanted::Stop => break,
                     Wanted::Reload => self.request_reload(None),
-                    Wanted::Dump => tracing::warn!(
-                        "data and statistics files are not written yet; `vrrpctl status --json` shows what they held"
-                    ),
+                    Wanted::Dump(dump) => self.dump(dump),
                 },
                 guard = wakeups.readable() => {
                     let mut guard = guard?;
@@ -178,6 +176,31 @@ impl Driver {
         self.stopping = true;
         self.feed(Input::Shutdown);
         Ok(self.parts)
+    }
+
+    /// Dump files are not written: what was in them is there for the asking.
+    fn dump(&mut self, dump: Dump) {
+        let what = match dump {
+            Dump::Data => "configuration and state",
+            Dump::Stats => "statistics",
+            Dump::StatsAndClear => "statistics",
+            Dump::Json => "state and statistics",
+            Dump::Threads => "threads",
+        };
+        tracing::info!(
+            "asked by a signal for {what}: `vrrpctl status --json` shows what there is; no file is written"
+        );
+        if dump == Dump::StatsAndClear {
+            let Parts {
+                vrrp,
+                kernel,
+                snapshots,
+                ..
+            } = &mut self.parts;
+            vrrp.clear_counters();
+            snapshots.clear_counters(kernel);
+            tracing::info!("all counters begin at zero again");
+        }
     }
 
     fn next_deadline(&self) -> Option<MonoNanos> {

@@ -2,10 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+
+use crate::sys::directory;
 
 /// A pid file that is ours until dropped; then it is removed.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl PidFile {
             error,
         };
         if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir).map_err(system)?;
+            directory::make(dir).map_err(system)?;
         }
         // Between opening and locking, the owner of the file may have removed it: then try the new one.
         loop {
@@ -82,6 +84,9 @@ impl PidFile {
                     pid,
                 });
             }
+            // Monitoring reads it, whatever the umask.
+            file.set_permissions(fs::Permissions::from_mode(0o644))
+                .map_err(system)?;
             let mut ours = Self {
                 path: path.to_owned(),
                 file,

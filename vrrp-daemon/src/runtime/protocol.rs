@@ -17,12 +17,12 @@ use super::recorder::Recorder;
 use super::reload::Source;
 use super::service::{self, Ports, ServiceError};
 use super::snapshot::Snapshots;
-use crate::config::{Config, Global};
+use crate::config::{Config, Global, RealTime};
 use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
 use crate::ingress::judge::Judge;
 use crate::ingress::raw::RawReceiver;
-use crate::proto::Vrrp;
+use crate::proto::{Model, Vrrp};
 use crate::sys::{caps, clock, sched};
 
 /// Outcomes of the netlink writer on their way to the protocol thread.
@@ -83,7 +83,12 @@ impl StartError {
     /// Whether starting again would end the same way.
     #[must_use]
     pub const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Capability(_))
+        match self {
+            // Another daemon has it, and goes on having it.
+            Self::PidFile(PidFileError::Taken { .. }) | Self::Service(ServiceError::Control(_)) => true,
+            Self::Capability(_) => true,
+            Self::PidFile(_) | Self::Service(_) | Self::Record { .. } | Self::System { .. } => false,
+        }
     }
 }
 
@@ -103,6 +108,11 @@ pub fn run(
     ready: impl FnOnce(),
 ) -> Result<(), StartError> {
     caps::check()?;
+    let process = &config.global.process;
+    for refused in sched::choose(priority(process.real_time), process.nice, &process.cpus) {
+        tracing::info!("{refused}");
+    }
+    let budget = process.real_time_limit.unwrap_or(REALTIME_BUDGET);
     if let Err(refused) = sched::raise_descriptors() {
         tracing::info!("{refused}");
     }
@@ -118,6 +128,7 @@ pub fn run(
         }
     };
     remove_leftovers(&config);
+    warn_of_doubles(&config.model);
 
     let started = clock::now();
     let config = Arc::new(config);
@@ -164,7 +175,7 @@ pub fn run(
         // Only then: loading the XDP program and opening a thousand sockets take more CPU time than a
         // real-time thread is given.
         let ready = || {
-            go_real_time();
+            go_real_time(budget);
             ready();
         };
         driver
@@ -181,6 +192,16 @@ pub fn run(
     drop(parts.notifier);
     service.stop();
     Ok(())
+}
+
+/// The SCHED_FIFO priority of the protocol thread; `None`: no real time.
+fn priority(real_time: RealTime) -> Option<u8> {
+    match real_time {
+        RealTime::Default => Some(sched::PROTOCOL_PRIORITY),
+        RealTime::At(priority) => Some(priority),
+        RealTime::AtMost(most) => Some(most.min(sched::PROTOCOL_PRIORITY)),
+        RealTime::Never => None,
+    }
 }
 
 /// How long to wait after the start: `vrrp_startup_delay`, or what is left of `vrrp_delay_after_boot`.
@@ -216,12 +237,33 @@ fn remove_leftovers(config: &Config) {
     }
 }
 
+/// keepalived adds its own beside it and says nothing; so do we, but a Backup that answers for an address is worth a
+/// line.
+fn warn_of_doubles(model: &Model) {
+    for double in addresses::find_doubles(model).unwrap_or_default() {
+        let addresses::Double {
+            router,
+            address,
+            prefix,
+            link,
+        } = double;
+        let name = model
+            .routers
+            .get(router.index())
+            .map_or("?", |router| &router.name);
+        tracing::warn!(
+            "({name}) {address}/{prefix} is on {link} already, and stays there while this host is Backup; remove it \
+             with `ip addr del {address}/{prefix} dev {link}`, and from the network configuration"
+        );
+    }
+}
+
 /// Each refusal is one line; the daemon runs without.
-fn go_real_time() {
+fn go_real_time(budget: Nanos) {
     let steps = [
         sched::lock_memory(),
-        sched::limit_realtime(REALTIME_BUDGET),
-        sched::fifo(sched::PROTOCOL_PRIORITY),
+        sched::limit_realtime(budget),
+        sched::fifo(sched::Role::Protocol),
     ];
     for refused in steps.into_iter().filter_map(Result::err) {
         tracing::info!("{refused}");

@@ -16,7 +16,7 @@ use crate::config::{Config, Loaded, Severity, XdpMode};
 use crate::ingress::control::status::Reload;
 use crate::ingress::judge::Judge;
 use crate::ingress::links::{self, LinkEvent};
-use crate::proto::{Correspondence, Model};
+use crate::proto::Correspondence;
 use crate::track::{self, Plan, Trackers};
 
 /// For the kernel to list interfaces and addresses.
@@ -120,13 +120,14 @@ impl Reader {
 
     /// Tell of the interfaces of the running configuration.
     pub(super) fn watch_links(&mut self, events: mpsc::Sender<LinkEvent>) {
-        self.watch(self.running.model.clone(), events);
+        self.watch(&Arc::clone(&self.running), events);
     }
 
-    fn watch(&mut self, model: Model, events: mpsc::Sender<LinkEvent>) {
+    fn watch(&mut self, config: &Config, events: mpsc::Sender<LinkEvent>) {
+        let (model, delays) = (config.model.clone(), config.link_delays.clone());
         while self.watches.try_join_next().is_some() {}
         self.watches.spawn(async move {
-            if let Err(error) = links::run(model, events).await {
+            if let Err(error) = links::run(model, delays, events).await {
                 tracing::error!("{error}");
             }
         });
@@ -172,7 +173,7 @@ impl Reader {
             return Found::Same;
         }
         let (events, mut links) = mpsc::channel(LINK_EVENTS);
-        self.watch(config.model.clone(), events);
+        self.watch(&config, events);
         let Ok(Some(known)) = timeout(LIST_PATIENCE, listed(&mut links)).await else {
             tracing::error!(
                 "not reloaded, nothing was changed: the kernel does not list its interfaces; try again"

@@ -20,7 +20,7 @@ use crate::ingress::links::LinkEvent;
 use crate::sys::sched;
 use crate::track::{News, Plan, Trackers};
 
-/// Time that notify scripts get when the daemon stops (keepalived's `child_wait_time`).
+/// Time that notify scripts get when the daemon stops, unless `child_wait_time` says otherwise.
 pub const CHILD_WAIT: Duration = Duration::from_secs(5);
 /// What stopping takes beyond the notify scripts: the tracked scripts' grace, and some air.
 const STOP_MARGIN: Duration = Duration::from_secs(3);
@@ -53,6 +53,7 @@ pub struct Service {
     stop: Option<oneshot::Sender<()>>,
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
+    child_wait: Duration,
 }
 
 /// The service thread cannot be had.
@@ -94,6 +95,8 @@ pub fn start(
     let (stop, stopping) = oneshot::channel();
     let (ending, ended) = channel();
     let plan = Plan::of(config);
+    let child_wait = config.global.place.child_wait;
+    let child_wait = child_wait.map_or(CHILD_WAIT, |wait| Duration::from_nanos(wait.0));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new()
         .name("service".to_owned())
@@ -119,7 +122,7 @@ pub fn start(
                     async {
                         let _ = told.await;
                     },
-                    CHILD_WAIT,
+                    child_wait,
                 ));
                 tokio::select! {
                     // An error means that the `Service` was dropped: that is a stop too.
@@ -136,6 +139,7 @@ pub fn start(
         stop: Some(stop),
         ended,
         thread: Some(thread),
+        child_wait,
     };
     let ports = Ports {
         tracked,
@@ -156,7 +160,7 @@ impl Service {
     /// Blocks, but not for ever.
     pub fn stop(mut self) {
         self.stop.take();
-        match self.ended.recv_timeout(CHILD_WAIT + STOP_MARGIN) {
+        match self.ended.recv_timeout(self.child_wait + STOP_MARGIN) {
             // The thread has left its closure, so this does not block.
             Err(RecvTimeoutError::Disconnected) | Ok(()) => {
                 if let Some(thread) = self.thread.take() {

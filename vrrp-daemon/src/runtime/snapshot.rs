@@ -1,5 +1,6 @@
 //! The answer to `status`: one snapshot, made on the protocol thread, so that its parts agree.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -25,6 +26,8 @@ pub struct Snapshots {
     last_reload: Option<(MonoNanos, ReloadResult)>,
     reloads: u64,
     reloads_refused: u64,
+    /// What the kernel had refused when the counters were cleared.
+    cleared: HashMap<RouterId, [u64; Refusal::ALL.len()]>,
 }
 
 /// What only the driver holds.
@@ -52,6 +55,7 @@ impl Snapshots {
             config_file,
             started,
             refused_elsewhere: [0; Refusal::ALL.len()],
+            cleared: HashMap::new(),
             last_reload: None,
             reloads: 0,
             reloads_refused: 0,
@@ -74,6 +78,26 @@ impl Snapshots {
         for (_, count) in rungs.filter(|(rung, _)| **rung == refusal) {
             *count += 1;
         }
+    }
+
+    /// Count from zero again.
+    pub fn clear_counters(&mut self, kernel: &KernelPath) {
+        self.refused_elsewhere = [0; Refusal::ALL.len()];
+        self.cleared = kernel.refused_silently();
+    }
+
+    /// What the kernel refused for a router since the counters were cleared.
+    fn since_cleared(
+        &self,
+        id: RouterId,
+        mut unseen: [u64; Refusal::ALL.len()],
+    ) -> [u64; Refusal::ALL.len()] {
+        if let Some(cleared) = self.cleared.get(&id) {
+            for (count, before) in unseen.iter_mut().zip(cleared) {
+                *count = count.saturating_sub(*before);
+            }
+        }
+        unseen
     }
 
     /// The whole daemon, now.
@@ -99,7 +123,7 @@ impl Snapshots {
             instances: ids
                 .zip(&model.routers)
                 .filter_map(|(id, router)| {
-                    let unseen = unseen.get(&id).copied().unwrap_or_default();
+                    let unseen = self.since_cleared(id, unseen.get(&id).copied().unwrap_or_default());
                     instance(now, view, id, router, unseen)
                 })
                 .collect(),

@@ -7,14 +7,16 @@
 //! Order in `main`: [`Supervisor::prepare`] before any thread exists (it forks and blocks signals), then the
 //! log, then [`Supervisor::run`].
 
+mod hook;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -23,16 +25,19 @@ use libsystemd::daemon::{NotifyState, notify};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, dup2_stdin, pipe2};
 
 use super::pidfile::{PidFile, PidFileError};
-use crate::sys::process::{ignore_dump_signals, tie_to_us};
+use crate::config::Hooks;
+use crate::sys::process::{self, realtime_signals, signal_set, tie_to_us};
 
 /// Exit code of the protocol process, and then of the parent, for a configuration that cannot run
 /// (keepalived's).
 pub const EXIT_CONFIG: u8 = 2;
+/// What the protocol process says once signals cannot kill it any more; any other byte says that it is ready.
+const LISTENING: [u8; 1] = *b"0";
 /// What the parent starts: itself, also after the file was replaced by an upgrade.
 const SELF: &str = "/proc/self/exe";
 /// The hidden option that makes the protocol process.
@@ -57,6 +62,8 @@ pub struct Plan {
     pub ignore_sigint: bool,
     /// The parent's pid file.
     pub pid_file: PathBuf,
+    /// Run before the first start and after the end.
+    pub hooks: Hooks,
 }
 
 /// Why there is no parent process.
@@ -110,11 +117,7 @@ impl Supervisor {
             nix::unistd::daemon(true, false).map_err(system("going into the background"))?;
             pid_file.rewrite()?;
         }
-        ignore_dump_signals();
-        let mut mask = SigSet::empty();
-        for signal in FORWARDED.into_iter().chain([Signal::SIGCHLD]) {
-            mask.add(signal);
-        }
+        let mask = heard();
         mask.thread_block().map_err(system("blocking signals"))?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
             .map_err(system("opening a signalfd"))?;
@@ -130,6 +133,22 @@ impl Supervisor {
     /// # Errors
     /// [`SupervisorError::System`] when it cannot be started at all.
     pub fn run(self) -> Result<u8, SupervisorError> {
+        if let Some(hook) = &self.plan.hooks.startup {
+            tracing::info!("Running startup script {}", hook::shown(hook));
+            if self.run_hook(hook, true)? {
+                tracing::info!("Stopping");
+                return Ok(0);
+            }
+        }
+        let code = self.keep_running()?;
+        if let Some(hook) = &self.plan.hooks.shutdown {
+            tracing::info!("Running shutdown script {}", hook::shown(hook));
+            self.run_hook(hook, false)?;
+        }
+        Ok(code)
+    }
+
+    fn keep_running(&self) -> Result<u8, SupervisorError> {
         let mut deaths = 0;
         loop {
             let started = Instant::now();
@@ -193,6 +212,8 @@ impl Supervisor {
         stopping: &mut bool,
     ) -> Result<ExitStatus, SupervisorError> {
         let mut ready = Some(File::from(ready));
+        // What came before the process listens would kill it.
+        let mut held = Some(BTreeSet::new());
         loop {
             let mut sources = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             sources.extend(
@@ -204,18 +225,35 @@ impl Supervisor {
             let said_something = sources.get(1).is_some_and(|source| source.any() == Some(true));
             drop(sources);
             if said_something && let Some(mut pipe) = ready.take() {
-                // One byte, or the end of a process that never became ready.
-                if matches!(io::Read::read(&mut pipe, &mut [0]), Ok(1)) {
-                    tell_manager(&[NotifyState::Ready]);
+                let mut said = [0];
+                // Else it is the end of a process that never became ready.
+                if let Ok(1) = io::Read::read(&mut pipe, &mut said) {
+                    for signal in held.take().unwrap_or_default() {
+                        forward(signal, &child);
+                    }
+                    if said == LISTENING {
+                        ready = Some(pipe);
+                    } else {
+                        tell_manager(&[NotifyState::Ready]);
+                    }
                 }
             }
             while let Some(signal) = self.next_signal()? {
-                if self.ends(signal) && !*stopping {
-                    *stopping = true;
-                    tell_manager(&[NotifyState::Stopping]);
-                    tracing::info!("Stopping");
+                if self.ends(signal) {
+                    if !*stopping {
+                        *stopping = true;
+                        tell_manager(&[NotifyState::Stopping]);
+                        tracing::info!("Stopping");
+                    }
+                    forward(signal, &child);
+                } else if signal != libc::SIGCHLD && signal != libc::SIGINT {
+                    match &mut held {
+                        Some(held) => {
+                            held.insert(signal);
+                        }
+                        None => forward(signal, &child),
+                    }
                 }
-                self.forward(signal, &child);
             }
             if let Some(status) = child.try_wait().map_err(system("waiting for the VRRP process"))? {
                 return Ok(status);
@@ -243,32 +281,39 @@ impl Supervisor {
         }
     }
 
-    fn next_signal(&self) -> Result<Option<Signal>, SupervisorError> {
+    /// The number of the next signal; real-time ones have no name.
+    fn next_signal(&self) -> Result<Option<libc::c_int>, SupervisorError> {
         let signal = self.signals.read_signal().map_err(system("reading signals"))?;
-        Ok(signal.and_then(|info| Signal::try_from(i32::try_from(info.ssi_signo).ok()?).ok()))
+        Ok(signal.and_then(|info| i32::try_from(info.ssi_signo).ok()))
     }
 
-    fn ends(&self, signal: Signal) -> bool {
-        signal == Signal::SIGTERM || (signal == Signal::SIGINT && !self.plan.ignore_sigint)
-    }
-
-    fn forward(&self, signal: Signal, child: &Child) {
-        let ignored = signal == Signal::SIGCHLD || (signal == Signal::SIGINT && !self.ends(signal));
-        if let (false, Ok(pid)) = (ignored, i32::try_from(child.id())) {
-            // It has not been waited for, so the number is still its own.
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
+    fn ends(&self, signal: libc::c_int) -> bool {
+        signal == libc::SIGTERM || (signal == libc::SIGINT && !self.plan.ignore_sigint)
     }
 }
 
-/// Signals that the protocol process gets too.
-const FORWARDED: [Signal; 5] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-];
+fn forward(signal: libc::c_int, child: &Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // It has not been waited for, so the number is still its own.
+        let _ = process::send(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Signals that this process reads: those that the protocol process gets too, and its end.
+fn heard() -> SigSet {
+    let [json, clear, threads] = realtime_signals();
+    signal_set(&[
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGCHLD,
+        json,
+        clear,
+        threads,
+    ])
+}
 
 /// What the end of the protocol process means.
 fn next(status: ExitStatus, stopping: bool, respawn: bool) -> Next {
@@ -277,6 +322,8 @@ fn next(status: ExitStatus, stopping: bool, respawn: bool) -> Next {
         // Somebody stopped the protocol process alone: that is meant, too.
         Some(0) => Next::Exit(0),
         Some(EXIT_CONFIG) => Next::Exit(EXIT_CONFIG),
+        // It was to stop before it listened.
+        _ if stopping && status.signal() == Some(libc::SIGTERM) => Next::Exit(0),
         // It was to stop and died on the way.
         _ if stopping => Next::Exit(code.unwrap_or(1)),
         _ if respawn => Next::Respawn,
@@ -324,6 +371,11 @@ impl Parent {
         // Started by way of /proc, it would be called `exe`.
         nix::sys::prctl::set_name(c"vrrp-daemon")?;
         Ok(Self { pipe })
+    }
+
+    /// Signals wait for this process from now on, and do not kill it. A parent that is gone is told nothing.
+    pub fn listening(&self) {
+        let _ = nix::unistd::write(&self.pipe, &LISTENING);
     }
 
     /// The protocol runs. A parent that is gone is told nothing.

@@ -151,6 +151,7 @@ fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> 
     }
     // Lowering oneself is always permitted.
     let _ = super::sched::normal();
+    super::sched::undo();
     // Whatever was inherited from who started us, and std's own error pipe, ends at exec.
     // SAFETY: a system call with plain numbers, which concerns this process alone.
     unsafe {
@@ -178,18 +179,53 @@ fn die_with(parent: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// Real-time signals by which keepalived is asked for dumps (`--signum`). Their default action would kill
-/// a daemon that does not know them.
-fn realtime_signals() -> [libc::c_int; 3] {
+/// Real-time signals by which keepalived is asked for dumps (`--signum`): JSON, statistics to be cleared, threads.
+#[must_use]
+pub fn realtime_signals() -> [libc::c_int; 3] {
     [libc::SIGRTMIN() + 2, libc::SIGRTMAX() - 1, libc::SIGRTMAX()]
 }
 
-/// Ignore the real-time signals that exporters send for dumps which this version does not write.
-pub fn ignore_dump_signals() {
-    for signal in realtime_signals() {
-        // SAFETY: SIG_IGN for a valid signal number.
-        unsafe { libc::signal(signal, libc::SIG_IGN) };
-    }
+/// A set of signals by their numbers, real-time ones included, which [`Signal`] does not know.
+#[must_use]
+pub fn signal_set(numbers: &[libc::c_int]) -> SigSet {
+    // SAFETY: `sigset_t` consists of integers, for which zero is a value; then the functions fill it in.
+    let set = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for &number in numbers {
+            libc::sigaddset(&raw mut set, number);
+        }
+        set
+    };
+    // SAFETY: it was initialised by sigemptyset.
+    unsafe { SigSet::from_sigset_t_unchecked(set) }
+}
+
+/// Signals that ask for something and would kill who does not listen yet.
+fn requests() -> SigSet {
+    let [json, clear, threads] = realtime_signals();
+    signal_set(&[libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json, clear, threads])
+}
+
+/// Let requests by signal wait until [`release_signals`]. First thing in a process, before it has threads: they
+/// inherit it, so that the thread that releases them is the one that gets them.
+pub fn hold_signals() {
+    // Fails for a bad argument only.
+    let _ = requests().thread_block();
+}
+
+/// From here on this thread hears them.
+pub fn release_signals() {
+    let _ = requests().thread_unblock();
+}
+
+/// Send a signal by its number.
+///
+/// # Errors
+/// There is no such process, or it is not ours.
+pub fn send(pid: Pid, number: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: a system call with plain numbers.
+    Errno::result(unsafe { libc::kill(pid.as_raw(), number) }).map(drop)
 }
 
 /// A process group that we started, by its leader's process id.
@@ -208,5 +244,31 @@ impl ProcessGroup {
     pub fn signal(self, signal: Signal) {
         // ESRCH: all gone. EPERM: it became somebody else's (set-user-ID), whom root can reach anyway.
         let _ = killpg(self.0, signal);
+    }
+}
+
+/// The host's pattern for core dumps, changed until this is dropped.
+#[derive(Debug)]
+pub struct CorePattern {
+    before: String,
+}
+
+impl CorePattern {
+    const FILE: &str = "/proc/sys/kernel/core_pattern";
+
+    /// Change it.
+    ///
+    /// # Errors
+    /// Not root, or no proc(5).
+    pub fn set(pattern: &str) -> io::Result<Self> {
+        let before = std::fs::read_to_string(Self::FILE)?;
+        std::fs::write(Self::FILE, pattern)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for CorePattern {
+    fn drop(&mut self) {
+        let _ = std::fs::write(Self::FILE, &self.before);
     }
 }

@@ -3,16 +3,82 @@
 
 use std::ffi::c_int;
 use std::mem::zeroed;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::mman::{MlockAllFlags, mlockall};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
 use vrrp_common::time::Nanos;
 
-/// SCHED_FIFO priority of the protocol thread.
+/// SCHED_FIFO priority of the protocol thread, unless another was chosen.
 pub const PROTOCOL_PRIORITY: u8 = 50;
-/// SCHED_FIFO priority of the netlink writer: below the protocol thread, whose adverts never wait for it.
-pub const WRITER_PRIORITY: u8 = 49;
+
+/// A thread that runs in real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The protocol thread.
+    Protocol,
+    /// The netlink writer: one below the protocol thread, whose adverts never wait for it.
+    Writer,
+}
+
+/// What was chosen for the whole process, before it had threads.
+static CHOSEN: OnceLock<Chosen> = OnceLock::new();
+
+#[derive(Debug)]
+struct Chosen {
+    /// Of the protocol thread; `None`: no real time.
+    priority: Option<u8>,
+    /// What scripts go back to.
+    before: Option<CpuSet>,
+    /// The nice value was changed by this much.
+    nice: c_int,
+}
+
+/// Choose for the whole process: SCHED_FIFO priority of the protocol thread (`None`: no real time), nice value, CPUs
+/// (none: all). Once, before there are threads, which inherit the last two. What cannot be had is returned.
+pub fn choose(priority: Option<u8>, nice: Option<i8>, cpus: &[u16]) -> Vec<Error> {
+    let mut refused = Vec::new();
+    let mut chosen = Chosen {
+        priority,
+        before: None,
+        nice: 0,
+    };
+    if let Some(nice) = nice {
+        // SAFETY: a system call with plain numbers; 0 is the calling process.
+        let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, c_int::from(nice)) };
+        match Errno::result(result) {
+            Ok(_) => chosen.nice = c_int::from(nice),
+            Err(errno) => refused.push(Error::Nice(errno)),
+        }
+    }
+    if !cpus.is_empty() {
+        let all = sched_getaffinity(Pid::from_raw(0)).ok();
+        let mut wanted = CpuSet::new();
+        // One beyond what a set holds is no CPU of this host either.
+        let set = cpus.iter().try_for_each(|cpu| wanted.set(usize::from(*cpu)));
+        match set.and_then(|()| sched_setaffinity(Pid::from_raw(0), &wanted)) {
+            Ok(()) => chosen.before = all,
+            Err(errno) => refused.push(Error::Cpus(errno)),
+        }
+    }
+    let _ = CHOSEN.set(chosen);
+    refused
+}
+
+/// For a script between fork and exec: CPUs and nice value as they were before [`choose`]. System calls only.
+pub(super) fn undo() {
+    let Some(chosen) = CHOSEN.get() else { return };
+    if let Some(before) = &chosen.before {
+        let _ = sched_setaffinity(Pid::from_raw(0), before);
+    }
+    if chosen.nice != 0 {
+        // SAFETY: a system call with plain numbers; 0 is the calling process.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+    }
+}
 
 /// What the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,22 +89,39 @@ pub enum Error {
          also takes cpu.rt_runtime_us"
     )]
     Fifo(Errno),
+    /// The nice value stays.
+    #[error("the nice value stays as it is ({0}): grant CAP_SYS_NICE or LimitNICE=")]
+    Nice(Errno),
+    /// It runs on all CPUs.
+    #[error("all CPUs are used ({0}): vrrp_cpu_affinity names none that this process may use")]
+    Cpus(Errno),
     /// Memory may be swapped out.
     #[error("memory is not locked ({0}): grant CAP_IPC_LOCK or LimitMEMLOCK=infinity")]
     Lock(Errno),
     /// The soft limit on descriptors stays.
     #[error("no more descriptors than before ({0}): set LimitNOFILE= if instances lack sockets")]
     Descriptors(Errno),
+    /// The limit on core dumps stays.
+    #[error("the limit on core dumps stays ({0}): set LimitCORE=")]
+    Core(Errno),
     /// A runaway real-time thread would not be stopped.
     #[error("no limit on real-time CPU use ({0})")]
     Limit(Errno),
 }
 
-/// Run the calling thread under SCHED_FIFO. Children and threads it starts fall back to normal scheduling.
+/// Run the calling thread under SCHED_FIFO, unless real time was declined. Children and threads it starts fall back to normal scheduling.
 ///
 /// # Errors
 /// [`Error::Fifo`].
-pub fn fifo(priority: u8) -> Result<(), Error> {
+pub fn fifo(role: Role) -> Result<(), Error> {
+    let protocol = CHOSEN
+        .get()
+        .map_or(Some(PROTOCOL_PRIORITY), |chosen| chosen.priority);
+    let Some(protocol) = protocol else { return Ok(()) };
+    let priority = match role {
+        Role::Protocol => protocol,
+        Role::Writer => protocol.saturating_sub(1).max(1),
+    };
     set(
         libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK,
         c_int::from(priority),
@@ -85,6 +168,15 @@ pub fn limit_realtime(span: Nanos) -> Result<(), Error> {
         setrlimit(Resource::RLIMIT_RTTIME, soft.min(hard), hard)
     };
     limit().map_err(Error::Limit)
+}
+
+/// A core dump may be as large as the hard limit allows.
+///
+/// # Errors
+/// [`Error::Core`].
+pub fn allow_core_dumps() -> Result<(), Error> {
+    let lift = || setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY);
+    lift().map_err(Error::Core)
 }
 
 /// Use all descriptors that the hard limit allows. Each instance has a socket of its own, and the usual soft limit is

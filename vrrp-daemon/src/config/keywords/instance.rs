@@ -113,6 +113,7 @@ pub enum AuthKey {
 }
 
 const VMAC: &str = "virtual MAC addresses are not used; the addresses move with the interface's own";
+const BFD: &str = "BFD does not run: this protects NOTHING, and is never a fault";
 const MAIL: &str = "mail is not sent";
 const ACCEPT: &str = "the Master always answers on its addresses";
 
@@ -177,7 +178,7 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("track_src_ip", Flag, InstanceKey::Uncommon(UncommonKey::TrackSource), "FAULT when mcast_src_ip is not on the host"),
     instance("track_file", Entries, InstanceKey::TrackFile, "Files whose number counts as weight").common(),
     instance("track_process", Entries, InstanceKey::TrackProcess, "Processes that must run").common(),
-    missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up"),
+    missing("track_bfd", Entries, BFD, "BFD sessions that must be up"),
     instance("notify_deleted", Command, InstanceKey::Notify(NotifyKey::Deleted), "Run when a reload removed it; else that is told as a fault"),
     instance("notify_priority_changes", Bool, InstanceKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of priority changes too").default("vrrp_notify_priority_changes"),
     missing("smtp_alert", Bool, MAIL, "Mail on every change").common().default("the global one"),

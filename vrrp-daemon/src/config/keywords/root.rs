@@ -1,7 +1,7 @@
 //! The file's top level.
 
 use super::Shape::{Block as Holds, Entries, Flag, Named, Number, Word};
-use super::{Block, DaemonKey, Key, Keyword, balancer, missing, works};
+use super::{Block, DaemonKey, Key, Keyword, balancer, missing, needless, works};
 
 /// Keywords of the top level that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum RootKey {
     File,
     /// `vrrp_track_process`
     Process,
+    /// `interface_up_down_delays`
+    LinkDelays,
     /// `static_ipaddress`
     StaticAddresses,
     /// `static_routes`
@@ -30,7 +32,7 @@ pub enum RootKey {
 
 const STATIC: &str = "a static item that is deleted is put back, and no instance gives way";
 const BFD: &str = "BFD does not run, and nothing that tracks it is protected by it";
-const LINKS: &str = "link states come from the kernel's events alone";
+const LINKS: &str = "the kernel tells of every change of carrier at once, so there is nothing to poll";
 const NAMESPACE: &str = "the network namespace is the one the daemon is started in";
 
 const fn daemon(name: &'static str, shape: super::Shape, key: DaemonKey, doc: &'static str) -> Keyword {
@@ -53,9 +55,9 @@ pub(super) const TABLE: &[Keyword] = &[
     works("static_rules", Entries, Key::Root(RootKey::StaticRules), "Rules that are always there"),
     missing("track_group", Named(Block::TrackGroup), STATIC, "Instances that static items belong to"),
     works("garp_group", Holds(Block::GarpGroup), Key::Root(RootKey::GarpGroup), "Interfaces that share one pace of announcements"),
-    missing("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),
-    missing("linkbeat_use_polling", Flag, LINKS, "Poll the link of all interfaces"),
-    missing("interface_up_down_delays", Entries, LINKS, "How long a link must be up or down to count"),
+    needless("linkbeat_interfaces", Entries, LINKS, "Interfaces whose link is polled"),
+    needless("linkbeat_use_polling", Flag, LINKS, "Poll the link of all interfaces"),
+    works("interface_up_down_delays", Entries, Key::Root(RootKey::LinkDelays), "How long a link must be up or down to count"),
     daemon("net_namespace", Word, DaemonKey::Namespace, "Network namespace to run in"),
     missing("net_namespace_ipvs", Word, NAMESPACE, "Network namespace of the load balancer"),
     missing("namespace_with_ipsets", Flag, NAMESPACE, "Use ipsets in a network namespace"),

@@ -121,7 +121,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     needless("global_tracking", Flag, "old; every member follows the group", "Members track each other's objects").deprecated("track_interface, track_script and track_file of the group"),
     group("track_file", Entries, GroupKey::TrackFile, "Files whose number counts as weight").common(),
     group("track_process", Entries, GroupKey::TrackProcess, "Processes that must run").common(),
-    missing("track_bfd", Entries, "track_bfd protects nothing, for BFD does not run", "BFD sessions that must be up").common(),
+    missing("track_bfd", Entries, "BFD does not run: this protects NOTHING, and is never a fault", "BFD sessions that must be up").common(),
     missing("smtp_alert", Bool, "mail is not sent", "Mail on every change").common().default("the global one"),
     group("notify_priority_changes", Bool, GroupKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of its members' priority changes too").common(),
 ];

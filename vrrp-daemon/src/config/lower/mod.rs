@@ -6,6 +6,7 @@ mod address;
 mod carried;
 mod clash;
 mod daemon;
+mod delays;
 mod global;
 mod group;
 mod instance;
@@ -92,6 +93,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
             RootKey::StaticRules,
         ],
         &[RootKey::Group],
+        &[RootKey::LinkDelays],
         &[RootKey::GarpGroup],
     ] {
         if keys.contains(&RootKey::Script) {
@@ -111,6 +113,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
                 RootKey::Process => lowering.tracked_process(statement),
                 RootKey::Instance => lowering.instance(statement),
                 RootKey::Group => lowering.group(statement),
+                RootKey::LinkDelays => lowering.link_delays(statement),
                 RootKey::GarpGroup => lowering.garp_group(statement),
                 RootKey::StaticAddresses | RootKey::StaticRoutes | RootKey::StaticRules => {
                     lowering.statics(key, statement);

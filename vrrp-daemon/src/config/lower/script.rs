@@ -213,7 +213,25 @@ impl Lowering<'_> {
             }
             self.sink.push(diagnostic);
         }
+        if argv.first().is_some_and(|name| name.starts_with("</")) {
+            argv = self.redirection(&argv, statement);
+        }
         self.find(argv, statement)
+    }
+
+    /// `</dev/tcp/HOST/PORT`: the one thing that keepalived runs through a shell, the system's `/bin/sh`.
+    fn redirection(&mut self, argv: &[String], statement: &Statement) -> Vec<String> {
+        const SHELL: &str = "/bin/sh";
+        let command = argv.join(" ");
+        if let Some(word) = statement.words.first() {
+            self.sink.push(
+                Diagnostic::warning(format!("`{command}` is run by {SHELL}"))
+                    .remark(Remark::None)
+                    .at(word.span, "not every shell knows /dev/tcp, Debian's does not")
+                    .help(format!("write \"/bin/bash -c '{command}'\"")),
+            );
+        }
+        [SHELL, "-c", &command].map(str::to_owned).to_vec()
     }
 
     /// Look the program up. `None` if there is none at all.

@@ -4,8 +4,10 @@ use vrrp_common::id::{Family, Version};
 use vrrp_common::time::Nanos;
 use vrrp_common::wire::ladder::{Auth, TtlRange};
 
-use super::{host, instance, read, refused, remarked, said};
-use crate::config::{Config, InitFile, ParamMatch, ProcessSpec, XdpMode, parse_str};
+use std::path::PathBuf;
+
+use super::{FakeHost, host, instance, read, refused, remarked, said};
+use crate::config::{Config, InitFile, LinkDelays, ParamMatch, ProcessSpec, XdpMode, parse_str};
 use crate::proto::FileId;
 use crate::proto::model::{Preempt, Track, TrackObject, Transport, V3Checksum};
 
@@ -566,4 +568,61 @@ fn weights_that_cannot_count() {
     assert_eq!(of(entries, &kept), Vec::<String>::new());
     let both = second + &group("sync_group_tracking_weight\ntrack_file {\n f\n}");
     assert!(of(entries, &both)[0].ends_with("`P` and its sync group both track file `f`"));
+}
+
+#[test]
+fn link_delays() {
+    let text = |lines: &str| {
+        instance("track_interface {\n d1\n d2\n}") + &format!("interface_up_down_delays {{\n{lines}\n}}\n")
+    };
+    let delays = |down, up| LinkDelays {
+        down: Nanos(down),
+        up: Nanos(up),
+    };
+    // Without the second both are the first, by the manual.
+    let config = read(&text("d1 2 0.5\nd2 3")).config.unwrap();
+    assert_eq!(config.model.links, ["d0", "d1", "d2"]);
+    assert_eq!(
+        config.link_delays,
+        [
+            delays(0, 0),
+            delays(2_000_000_000, 500_000_000),
+            delays(3_000_000_000, 3_000_000_000)
+        ]
+    );
+    for (lines, remark) in [
+        ("d1", "`d1` has no delay"),
+        ("d1 x", "a delay is 0 to 255 seconds, not `x`"),
+        ("d1 1 256", "a delay is 0 to 255 seconds, not `256`"),
+    ] {
+        assert_eq!(remarked(&text(lines), remark).link_delays, []);
+    }
+    // Of an interface that nothing depends on there is nothing to delay.
+    assert_eq!(read(&text("d7 1")).config.unwrap().link_delays, []);
+}
+
+/// keepalived runs this, and nothing else, through a shell (2.2.7).
+#[test]
+fn a_redirection_is_run_by_the_shell() {
+    let host = FakeHost {
+        executables: [PathBuf::from("/bin/sh")].into(),
+        ..host()
+    };
+    for script in [
+        "\"</dev/tcp/127.0.0.1/80\"",
+        "</dev/tcp/127.0.0.1/80",
+        "'</dev/tcp/127.0.0.1/80'",
+    ] {
+        let text = format!("vrrp_script s {{\n script {script}\n}}\n") + &instance("track_script {\n s\n}");
+        let loaded = parse_str("test.conf", &text, &host);
+        let said = said(&loaded);
+        assert!(
+            said.iter()
+                .any(|line| line.ends_with("`</dev/tcp/127.0.0.1/80` is run by /bin/sh")),
+            "{said:#?}"
+        );
+        let spec = loaded.config.unwrap().scripts[0].clone();
+        assert_eq!(spec.command.argv, ["/bin/sh", "-c", "</dev/tcp/127.0.0.1/80"]);
+        assert!(!spec.disabled);
+    }
 }

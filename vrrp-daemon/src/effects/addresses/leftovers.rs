@@ -1,5 +1,6 @@
-//! Addresses that a crash left behind.
+//! Addresses that a crash left behind, and those that somebody else put there.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -35,15 +36,7 @@ pub struct Leftover {
 /// The host's addresses could not be read.
 pub fn remove_leftovers(model: &Model) -> io::Result<Vec<Leftover>> {
     let mut netlink = Netlink::open()?;
-    let mut present = Vec::new();
-    netlink.dump(
-        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-        |entry| {
-            if let RouteNetlinkMessage::NewAddress(message) = entry {
-                present.extend(Entry::read(&message));
-            }
-        },
-    )?;
+    let present = read_all(&mut netlink)?;
 
     let indexes: Vec<_> = model.links.iter().map(|name| interface::index_of(name)).collect();
     let sources: Vec<_> = model.routers.iter().filter_map(configured_source).collect();
@@ -75,6 +68,63 @@ pub fn remove_leftovers(model: &Model) -> io::Result<Vec<Leftover>> {
         }
     }
     Ok(leftovers)
+}
+
+/// A virtual address that is on the host by somebody else's doing, with another prefix or on another interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Double {
+    /// The virtual router it belongs to.
+    pub router: RouterId,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length, as it was found.
+    pub prefix: u8,
+    /// The interface, by name, that it was found on.
+    pub link: String,
+}
+
+/// Look for virtual addresses that would be on the host twice, or answer while this host is Backup. An owner's are
+/// the host's own.
+///
+/// # Errors
+/// The host's addresses could not be read.
+pub fn find_doubles(model: &Model) -> io::Result<Vec<Double>> {
+    let present = read_all(&mut Netlink::open()?)?;
+    let mut by_address: HashMap<IpAddr, Vec<&Entry>> = HashMap::new();
+    for entry in &present {
+        by_address.entry(entry.address).or_default().push(entry);
+    }
+    let routers = (0..).map(RouterId).zip(&model.routers);
+    let shared = routers.filter(|(_, router)| !router.priority.is_owner());
+    let addresses = shared.flat_map(|(id, router)| {
+        let all = router.addresses.iter().chain(&router.excluded);
+        all.map(move |address| (id, address))
+    });
+    let mut doubles = Vec::new();
+    for (router, address) in addresses {
+        for entry in by_address.get(&address.address).into_iter().flatten() {
+            doubles.push(Double {
+                router,
+                address: entry.address,
+                prefix: entry.prefix,
+                link: interface::name_of(entry.ifindex).unwrap_or_else(|_| entry.ifindex.to_string()),
+            });
+        }
+    }
+    Ok(doubles)
+}
+
+fn read_all(netlink: &mut Netlink) -> io::Result<Vec<Entry>> {
+    let mut present = Vec::new();
+    netlink.dump(
+        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+        |entry| {
+            if let RouteNetlinkMessage::NewAddress(message) = entry {
+                present.extend(Entry::read(&message));
+            }
+        },
+    )?;
+    Ok(present)
 }
 
 fn configured_source(router: &VirtualRouter) -> Option<IpAddr> {

@@ -105,7 +105,7 @@ impl Writer {
     pub(super) fn run(mut self, realtime: bool) {
         if realtime {
             // A refusal has been said by the protocol thread, which asks for the same.
-            let _ = sched::fifo(sched::WRITER_PRIORITY);
+            let _ = sched::fifo(sched::Role::Writer);
         }
         loop {
             match self.next() {

@@ -1,15 +1,19 @@
 //! What the kernel has told, and what of it has been passed on. No I/O.
 
 use std::collections::{HashMap, HashSet};
+use std::iter::repeat;
 use std::mem;
 use std::net::IpAddr;
 
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vrrp_common::id::Family;
+use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ethernet::Mac;
 
 use super::LinkEvent;
+use super::held::Held;
+use crate::config::LinkDelays;
 use crate::proto::LinkState;
 use crate::proto::model::{LinkId, Model, RouterId, Transport};
 use crate::sys::address::{Entry, is_link_local};
@@ -37,6 +41,7 @@ pub(super) struct Table {
 struct Link {
     name: String,
     told: Option<(Option<u32>, Option<Mac>, LinkState)>,
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -68,7 +73,7 @@ struct Device {
 }
 
 impl Table {
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn new(model: &Model, delays: &[LinkDelays]) -> Self {
         let mut vips: HashMap<_, Vec<_>> = HashMap::new();
         for (id, router) in (0..).map(RouterId).zip(&model.routers) {
             for address in router.addresses.iter().chain(&router.excluded) {
@@ -99,9 +104,11 @@ impl Table {
             links: model
                 .links
                 .iter()
-                .map(|name| Link {
+                .zip(delays.iter().copied().chain(repeat(LinkDelays::default())))
+                .map(|(name, delays)| Link {
                     name: name.clone(),
                     told: None,
+                    held: Held::new(delays),
                 })
                 .collect(),
             routers: routers.collect(),
@@ -237,11 +244,17 @@ impl Table {
         }
     }
 
+    /// When there may be something to tell, though the kernel told nothing.
+    pub(super) fn deadline(&self) -> Option<MonoNanos> {
+        self.links.iter().filter_map(|link| link.held.deadline()).min()
+    }
+
     /// What is to be told, links first.
-    pub(super) fn changes(&mut self) -> Vec<LinkEvent> {
+    pub(super) fn changes(&mut self, now: MonoNanos) -> Vec<LinkEvent> {
         let mut events = Vec::new();
-        if mem::take(&mut self.dirty) {
-            self.changed_links(&mut events);
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        if mem::take(&mut self.dirty) || due {
+            self.changed_links(now, &mut events);
             self.changed_sources(&mut events);
         }
         let moved = self.moved.drain(..);
@@ -253,7 +266,7 @@ impl Table {
         events
     }
 
-    fn changed_links(&mut self, events: &mut Vec<LinkEvent>) {
+    fn changed_links(&mut self, now: MonoNanos, events: &mut Vec<LinkEvent>) {
         for (id, link) in (0..).map(LinkId).zip(&mut self.links) {
             let found = self.devices.iter().find(|(_, device)| device.name == link.name);
             let (ifindex, mac, state) = match found {
@@ -261,6 +274,7 @@ impl Table {
                 Some((index, device)) if device.up => (Some(*index), device.mac, LinkState::Up),
                 Some((index, device)) => (Some(*index), device.mac, LinkState::Down),
             };
+            let state = link.held.settle(link.told.map(|told| told.2), state, now);
             if link.told.replace((ifindex, mac, state)) != Some((ifindex, mac, state)) {
                 events.push(LinkEvent::Link {
                     link: id,

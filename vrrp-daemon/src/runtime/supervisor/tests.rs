@@ -22,6 +22,8 @@ fn what_the_end_of_the_protocol_process_means() {
         // Asked to stop, it is never started again.
         (killed(9), true, true, Next::Exit(1)),
         (exit(101), true, true, Next::Exit(101)),
+        // It had not begun to listen.
+        (killed(15), true, true, Next::Exit(0)),
     ];
     for (status, stopping, respawn, expected) in table {
         assert_eq!(
