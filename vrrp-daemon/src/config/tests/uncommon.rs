@@ -347,3 +347,30 @@ fn the_rest() {
     // A lower advert may be answered without announcements.
     assert_eq!(only("garp_lower_prio_repeat 0").announce.lower_repeat, 0);
 }
+
+/// A group of one is remarked; an instance stays in the first group that names it.
+#[test]
+fn sync_groups() {
+    let second = instance("")
+        .replace("vrrp_instance P", "vrrp_instance Q")
+        .replace("d0", "d1");
+    let third = instance("")
+        .replace("vrrp_instance P", "vrrp_instance R")
+        .replace("d0", "d2");
+    let groups = "vrrp_sync_group G {\n group {\n P\n Q\n }\n}\nvrrp_sync_group H {\n group {\n Q\n R\n }\n}\n";
+    let loaded = read(&(instance("") + &second + &third + groups));
+    let told = said(&loaded);
+    for part in [
+        "instance `Q` is already a member of `G`",
+        "sync group `H` has one member only",
+    ] {
+        assert!(told.iter().any(|line| line.ends_with(part)), "{told:#?}");
+    }
+    let model = loaded.config.unwrap().model;
+    let members: Vec<Vec<u16>> = model
+        .groups
+        .iter()
+        .map(|group| group.members.iter().map(|member| member.0).collect())
+        .collect();
+    assert_eq!(members, [vec![0, 1], vec![2]]);
+}
