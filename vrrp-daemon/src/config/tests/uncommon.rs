@@ -357,7 +357,8 @@ fn sync_groups() {
     let third = instance("")
         .replace("vrrp_instance P", "vrrp_instance R")
         .replace("d0", "d2");
-    let groups = "vrrp_sync_group G {\n group {\n P\n Q\n }\n}\nvrrp_sync_group H {\n group {\n Q\n R\n }\n}\n";
+    let groups =
+        "vrrp_sync_group G {\n group {\n P\n Q\n }\n}\nvrrp_sync_group H {\n group {\n Q\n R\n }\n}\n";
     let loaded = read(&(instance("") + &second + &third + groups));
     let told = said(&loaded);
     for part in [
