@@ -510,17 +510,17 @@ fn what_a_crash_left_behind_is_removed_and_nothing_else() {
         .namespace()
         .inside(|| Ok(remove_leftovers(&model)?))
         .unwrap();
-    let mut gone: Vec<_> = removed
-        .iter()
-        .map(|leftover| leftover.address.to_string())
-        .collect();
-    gone.sort();
-    assert_eq!(gone, ["192.0.2.100", "192.0.2.103", "192.0.2.151"]);
-    assert!(
-        removed
-            .iter()
-            .all(|leftover| leftover.removed == Ok(()) && leftover.link == "bond0")
+    let mut gone: Vec<_> = removed.iter().map(|leftover| leftover.what.as_str()).collect();
+    gone.sort_unstable();
+    assert_eq!(
+        gone,
+        [
+            "192.0.2.100/32 on bond0",
+            "192.0.2.103/24 on bond0",
+            "192.0.2.151/24 on bond0"
+        ]
     );
+    assert!(removed.iter().all(|leftover| leftover.removed == Ok(())));
     let left: Vec<_> = shown(&a.host)
         .into_keys()
         .map(|address| address.to_string())

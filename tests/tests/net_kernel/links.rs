@@ -8,14 +8,14 @@ use tokio::sync::mpsc::{Receiver, channel};
 use vrrp_common::id::Priority;
 use vrrp_daemon::ingress::links::{self, LinkEvent};
 use vrrp_daemon::proto::LinkState;
-use vrrp_daemon::proto::model::{LinkId, Model, RouterId, Transport};
+use vrrp_daemon::proto::model::{Carried, LinkId, Model, RouterId, Transport};
 use vrrp_tests::lab::{Host, root_or_skip};
 
 use super::addresses::add_marked;
 use super::model::{BOND0, FIRST, LIMIT, cable, ip, lab, model, router, unicast};
 
 /// A monitor at work inside a host. It ends when this is dropped.
-struct Monitor {
+pub(crate) struct Monitor {
     events: Receiver<LinkEvent>,
     runtime: tokio::runtime::Runtime,
     /// As told last, of bond0 and of the first router.
@@ -24,7 +24,7 @@ struct Monitor {
 }
 
 impl Monitor {
-    fn start(host: &Host, model: &Model, queue: usize) -> Self {
+    pub(crate) fn start(host: &Host, model: &Model, queue: usize) -> Self {
         let (sender, events) = channel(queue);
         let model = model.clone();
         let namespace = host.namespace().clone();
@@ -80,8 +80,13 @@ impl Monitor {
         }
     }
 
+    /// Wait until this is told.
+    pub(crate) fn wait_for(&mut self, event: LinkEvent) {
+        while self.next() != event {}
+    }
+
     /// Everything up to the next `Synced`.
-    fn told(&mut self) -> VecDeque<LinkEvent> {
+    pub(crate) fn told(&mut self) -> VecDeque<LinkEvent> {
         let mut told = VecDeque::new();
         loop {
             match self.next() {
@@ -169,9 +174,9 @@ fn everything_is_told_at_the_start() {
         None,
     ];
     let mut sources: Vec<_> = told.collect();
-    let left_over = LinkEvent::Vip {
+    let left_over = LinkEvent::Carried {
         router: RouterId(0),
-        address: ip("192.0.2.100"),
+        carried: Carried::Address(ip("192.0.2.100")),
         present: true,
     };
     assert_eq!(sources.pop(), Some(left_over));
@@ -269,9 +274,9 @@ fn a_virtual_address_that_comes_and_goes_is_told() {
     run(&a.host, "addr add 192.0.2.100/32 dev bond0");
     run(&a.host, "addr del 192.0.2.100/32 dev bond0");
     for present in [true, false] {
-        let moved = LinkEvent::Vip {
+        let moved = LinkEvent::Carried {
             router: FIRST,
-            address: ip("192.0.2.100"),
+            carried: Carried::Address(ip("192.0.2.100")),
             present,
         };
         assert_eq!(monitor.next(), moved);
@@ -306,9 +311,9 @@ fn lost_events_are_made_good() {
             router: FIRST,
             address: None,
         },
-        LinkEvent::Vip {
+        LinkEvent::Carried {
             router: FIRST,
-            address: ip("192.0.2.100"),
+            carried: Carried::Address(ip("192.0.2.100")),
             present: false,
         },
         LinkEvent::Synced,

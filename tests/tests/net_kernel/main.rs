@@ -10,3 +10,4 @@ mod links;
 mod lost;
 mod model;
 mod reload;
+mod routes;

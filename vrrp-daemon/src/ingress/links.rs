@@ -6,6 +6,7 @@
 //! the event that would have overruled it may be the lost one.
 
 mod held;
+mod routing;
 mod table;
 
 use std::io;
@@ -13,18 +14,22 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::stream::{Stream, TryStreamExt};
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::{Handle, MulticastGroup, new_connection};
+use socket2::SockRef;
 use tokio::sync::mpsc;
+use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ethernet::Mac;
 
 use crate::config::LinkDelays;
 use crate::proto::LinkState;
-use crate::proto::model::{LinkId, Model, RouterId};
-use crate::sys::clock;
+use crate::proto::model::{Carried, LinkId, Model, RouterId};
+use crate::sys::netlink::Netlink;
+use crate::sys::{clock, filter, route, rule};
+use routing::Routing;
 use table::Table;
 
 /// What changed. After [`run`] has started, everything is told once, then [`LinkEvent::Synced`].
@@ -49,13 +54,14 @@ pub enum LinkEvent {
         /// The address.
         address: Option<IpAddr>,
     },
-    /// A virtual address came to its interface or left it, by our doing or somebody else's. One that a
-    /// Master loses is somebody else's doing, to be undone. After lost events, what is there is told again.
-    Vip {
-        /// The virtual router.
+    /// An address, a route or a rule that somebody may hold (a virtual router, or [`Model::statics_id`]) came or
+    /// went, by our doing or somebody else's. What a Master loses is somebody else's doing, to be undone. After
+    /// lost events, what is there is told again.
+    Carried {
+        /// Whose it is.
         router: RouterId,
-        /// The address.
-        address: IpAddr,
+        /// What.
+        carried: Carried,
         /// Whether it is there now.
         present: bool,
     },
@@ -109,7 +115,7 @@ async fn watch(
     events: &mpsc::Sender<LinkEvent>,
     synced_once: &mut bool,
 ) -> Result<(), LinkError> {
-    let mut listener = Listener::open()?;
+    let mut listener = Listener::open(table.routing())?;
     let (connection, handle, _) = new_connection()?;
     let _task = Task(tokio::spawn(connection));
 
@@ -130,8 +136,8 @@ async fn watch(
         };
         stale = heard.is_some_and(Heard::is_lost);
         if heard.is_some() {
-            for message in listener.messages() {
-                table.apply(&message);
+            for (message, replaces) in listener.messages() {
+                table.apply(&message, replaces);
             }
         }
         if !deliver(table, events).await {
@@ -160,21 +166,27 @@ impl Heard {
 }
 
 impl Listener {
-    fn open() -> io::Result<Self> {
+    fn open(routing: &Routing) -> io::Result<Self> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-        let groups = [
+        let mut groups = vec![
             MulticastGroup::Link,
             MulticastGroup::Ipv4Ifaddr,
             MulticastGroup::Ipv6Ifaddr,
         ];
+        let protocols: Vec<_> = routing.protocols().collect();
+        if !protocols.is_empty() {
+            groups.extend([MulticastGroup::Ipv4Route, MulticastGroup::Ipv6Route]);
+            SockRef::from(socket.socket_ref()).attach_filter(&filter::routes_of(&protocols))?;
+        }
+        if routing.has_rules() {
+            groups.extend([MulticastGroup::Ipv4Rule, MulticastGroup::Ipv6Rule]);
+        }
         #[expect(
             clippy::as_conversions,
             reason = "the discriminant is the group's number, rtnetlink(7)"
         )]
-        let groups = groups.map(|group| 1 << (group as u32 - 1));
-        socket
-            .socket_mut()
-            .bind(&SocketAddr::new(0, groups.iter().sum()))?;
+        let groups = groups.into_iter().map(|group| 1 << (group as u32 - 1)).sum();
+        socket.socket_mut().bind(&SocketAddr::new(0, groups))?;
         Ok(Self {
             socket,
             inbox: Vec::with_capacity(INBOX),
@@ -191,7 +203,8 @@ impl Listener {
         }
     }
 
-    fn messages(&self) -> impl Iterator<Item = RouteNetlinkMessage> {
+    /// What was heard, and whether it took the place of something.
+    fn messages(&self) -> impl Iterator<Item = (RouteNetlinkMessage, bool)> {
         let mut rest = self.inbox.as_slice();
         std::iter::from_fn(move || {
             loop {
@@ -201,11 +214,12 @@ impl Listener {
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
                 // A message that our parser does not know is no reason to miss the others.
                 if let Ok(NetlinkMessage {
+                    header,
                     payload: NetlinkPayload::InnerMessage(message),
                     ..
                 }) = message
                 {
-                    return Some(message);
+                    return Some((message, header.flags & NLM_F_REPLACE != 0));
                 }
             }
         })
@@ -243,7 +257,26 @@ async fn resync(table: &mut Table, handle: &Handle) -> Result<(), LinkError> {
         .execute()
         .map_ok(RouteNetlinkMessage::NewAddress);
     apply_all(table, addresses).await?;
+    ask_for_routing(table)?;
     table.end_resync();
+    Ok(())
+}
+
+/// Of a routing table that may be full, only what our protocols have made.
+fn ask_for_routing(table: &mut Table) -> io::Result<()> {
+    let protocols: Vec<_> = table.routing().protocols().collect();
+    let mut questions = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        questions.extend(protocols.iter().map(|protocol| route::made_by(*protocol, family)));
+        questions.extend(table.routing().has_rules().then(|| rule::all(family)));
+    }
+    if questions.is_empty() {
+        return Ok(());
+    }
+    let mut netlink = Netlink::open_strict()?;
+    for question in questions {
+        netlink.dump(question, |entry| table.apply(&entry, false))?;
+    }
     Ok(())
 }
 
@@ -253,7 +286,7 @@ async fn apply_all(
 ) -> Result<(), LinkError> {
     let mut entries = std::pin::pin!(entries);
     while let Some(entry) = entries.try_next().await? {
-        table.apply(&entry);
+        table.apply(&entry, false);
     }
     Ok(())
 }

@@ -152,8 +152,12 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
                 process_name(model, process)
             )
         }
-        Reason::AddressLost { address } => {
-            format!("another program removed {address} (vrrp_vip_removed backup)")
+        Reason::Lost { lost } => {
+            let what = model.holding(router).map(|holding| holding.describe(lost));
+            format!(
+                "another program removed {} (vrrp_vip_removed backup)",
+                what.unwrap_or_default()
+            )
         }
         Reason::NoSource => no_source(model, router),
         Reason::Recovered => "everything tracked is well again".to_owned(),
@@ -440,7 +444,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::ScriptFailing { .. } => "script-failing",
         Reason::FileFailing { .. } => "file-failing",
         Reason::ProcessFailing { .. } => "process-failing",
-        Reason::AddressLost { .. } => "address-lost",
+        Reason::Lost { .. } => "lost",
         Reason::NoSource => "no-source",
         Reason::Recovered => "recovered",
         Reason::Group { .. } => "group",

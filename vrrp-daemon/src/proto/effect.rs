@@ -8,7 +8,7 @@ use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
 use super::input::Clue;
-use super::model::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
+use super::model::{Carried, FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
 use super::router::State;
 
 /// One thing to do.
@@ -35,12 +35,12 @@ pub enum Effect {
         /// The virtual router.
         router: RouterId,
     },
-    /// Somebody else removed this address: put it back, the first time at once, then ever more rarely.
+    /// Somebody else removed this: put it back, the first time at once, then ever more rarely.
     Restore {
         /// The virtual router.
         router: RouterId,
-        /// The address.
-        address: IpAddr,
+        /// What.
+        lost: Carried,
     },
     /// Announce all addresses again.
     Announce {
@@ -192,10 +192,10 @@ pub enum Reason {
         /// Which.
         process: ProcessId,
     },
-    /// Somebody else removed one of its addresses, and it is to step down then.
-    AddressLost {
-        /// The address.
-        address: IpAddr,
+    /// Somebody else removed one of its addresses, routes or rules, and it is to step down then.
+    Lost {
+        /// What.
+        lost: Carried,
     },
     /// There is no address to send from.
     NoSource,

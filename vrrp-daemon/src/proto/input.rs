@@ -8,7 +8,7 @@ use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ladder::Refusal;
 
-use super::model::{FileId, LinkId, ProcessId, RouterId, ScriptId};
+use super::model::{Carried, FileId, LinkId, ProcessId, RouterId, ScriptId};
 
 /// One fact, small enough to be recorded and replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,12 +92,12 @@ pub enum Input {
         /// How many.
         failed: u16,
     },
-    /// Somebody else removed an address of this virtual router.
-    AddressLost {
+    /// Somebody else removed an address, a route or a rule of this virtual router.
+    Lost {
         /// The virtual router.
         router: RouterId,
-        /// The address.
-        address: IpAddr,
+        /// What.
+        lost: Carried,
     },
     /// An advert of this virtual router could not be sent.
     SendFailed {

@@ -26,7 +26,7 @@ use super::counters::Counters;
 use super::effect::{Effect, NotifyState, Reason, Remark, Subject};
 use super::input::Heard;
 use super::master::Master;
-use super::model::{RouterId, Transport, VirtualRouter, WhenLost};
+use super::model::{Carried, RouterId, Transport, VirtualRouter, WhenLost};
 use super::remarks::Said;
 use super::router::{State, Status};
 use super::tracking::Standing;
@@ -85,7 +85,7 @@ pub(super) enum Event {
     /// A reload put it into a group that has its Master elsewhere, as `leader` knows.
     HandOver { leader: RouterId },
     /// Somebody else removed one of its addresses.
-    AddressLost { address: IpAddr },
+    Lost { lost: Carried },
     /// A sibling of the group stepped aside because of that.
     StepAside { leader: RouterId },
     /// The daemon stops.
@@ -160,7 +160,7 @@ impl Instance {
                 | Event::LetPass
                 | Event::Contested
                 | Event::HandOver { .. }
-                | Event::AddressLost { .. }
+                | Event::Lost { .. }
                 | Event::StepAside { .. },
             ) => Outcome::Settled,
             (
@@ -230,7 +230,7 @@ impl Instance {
                 Event::StandDown { .. }
                 | Event::Contested
                 | Event::HandOver { .. }
-                | Event::AddressLost { .. }
+                | Event::Lost { .. }
                 | Event::StepAside { .. },
             ) => Outcome::Settled,
             (Phase::Master(master), Event::Due) => self.master_due(step, master),
@@ -247,7 +247,7 @@ impl Instance {
                 self.hand_over(step, Reason::Group { leader });
                 Outcome::Settled
             }
-            (Phase::Master(_), Event::AddressLost { address }) => self.address_lost(step, address),
+            (Phase::Master(_), Event::Lost { lost }) => self.lost(step, lost),
             (Phase::Master(_), Event::StepAside { leader }) => {
                 self.step_aside(step, Reason::Group { leader });
                 Outcome::Settled
@@ -376,16 +376,16 @@ impl Instance {
         timers::master_down(config.version, self.priority, interval, config.down_adverts)
     }
 
-    fn address_lost(&mut self, step: &mut Step<'_>, address: IpAddr) -> Outcome {
+    fn lost(&mut self, step: &mut Step<'_>, lost: Carried) -> Outcome {
         self.counters.addresses_lost += 1;
         match step.config.uncommon.when_lost {
             WhenLost::Restore => {
                 let router = self.id;
-                step.effects.push(Effect::Restore { router, address });
+                step.effects.push(Effect::Restore { router, lost });
                 Outcome::Settled
             }
             WhenLost::Backup => {
-                self.step_aside(step, Reason::AddressLost { address });
+                self.step_aside(step, Reason::Lost { lost });
                 Outcome::SteppedAside
             }
         }

@@ -256,7 +256,7 @@ impl Reason {
             | Self::Overslept { .. }
             | Self::CannotSend { .. }
             | Self::NoPeers
-            | Self::AddressLost { .. }
+            | Self::Lost { .. }
             | Self::NoSource
             | Self::Recovered
             | Self::Shutdown

@@ -186,8 +186,8 @@ impl Vrrp {
                     self.reconsider(now, effects, |watch| watch.router == router);
                 }
             }
-            Input::AddressLost { router, address } => {
-                self.tell(now, router, Event::AddressLost { address }, effects);
+            Input::Lost { router, lost } => {
+                self.tell(now, router, Event::Lost { lost }, effects);
             }
             Input::AddressesRefused { router, failed } => {
                 let remark = Remark::AddressesRefused { failed };

@@ -33,7 +33,6 @@ use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::RawReceiver;
-use crate::proto::model::Carried;
 use crate::proto::router::MasterSeen;
 use crate::proto::{Effect, Heard, Input, Remark, RouterId, Vrrp};
 use crate::sys::clock;
@@ -175,6 +174,7 @@ impl Driver {
         }
         self.stopping = true;
         self.feed(Input::Shutdown);
+        self.release_statics();
         Ok(self.parts)
     }
 
@@ -374,9 +374,7 @@ impl Driver {
                 self.presence.releasing(router);
                 self.parts.writer.release(router);
             }
-            Effect::Restore { router, address } => {
-                self.parts.writer.restore(router, Carried::Address(address));
-            }
+            Effect::Restore { router, lost } => self.parts.writer.restore(router, lost),
             Effect::Announce { router, rounds } => self.parts.writer.announce(router, rounds),
             Effect::Notify {
                 subject,

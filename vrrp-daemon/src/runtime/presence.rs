@@ -1,33 +1,33 @@
-//! Which virtual addresses are on the host, and whether one that left did so by our doing.
+//! Which virtual addresses, routes and rules are on the host, and whether one that left did so by our doing.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use crate::proto::RouterId;
+use crate::proto::model::Carried;
 use crate::proto::reload::Pairs;
 
-/// What the kernel told of virtual addresses.
+/// What the kernel told of them.
 #[derive(Debug, Default)]
 pub struct Presence {
-    present: HashSet<(RouterId, IpAddr)>,
+    present: HashSet<(RouterId, Carried)>,
     /// Those that we are removing ourselves: the news of it is still to come.
-    leaving: HashSet<(RouterId, IpAddr)>,
+    leaving: HashSet<(RouterId, Carried)>,
 }
 
 impl Presence {
-    /// Whether the address is there.
+    /// Whether it is there.
     #[must_use]
-    pub fn has(&self, router: RouterId, address: IpAddr) -> bool {
-        self.present.contains(&(router, address))
+    pub fn has(&self, router: RouterId, carried: Carried) -> bool {
+        self.present.contains(&(router, carried))
     }
 
-    /// The addresses of `router` are about to be removed by us.
+    /// What `router` holds is about to be removed by us.
     pub fn releasing(&mut self, router: RouterId) {
         let ours = self.present.iter().filter(|(holder, _)| *holder == router);
         self.leaving.extend(ours);
     }
 
-    /// The addresses of `router` are in place: a removal that was overtaken by this has no news to come.
+    /// What `router` holds is in place: a removal that was overtaken by this has no news to come.
     pub fn acquired(&mut self, router: RouterId) {
         self.leaving.retain(|(holder, _)| *holder != router);
     }
@@ -41,31 +41,33 @@ impl Presence {
     pub fn reconfigure(&mut self, routers: &Pairs<RouterId>) {
         self.present.clear();
         let leaving = std::mem::take(&mut self.leaving).into_iter();
-        self.leaving = leaving
-            .filter_map(|(holder, address)| Some((routers.after(holder)?, address)))
+        // A route's place in its list says nothing of the new one.
+        let addresses = leaving.filter(|(_, carried)| matches!(carried, Carried::Address(_)));
+        self.leaving = addresses
+            .filter_map(|(holder, carried)| Some((routers.after(holder)?, carried)))
             .collect();
     }
 
-    /// The address came.
-    pub fn came(&mut self, router: RouterId, address: IpAddr) {
-        self.present.insert((router, address));
+    /// It came.
+    pub fn came(&mut self, router: RouterId, carried: Carried) {
+        self.present.insert((router, carried));
     }
 
-    /// The address went; whether that was somebody else's doing.
+    /// It went; whether that was somebody else's doing.
     #[must_use]
-    pub fn went(&mut self, router: RouterId, address: IpAddr) -> bool {
-        self.present.remove(&(router, address));
-        !self.leaving.remove(&(router, address))
+    pub fn went(&mut self, router: RouterId, carried: Carried) -> bool {
+        self.present.remove(&(router, carried));
+        !self.leaving.remove(&(router, carried))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Presence, RouterId};
+    use super::{Carried, Presence, RouterId};
     use std::net::{IpAddr, Ipv4Addr};
 
     const ROUTER: RouterId = RouterId(3);
-    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
+    const ADDRESS: Carried = Carried::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100)));
 
     #[test]
     fn our_own_removal_is_no_news_and_somebody_elses_is() {

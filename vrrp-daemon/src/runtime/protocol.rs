@@ -216,20 +216,12 @@ fn remove_leftovers(config: &Config) {
         Err(error) => tracing::warn!("cannot look for addresses left over: {error}; see `ip addr`"),
         Ok(leftovers) => {
             for leftover in leftovers {
-                let addresses::Leftover {
-                    address,
-                    prefix,
-                    link,
-                    removed,
-                    ..
-                } = leftover;
+                let addresses::Leftover { what, removed, .. } = leftover;
                 match removed {
-                    Ok(()) => {
-                        tracing::info!("removed {address}/{prefix} on {link}, left over from an earlier run")
-                    }
+                    Ok(()) => tracing::info!("removed {what}, left over from an earlier run"),
                     Err(errno) => tracing::error!(
-                        "{address}/{prefix} on {link} is left over from an earlier run and cannot be removed: {errno}; \
-                         remove it with `ip addr del`"
+                        "{what} is left over from an earlier run and cannot be removed: {errno}; remove it with \
+                         `ip addr`, `ip route` or `ip rule`"
                     ),
                 }
             }

@@ -7,11 +7,14 @@ use vrrp_common::id::{Family, Vrid};
 
 // linux/bpf_common.h: instruction classes, sizes, modes, jumps.
 const LD_WORD_ABS: u16 = 0x20;
+const LD_HALF_ABS: u16 = 0x28;
+const LD_BYTE_ABS: u16 = 0x30;
 const LD_WORD_IND: u16 = 0x40;
 const LD_BYTE_IND: u16 = 0x50;
 const LDX_IHL: u16 = 0xb1;
 const LDX_IMM: u16 = 0x01;
 const JMP_EQ: u16 = 0x15;
+const JMP_SET: u16 = 0x45;
 const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
 
@@ -34,6 +37,45 @@ const STRANGERS: usize = 256;
 #[must_use]
 pub const fn drop_all() -> [SockFilter; 1] {
     [DROP]
+}
+
+/// The filter of a netlink socket that hears of routes: of those, only what concerns these protocols, and what
+/// takes another's place. A host with a full routing table changes thousands a second. Everything else passes.
+#[must_use]
+pub fn routes_of(protocols: &[u8]) -> Vec<SockFilter> {
+    const RTM_NEWROUTE: u16 = 24;
+    const RTM_DELROUTE: u16 = 25;
+    const NLM_F_REPLACE: u16 = 0x100;
+    /// Of the message's header: type and flags, in the host's byte order; and `rtm_protocol` beyond it.
+    const KIND: u32 = 4;
+    const FLAGS: u32 = 6;
+    const PROTOCOL: u32 = 16 + 5;
+    // Loads take the network's byte order.
+    let loaded = |value: u16| u32::from(u16::from_be_bytes(value.to_ne_bytes()));
+    // A jump reaches 255 instructions; beyond that userspace judges alone.
+    let count = u8::try_from(protocols.len()).ok();
+    let Some(count) = count.and_then(|count| count.checked_add(4)) else {
+        return vec![PASS];
+    };
+    let mut program = vec![
+        SockFilter::new(LD_HALF_ABS, 0, 0, KIND),
+        SockFilter::new(JMP_EQ, 1, 0, loaded(RTM_NEWROUTE)),
+        // Neither: over everything that follows, to the last.
+        SockFilter::new(JMP_EQ, 0, count, loaded(RTM_DELROUTE)),
+        SockFilter::new(LD_HALF_ABS, 0, 0, FLAGS),
+        SockFilter::new(JMP_SET, count - 2, 0, loaded(NLM_F_REPLACE)),
+        SockFilter::new(LD_BYTE_ABS, 0, 0, PROTOCOL),
+    ];
+    for (passed, protocol) in (1_u8..).zip(protocols) {
+        program.push(SockFilter::new(
+            JMP_EQ,
+            count - 3 - passed,
+            0,
+            u32::from(*protocol),
+        ));
+    }
+    program.extend([DROP, PASS]);
+    program
 }
 
 /// Whose adverts a raw socket wants.

@@ -64,6 +64,18 @@ impl Netlink {
         })
     }
 
+    /// Connect for [`Netlink::dump`]s that the kernel narrows down to what is asked for (kernel 4.20; older ones
+    /// answer with everything).
+    ///
+    /// # Errors
+    /// As `socket(2)`.
+    pub fn open_strict() -> io::Result<Self> {
+        let netlink = Self::open()?;
+        // A kernel that does not know it has nothing to be strict about.
+        let _ = netlink.socket.set_netlink_get_strict_chk(true);
+        Ok(netlink)
+    }
+
     /// Send all requests at once. `refused` is told the position and error of each that the kernel refused.
     ///
     /// # Errors

@@ -1,17 +1,18 @@
 //! Routes as rtnetlink tells and takes them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::route::{
-    RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteMplsTtlPropagation, RouteNextHop,
-    RouteNextHopFlags, RoutePreference, RouteProtocol, RouteRealm, RouteScope, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteMplsTtlPropagation,
+    RouteNextHop, RouteNextHopFlags, RoutePreference, RouteProtocol, RouteRealm, RouteScope, RouteType,
+    RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vrrp_common::id::Family;
 
 use super::netlink::Request;
-use crate::proto::model::{LinkId, NextHop, Placing, VirtualRoute};
+use crate::proto::model::{LinkId, NextHop, Placing, Prefix, VirtualRoute};
 
 /// `RTAX_…`, as in linux/rtnetlink.h.
 const RTAX_LOCK: u16 = 1;
@@ -180,4 +181,146 @@ fn metrics(route: &VirtualRoute) -> Vec<RouteMetric> {
         .collect();
     metrics.extend(route.congestion.clone().map(RouteMetric::CcAlgo));
     metrics
+}
+
+/// What the kernel tells routes apart by when it looks for one that is there already.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    family: Family,
+    destination: Prefix,
+    from: Option<Prefix>,
+    table: u32,
+    tos: u8,
+    metric: u32,
+}
+
+impl Slot {
+    /// Where this route goes.
+    #[must_use]
+    pub fn of(route: &VirtualRoute) -> Self {
+        Self {
+            family: route.family,
+            destination: route.destination,
+            from: route.from.filter(|from| from.length > 0),
+            table: route.table,
+            tos: route.tos,
+            metric: metric(route.family, route.metric.unwrap_or_default()),
+        }
+    }
+}
+
+/// IPv6 has no metric 0.
+fn metric(family: Family, metric: u32) -> u32 {
+    const USUAL_V6: u32 = 1024;
+    match (family, metric) {
+        (Family::V6, 0) => USUAL_V6,
+        (_, metric) => metric,
+    }
+}
+
+/// A route that the kernel has, as far as is needed to know one of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub slot: Slot,
+    kind: u8,
+    protocol: u8,
+    gateway: Option<IpAddr>,
+    /// The interfaces that it leads to.
+    pub ifindexes: Vec<u32>,
+}
+
+impl Entry {
+    /// Read a message of type `RTM_NEWROUTE` or `RTM_DELROUTE`; `None` for other families, and for what the kernel
+    /// only remembers of its use.
+    #[must_use]
+    pub fn read(message: &RouteMessage) -> Option<Self> {
+        let header = &message.header;
+        let family = match header.address_family {
+            AddressFamily::Inet => Family::V4,
+            AddressFamily::Inet6 => Family::V6,
+            _ => return None,
+        };
+        if header.flags.contains(RouteFlags::Cloned) {
+            return None;
+        }
+        let anywhere = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let mut destination = Prefix {
+            address: anywhere,
+            length: header.destination_prefix_length,
+        };
+        let mut from = Prefix {
+            address: anywhere,
+            length: header.source_prefix_length,
+        };
+        let (mut table, mut priority) = (u32::from(header.table), 0);
+        let (mut gateway, mut ifindexes) = (None, Vec::new());
+        for attribute in &message.attributes {
+            match attribute {
+                RouteAttribute::Destination(address) => destination.address = ip(address)?,
+                RouteAttribute::Source(address) => from.address = ip(address)?,
+                RouteAttribute::Table(number) => table = *number,
+                RouteAttribute::Priority(number) => priority = *number,
+                RouteAttribute::Gateway(address) => gateway = ip(address),
+                RouteAttribute::Via(via) => gateway = via_ip(via),
+                RouteAttribute::Oif(index) => ifindexes.push(*index),
+                RouteAttribute::MultiPath(hops) => {
+                    ifindexes.extend(hops.iter().map(|hop| hop.interface_index));
+                }
+                _ => {}
+            }
+        }
+        Some(Self {
+            slot: Slot {
+                family,
+                destination,
+                from: Some(from).filter(|from| from.length > 0),
+                table,
+                tos: header.tos,
+                metric: metric(family, priority),
+            },
+            kind: u8::from(header.kind),
+            protocol: u8::from(header.protocol),
+            gateway,
+            ifindexes,
+        })
+    }
+
+    /// Whether it is this route, given that it is in its slot.
+    #[must_use]
+    pub fn is(&self, route: &VirtualRoute) -> bool {
+        let gateway = match route.hops.as_slice() {
+            [hop] => self.gateway == hop.via,
+            _ => true,
+        };
+        self.protocol == route.protocol && self.kind == route.kind && gateway
+    }
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteAddress::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    }
+}
+
+fn via_ip(via: &RouteVia) -> Option<IpAddr> {
+    match via {
+        RouteVia::Inet(address) => Some(IpAddr::V4(*address)),
+        RouteVia::Inet6(address) => Some(IpAddr::V6(*address)),
+        _ => None,
+    }
+}
+
+/// Asks for all routes of a family that this protocol has made; to be sent on a strict connection.
+#[must_use]
+pub fn made_by(protocol: u8, family: Family) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = self::family(family);
+    message.header.protocol = RouteProtocol::from(protocol);
+    RouteNetlinkMessage::GetRoute(message)
 }

@@ -1,15 +1,19 @@
 //! Rules as rtnetlink tells and takes them.
 
+use std::net::IpAddr;
+
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::{
     RuleAction as Action, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use vrrp_common::id::Family;
 
 use super::netlink::Request;
 use super::route::{family, realm};
-use crate::proto::model::{RuleAction, VirtualRule};
+use crate::proto::model::{Prefix, RuleAction, VirtualRule};
 
 /// `FRA_IP_PROTO`, as in linux/fib_rules.h.
 const FRA_IP_PROTO: u16 = 22;
@@ -94,4 +98,97 @@ fn message(rule: &VirtualRule) -> RuleMessage {
         attributes.push(RuleAttribute::L3MDev(true));
     }
     message
+}
+
+/// What a rule is known by when the kernel tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    family: Family,
+    priority: u32,
+    protocol: u8,
+    inverted: bool,
+    tos: u8,
+    from: Option<Prefix>,
+    to: Option<Prefix>,
+    input: Option<String>,
+    output: Option<String>,
+    mark: Option<u32>,
+    table: u32,
+}
+
+impl Key {
+    /// Of this rule.
+    #[must_use]
+    pub fn of(rule: &VirtualRule) -> Self {
+        Self {
+            family: rule.family,
+            priority: rule.priority,
+            protocol: rule.protocol,
+            inverted: rule.inverted,
+            tos: rule.tos,
+            from: rule.from,
+            to: rule.to,
+            input: rule.input.clone(),
+            output: rule.output.clone(),
+            mark: rule.mark.map(|(mark, _)| mark),
+            table: match rule.action {
+                RuleAction::Table(table) => table,
+                RuleAction::Goto(_)
+                | RuleAction::Nop
+                | RuleAction::Blackhole
+                | RuleAction::Unreachable
+                | RuleAction::Prohibit => 0,
+            },
+        }
+    }
+
+    /// Read a message of type `RTM_NEWRULE` or `RTM_DELRULE`; `None` for other families.
+    #[must_use]
+    pub fn read(message: &RuleMessage) -> Option<Self> {
+        let header = &message.header;
+        let family = match header.family {
+            AddressFamily::Inet => Family::V4,
+            AddressFamily::Inet6 => Family::V6,
+            _ => return None,
+        };
+        let mut key = Self {
+            family,
+            priority: 0,
+            protocol: 0,
+            inverted: header.flags.contains(RuleFlags::Invert),
+            tos: header.tos,
+            from: None,
+            to: None,
+            input: None,
+            output: None,
+            mark: None,
+            table: u32::from(header.table),
+        };
+        let prefix = |address: &IpAddr, length| Prefix {
+            address: *address,
+            length,
+        };
+        for attribute in &message.attributes {
+            match attribute {
+                RuleAttribute::Source(address) => key.from = Some(prefix(address, header.src_len)),
+                RuleAttribute::Destination(address) => key.to = Some(prefix(address, header.dst_len)),
+                RuleAttribute::Iifname(name) => key.input = Some(name.clone()),
+                RuleAttribute::Oifname(name) => key.output = Some(name.clone()),
+                RuleAttribute::Priority(priority) => key.priority = *priority,
+                RuleAttribute::FwMark(mark) => key.mark = Some(*mark),
+                RuleAttribute::Table(table) => key.table = *table,
+                RuleAttribute::Protocol(protocol) => key.protocol = u8::from(*protocol),
+                _ => {}
+            }
+        }
+        Some(key)
+    }
+}
+
+/// Asks for all rules of a family; to be sent on a strict connection.
+#[must_use]
+pub fn all(family: Family) -> RouteNetlinkMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = super::route::family(family);
+    RouteNetlinkMessage::GetRule(message)
 }

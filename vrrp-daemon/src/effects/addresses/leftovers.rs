@@ -1,4 +1,4 @@
-//! Addresses that a crash left behind, and those that somebody else put there.
+//! Addresses, routes and rules that a crash left behind, and addresses that somebody else put there.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,27 +8,25 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use nix::errno::Errno;
 
-use crate::proto::model::{Model, RouterId, Transport, VirtualAddress, VirtualRouter};
+use super::table::is_gone;
+use crate::proto::model::{Carried, LinkId, Model, RouterId, Transport, VirtualAddress, VirtualRouter};
 use crate::sys::address::Entry;
 use crate::sys::interface;
 use crate::sys::netlink::Netlink;
+use crate::sys::{route, rule};
 
-/// A virtual address that was found on the host before anybody became Master.
+/// What was found on the host before anybody became Master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// The virtual router it belongs to.
     pub router: RouterId,
-    /// The address.
-    pub address: IpAddr,
-    /// Prefix length.
-    pub prefix: u8,
-    /// The interface it was on.
-    pub link: String,
+    /// As a person writes it.
+    pub what: String,
     /// `Err` if it could not be removed: it may answer here while another router is Master.
     pub removed: Result<(), Errno>,
 }
 
-/// Remove the configured virtual addresses that are on their interfaces, if they are ours: by their
+/// Remove the configured rules and routes that are there, and the virtual addresses, if they are ours: by their
 /// `IFA_PROTO`, else by exact prefix and label. What a virtual router sends from is never touched, nor an
 /// owner's address unless its `IFA_PROTO` says that we put it there. Runs once, before anything else is done.
 ///
@@ -40,7 +38,7 @@ pub fn remove_leftovers(model: &Model) -> io::Result<Vec<Leftover>> {
 
     let indexes: Vec<_> = model.links.iter().map(|name| interface::index_of(name)).collect();
     let sources: Vec<_> = model.routers.iter().filter_map(configured_source).collect();
-    let mut leftovers = Vec::new();
+    let mut leftovers = remove_routing(&mut netlink, model, &indexes)?;
     for (id, router) in (0..).map(RouterId).zip(&model.routers) {
         for address in router.addresses.iter().chain(&router.excluded) {
             let name = model
@@ -59,9 +57,7 @@ pub fn remove_leftovers(model: &Model) -> io::Result<Vec<Leftover>> {
                 let removed = remove(&mut netlink, entry)?;
                 leftovers.push(Leftover {
                     router: id,
-                    address: entry.address,
-                    prefix: entry.prefix,
-                    link: name.to_owned(),
+                    what: format!("{}/{} on {name}", entry.address, entry.prefix),
                     removed,
                 });
             }
@@ -125,6 +121,50 @@ fn read_all(netlink: &mut Netlink) -> io::Result<Vec<Entry>> {
         },
     )?;
     Ok(present)
+}
+
+/// Rules, then routes, each as it would be removed at the end: what is not exactly as configured, down to who made
+/// it, is not touched.
+fn remove_routing(
+    netlink: &mut Netlink,
+    model: &Model,
+    indexes: &[Option<u32>],
+) -> io::Result<Vec<Leftover>> {
+    let ifindex = |link: LinkId| indexes.get(link.index()).copied().flatten();
+    let mut asked = Vec::new();
+    for (id, router) in (0..).map(RouterId).zip(&model.routers) {
+        let rules = (0..).zip(&router.rules);
+        asked.extend(rules.map(|(index, known)| (id, Carried::Rule(index), rule::remove(known))));
+    }
+    for (id, router) in (0..).map(RouterId).zip(&model.routers) {
+        let routes = (0..).zip(&router.routes);
+        let removable = routes.filter_map(|(index, known)| Some((index, route::remove(known, ifindex)?)));
+        asked.extend(removable.map(|(index, request)| (id, Carried::Route(index), request)));
+    }
+    asked.reverse();
+
+    let mut leftovers = Vec::new();
+    // What the kernel can answer to at once.
+    for chunk in asked.chunks(64) {
+        let mut results = vec![Ok(()); chunk.len()];
+        netlink.batch(chunk.iter().map(|(.., request)| request), |position, errno| {
+            if let Some(result) = results.get_mut(position) {
+                *result = Err(errno);
+            }
+        })?;
+        for ((router, carried, _), removed) in chunk.iter().zip(results) {
+            if removed.is_err_and(|errno| is_gone(*carried, errno)) {
+                continue;
+            }
+            let holding = model.holding(*router);
+            leftovers.push(Leftover {
+                router: *router,
+                what: holding.map_or_else(String::new, |holding| holding.describe(*carried)),
+                removed,
+            });
+        }
+    }
+    Ok(leftovers)
 }
 
 fn configured_source(router: &VirtualRouter) -> Option<IpAddr> {

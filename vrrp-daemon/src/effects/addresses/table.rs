@@ -170,8 +170,14 @@ impl Item {
 pub(super) fn is_gone(carried: Carried, errno: Errno) -> bool {
     match carried {
         Carried::Address(_) => matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV),
-        Carried::Route(_) => matches!(errno, Errno::ESRCH | Errno::ENODEV | Errno::ENETDOWN),
-        Carried::Rule(_) => matches!(errno, Errno::ENOENT),
+        // The gateway of one that is not there may not be to be reached either.
+        Carried::Route(_) => {
+            matches!(
+                errno,
+                Errno::ESRCH | Errno::ENODEV | Errno::ENETDOWN | Errno::ENETUNREACH | Errno::EHOSTUNREACH
+            )
+        }
+        Carried::Rule(_) => errno == Errno::ENOENT,
     }
 }
 

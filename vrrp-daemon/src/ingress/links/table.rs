@@ -6,6 +6,7 @@ use std::mem;
 use std::net::IpAddr;
 
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
@@ -13,9 +14,10 @@ use vrrp_common::wire::ethernet::Mac;
 
 use super::LinkEvent;
 use super::held::Held;
+use super::routing::{Routing, Ways};
 use crate::config::LinkDelays;
 use crate::proto::LinkState;
-use crate::proto::model::{LinkId, Model, RouterId, Transport};
+use crate::proto::model::{Carried, LinkId, Model, RouterId, Transport};
 use crate::sys::address::{Entry, is_link_local};
 
 /// Interfaces and addresses of the host, as far as they concern our virtual routers.
@@ -24,15 +26,19 @@ pub(super) struct Table {
     links: Vec<Link>,
     routers: Vec<Router>,
     vips: HashMap<IpAddr, Vec<Vip>>,
+    routing: Routing,
+    ways: Ways,
+    /// IPv4 addresses by interface: without one there are no IPv4 routes over it.
+    v4: HashMap<u32, HashSet<(IpAddr, u8)>>,
     devices: HashMap<u32, Device>,
     /// Addresses that may be a source, by interface, in the kernel's order.
     addresses: HashMap<u32, Vec<Entry>>,
-    /// Virtual addresses that are on their interfaces.
-    present: HashSet<(RouterId, IpAddr)>,
+    /// Virtual addresses, routes and rules that are there.
+    present: HashSet<(RouterId, Carried)>,
     /// `present` as it was before a resync.
-    before: HashSet<(RouterId, IpAddr)>,
-    /// Virtual addresses that came (`true`) or went since the last report.
-    moved: Vec<(RouterId, IpAddr, bool)>,
+    before: HashSet<(RouterId, Carried)>,
+    /// Those that came (`true`) or went since the last report.
+    moved: Vec<(RouterId, Carried, bool)>,
     /// Something changed that links or sources depend on.
     dirty: bool,
 }
@@ -63,24 +69,30 @@ struct Vip {
     link: LinkId,
     /// It may be the interface's own address.
     owner: bool,
+    /// It is there whoever is Master (`static_ipaddress`).
+    fixed: bool,
 }
 
 #[derive(Debug)]
 struct Device {
     name: String,
     mac: Option<Mac>,
+    /// Operational.
     up: bool,
+    /// Switched on: without that there are no IPv4 routes over it.
+    on: bool,
 }
 
 impl Table {
     pub(super) fn new(model: &Model, delays: &[LinkDelays]) -> Self {
         let mut vips: HashMap<_, Vec<_>> = HashMap::new();
-        for (id, router) in (0..).map(RouterId).zip(&model.routers) {
-            for address in router.addresses.iter().chain(&router.excluded) {
+        for (id, holding) in model.holders() {
+            for address in holding.addresses() {
                 let vip = Vip {
                     router: id,
                     link: address.link,
-                    owner: router.priority.is_owner(),
+                    owner: holding.owner,
+                    fixed: id == model.statics_id(),
                 };
                 vips.entry(address.address).or_default().push(vip);
             }
@@ -113,6 +125,9 @@ impl Table {
                 .collect(),
             routers: routers.collect(),
             vips,
+            routing: Routing::new(model),
+            ways: Ways::default(),
+            v4: HashMap::new(),
             devices: HashMap::new(),
             addresses: HashMap::new(),
             present: HashSet::new(),
@@ -126,6 +141,8 @@ impl Table {
     pub(super) fn begin_resync(&mut self) {
         self.devices.clear();
         self.addresses.clear();
+        self.v4.clear();
+        self.ways.clear();
         // A resync that broke off had not told anything yet: what was present before it still counts.
         self.before.extend(self.present.drain());
         self.dirty = true;
@@ -137,17 +154,42 @@ impl Table {
             .into_iter()
             .filter(|vip| !self.present.contains(vip));
         self.moved
-            .extend(gone.map(|(router, address)| (router, address, false)));
+            .extend(gone.map(|(router, carried)| (router, carried, false)));
     }
 
-    /// Take in one message of the kernel.
-    pub(super) fn apply(&mut self, message: &RouteNetlinkMessage) {
+    /// What of routes and rules is to be asked for.
+    pub(super) fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// Take in one message of the kernel. `replaces`: what it tells of took the place of another
+    /// (`NLM_F_REPLACE`).
+    pub(super) fn apply(&mut self, message: &RouteNetlinkMessage, replaces: bool) {
         match message {
+            RouteNetlinkMessage::NewRoute(route) => self.new_route(route, replaces),
+            RouteNetlinkMessage::DelRoute(route) => {
+                for holder in self.routing.route(route, false).about {
+                    self.ways.forget(holder);
+                    self.went(holder);
+                }
+            }
+            RouteNetlinkMessage::NewRule(rule) => {
+                for holder in self.routing.rule(rule).to_vec() {
+                    self.came(holder);
+                }
+            }
+            RouteNetlinkMessage::DelRule(rule) => {
+                for holder in self.routing.rule(rule).to_vec() {
+                    self.went(holder);
+                }
+            }
             RouteNetlinkMessage::NewLink(link) => self.new_link(link),
             // A bridge tells of a port that left it in the same words, with its own family.
             RouteNetlinkMessage::DelLink(link) if is_device(link) => {
                 self.devices.remove(&link.header.index);
                 self.addresses.remove(&link.header.index);
+                self.v4.remove(&link.header.index);
+                self.routes_gone(link.header.index);
                 self.dirty = true;
             }
             RouteNetlinkMessage::NewAddress(address) => {
@@ -183,18 +225,56 @@ impl Table {
             name,
             mac: mac.filter(|_| ethernet),
             up: link.header.flags.contains(up),
+            on: link.header.flags.contains(LinkFlags::Up),
         };
-        self.devices.insert(link.header.index, device);
+        let on = device.on;
+        let before = self.devices.insert(link.header.index, device);
+        if !on && before.is_some_and(|before| before.on) {
+            self.routes_gone(link.header.index);
+        }
         self.dirty = true;
+    }
+
+    fn new_route(&mut self, message: &RouteMessage, replaces: bool) {
+        let meaning = self.routing.route(message, replaces);
+        for holder in meaning.replaced {
+            self.ways.forget(holder);
+            self.went(holder);
+        }
+        for holder in meaning.about {
+            self.ways.note(holder, &meaning.ifindexes);
+            self.came(holder);
+        }
+    }
+
+    /// The kernel has dropped the IPv4 routes over this interface, and says nothing of it.
+    fn routes_gone(&mut self, ifindex: u32) {
+        for holder in self.ways.take(ifindex) {
+            self.went(holder);
+        }
+    }
+
+    fn came(&mut self, holder: (RouterId, Carried)) {
+        if self.present.insert(holder) {
+            self.moved.push((holder.0, holder.1, true));
+        }
+    }
+
+    fn went(&mut self, holder: (RouterId, Carried)) {
+        if self.present.remove(&holder) {
+            self.moved.push((holder.0, holder.1, false));
+        }
     }
 
     fn new_address(&mut self, entry: Entry) {
         let vips = self.vips_at(&entry);
         let source = self.may_be_source(&entry);
-        for (router, address) in vips {
-            if self.present.insert((router, address)) {
-                self.moved.push((router, address, true));
-            }
+        for vip in vips {
+            self.came(vip);
+        }
+        if entry.address.is_ipv4() {
+            let known = self.v4.entry(entry.ifindex).or_default();
+            known.insert((entry.address, entry.prefix));
         }
         if !source {
             return;
@@ -209,9 +289,17 @@ impl Table {
 
     fn del_address(&mut self, entry: &Entry) {
         for vip in self.vips_at(entry) {
-            if self.present.remove(&vip) {
-                self.moved.push((vip.0, vip.1, false));
-            }
+            self.went(vip);
+        }
+        for holder in self.routing.sourced(entry.address).to_vec() {
+            self.ways.forget(holder);
+            self.went(holder);
+        }
+        if let Some(known) = self.v4.get_mut(&entry.ifindex)
+            && known.remove(&(entry.address, entry.prefix))
+            && known.is_empty()
+        {
+            self.routes_gone(entry.ifindex);
         }
         if let Some(known) = self.addresses.get_mut(&entry.ifindex) {
             known.retain(|known| !same(known, entry));
@@ -220,7 +308,7 @@ impl Table {
     }
 
     /// The virtual routers whose address this is, on the interface where they want it.
-    fn vips_at(&self, entry: &Entry) -> Vec<(RouterId, IpAddr)> {
+    fn vips_at(&self, entry: &Entry) -> Vec<(RouterId, Carried)> {
         let Some(vips) = self.vips.get(&entry.address) else {
             return Vec::new();
         };
@@ -232,15 +320,15 @@ impl Table {
         };
         vips.iter()
             .filter(here)
-            .map(|vip| (vip.router, entry.address))
+            .map(|vip| (vip.router, Carried::Address(entry.address)))
             .collect()
     }
 
-    /// A virtual address is no source, unless it is the owner's and was not put there by us.
+    /// A virtual address is no source, unless it is static, or the owner's and was not put there by us.
     fn may_be_source(&self, entry: &Entry) -> bool {
         match self.vips.get(&entry.address) {
             None => true,
-            Some(vips) => vips.iter().all(|vip| vip.owner) && !entry.ours,
+            Some(vips) => vips.iter().all(|vip| vip.fixed || (vip.owner && !entry.ours)),
         }
     }
 
@@ -258,9 +346,9 @@ impl Table {
             self.changed_sources(&mut events);
         }
         let moved = self.moved.drain(..);
-        events.extend(moved.map(|(router, address, present)| LinkEvent::Vip {
+        events.extend(moved.map(|(router, carried, present)| LinkEvent::Carried {
             router,
-            address,
+            carried,
             present,
         }));
         events

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::Family;
 
-use super::{LinkId, Model, RouterId, VirtualAddress};
+use super::{LinkId, Model, RouterId, VirtualAddress, VirtualRouter};
 
 /// One thing that a holder puts on the host, named so that it can be found again in the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,6 +41,26 @@ impl<'m> Holding<'m> {
         advertised.iter().chain(excluded)
     }
 
+    /// Whether it matters that somebody else removes it (not `no_track`).
+    #[must_use]
+    pub fn tracks(&self, carried: Carried) -> bool {
+        match carried {
+            Carried::Address(address) => {
+                let mut addresses = self.addresses();
+                let found = addresses.find(|known| known.address == address);
+                found.is_some_and(|known| !known.extra.untracked)
+            }
+            Carried::Route(index) => {
+                let route = self.routes.get(usize::from(index));
+                route.is_some_and(|route| route.tracked)
+            }
+            Carried::Rule(index) => {
+                let rule = self.rules.get(usize::from(index));
+                rule.is_some_and(|rule| rule.tracked)
+            }
+        }
+    }
+
     /// What `carried` stands for, as a person writes it.
     #[must_use]
     pub fn describe(&self, carried: Carried) -> String {
@@ -69,6 +89,36 @@ pub struct Statics {
     pub rules: Vec<VirtualRule>,
 }
 
+impl Statics {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.routes.is_empty() && self.rules.is_empty()
+    }
+
+    fn holding(&self) -> Holding<'_> {
+        Holding {
+            addresses: [&self.addresses, &[]],
+            routes: &self.routes,
+            rules: &self.rules,
+            owner: false,
+        }
+    }
+}
+
+impl VirtualRouter {
+    /// What it holds while it is Master.
+    #[must_use]
+    pub fn holding(&self) -> Holding<'_> {
+        Holding {
+            addresses: [&self.addresses, &self.excluded],
+            routes: &self.routes,
+            rules: &self.rules,
+            owner: self.priority.is_owner(),
+        }
+    }
+}
+
 impl Model {
     /// Stands for the static items wherever something is held: the number after the last virtual router's. What
     /// holds for a virtual router that is always Master holds for them; the protocol knows nothing of them.
@@ -79,25 +129,18 @@ impl Model {
 
     /// Whatever may hold something: the virtual routers in their order, and the static items last.
     pub fn holders(&self) -> impl Iterator<Item = (RouterId, Holding<'_>)> {
-        let routers = self.routers.iter().map(|router| Holding {
-            addresses: [&router.addresses, &router.excluded],
-            routes: &router.routes,
-            rules: &router.rules,
-            owner: router.priority.is_owner(),
-        });
-        let statics = Holding {
-            addresses: [&self.statics.addresses, &[]],
-            routes: &self.statics.routes,
-            rules: &self.statics.rules,
-            owner: false,
-        };
-        (0..).map(RouterId).zip(routers.chain([statics]))
+        let routers = self.routers.iter().map(VirtualRouter::holding);
+        (0..).map(RouterId).zip(routers.chain([self.statics.holding()]))
     }
 
     /// One of [`Model::holders`].
     #[must_use]
     pub fn holding(&self, holder: RouterId) -> Option<Holding<'_>> {
-        self.holders().nth(holder.index()).map(|(_, holding)| holding)
+        match self.routers.get(holder.index()) {
+            Some(router) => Some(router.holding()),
+            None if holder == self.statics_id() => Some(self.statics.holding()),
+            None => None,
+        }
     }
 }
 

@@ -5,16 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::fixture::{
     Bench, HIGH, R0, R1, acquire, grouped, ms, notify, notify_group, release, router, send, us, went,
 };
-use crate::proto::model::{Uncommon, VirtualRouter, WhenLost};
+use crate::proto::model::{Carried, Uncommon, VirtualRouter, WhenLost};
 use crate::proto::{Effect, Input, NotifyState, Reason, RouterId, State};
 
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100));
+const LOST: Carried = Carried::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100)));
 
 fn lost(router: RouterId) -> Input {
-    Input::AddressLost {
-        router,
-        address: ADDRESS,
-    }
+    Input::Lost { router, lost: LOST }
 }
 
 fn steps_down(priority: u8) -> VirtualRouter {
@@ -33,7 +30,7 @@ fn a_master_puts_its_address_back() {
     let (mut bench, now) = Bench::master(router(100));
     let restore = Effect::Restore {
         router: R0,
-        address: ADDRESS,
+        lost: LOST,
     };
     assert_eq!(bench.feed(now, lost(R0)), [restore]);
     assert_eq!(bench.feed(now, lost(R0)), [restore]);
@@ -54,7 +51,7 @@ fn a_backup_does_not_care() {
 #[test]
 fn in_keepalived_s_way_it_is_backup_for_a_skew_time() {
     let (mut bench, now) = Bench::master(steps_down(100));
-    let reason = Reason::AddressLost { address: ADDRESS };
+    let reason = Reason::Lost { lost: LOST };
     assert_eq!(
         bench.feed(now, lost(R0)),
         [
@@ -103,12 +100,7 @@ fn in_keepalived_s_way_the_whole_group_follows() {
         [
             send(R0, 0),
             release(R0),
-            went(
-                R0,
-                State::Master,
-                State::Backup,
-                Reason::AddressLost { address: ADDRESS }
-            ),
+            went(R0, State::Master, State::Backup, Reason::Lost { lost: LOST }),
             notify(R0, NotifyState::Backup, 100),
             send(R1, 0),
             release(R1),

@@ -1,13 +1,12 @@
 //! What the network tells, and what the other threads report and ask.
 
-use std::net::IpAddr;
-
 use super::super::snapshot::View;
 use super::Driver;
 use crate::effects::addresses::Report;
 use crate::effects::announce;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
+use crate::proto::model::Carried;
 use crate::proto::{Input, LinkId, LinkState, RouterId};
 use crate::sys::clock;
 
@@ -52,23 +51,24 @@ impl Driver {
                 self.open_sender(router);
                 self.feed(Input::Source { router, address });
             }
-            LinkEvent::Vip {
+            LinkEvent::Carried {
                 router,
-                address,
+                carried,
                 present: true,
             } => {
-                self.presence.came(router, address);
+                self.presence.came(router, carried);
             }
-            LinkEvent::Vip {
+            LinkEvent::Carried {
                 router,
-                address,
+                carried,
                 present: false,
             } => {
-                if self.presence.went(router, address) && self.minds(router, address) {
-                    self.feed(Input::AddressLost { router, address });
+                if self.presence.went(router, carried) {
+                    self.lost(router, carried);
                 }
             }
             LinkEvent::Synced => {
+                self.hold_statics();
                 self.synced = true;
                 self.presence.resynced();
             }
@@ -90,14 +90,33 @@ impl Driver {
         self.parts.kernel.refresh(self.parts.vrrp.model());
     }
 
-    /// Whether the removal of this address is to be undone or told: not with `no_track`.
-    fn minds(&self, router: RouterId, address: IpAddr) -> bool {
-        let holding = self.parts.vrrp.model().holding(router);
-        holding.is_some_and(|holding| {
-            holding
-                .addresses()
-                .any(|own| own.address == address && !own.extra.untracked)
-        })
+    /// Somebody else removed this. Static items are put back whatever the protocol thinks of it.
+    fn lost(&mut self, router: RouterId, lost: Carried) {
+        let model = self.parts.vrrp.model();
+        if !model.holding(router).is_some_and(|holding| holding.tracks(lost)) {
+            return;
+        }
+        if router == model.statics_id() {
+            self.parts.writer.restore(router, lost);
+        } else {
+            self.feed(Input::Lost { router, lost });
+        }
+    }
+
+    /// The static items are there from the start, once their interfaces are known.
+    fn hold_statics(&mut self) {
+        let model = self.parts.vrrp.model();
+        if !self.synced && !model.statics.is_empty() {
+            self.parts.writer.acquire(model.statics_id(), 1);
+        }
+    }
+
+    /// At the end, after everything that virtual routers held.
+    pub(super) fn release_statics(&mut self) {
+        let model = self.parts.vrrp.model();
+        if !self.keep_addresses && !model.statics.is_empty() {
+            self.parts.writer.release(model.statics_id());
+        }
     }
 
     fn open_sender(&mut self, router: RouterId) {
@@ -235,7 +254,7 @@ impl Driver {
             ControlRequest::Status { reply } => reply,
             ControlRequest::Reload { reply } => return self.request_reload(Some(reply)),
         };
-        let present = |router: RouterId, address| self.presence.has(router, address);
+        let present = |router: RouterId, address| self.presence.has(router, Carried::Address(address));
         let status = self.parts.snapshots.take(
             clock::now(),
             View {
