@@ -87,7 +87,7 @@ fn disturb(sim: &mut Sim) {
     let host = usize::try_from(sim.random.below(sim.hosts.len() as u64)).unwrap();
     let segment = usize::try_from(sim.random.below(sim.plan.segments as u64)).unwrap();
     let verdict = sim.random.pick(&[ScriptState::Failing, ScriptState::Passing]);
-    match sim.random.below(16) {
+    match sim.random.below(18) {
         0 => sim.isolate(host, segment, true),
         1 | 2 => sim.isolate(host, segment, false),
         3 => sim.network.loss = sim.random.pick(&[0, 5, 30, 60]),
@@ -108,6 +108,13 @@ fn disturb(sim: &mut Sim) {
         }
         12 => sim.crash(host),
         13 => sim.restart(host),
+        14 => {
+            let priority = sim.random.pick(&[50, 100, 150, 254]);
+            // An owner stays one, and who is better where stays as planned.
+            let changes = !sim.plan.contrary && sim.plan.priorities[host] != 255;
+            sim.reload(host, changes.then_some(priority));
+        }
+        15 => sim.reload(host, None),
         _ => {
             let intervals = 1 + sim.random.below(8);
             sim.hosts[host].stopped_until = Some(sim.now + sim.intervals(intervals));
@@ -309,6 +316,71 @@ fn a_stopped_host_disturbs_nobody() {
         sim.run(sim.intervals(10));
         assert_eq!(masters.len(), 1, "{masters:?} of {:?}", sim.plan);
         assert!(sim.changes.is_empty(), "{:?} of {:?}", sim.changes, sim.plan);
+    });
+}
+
+/// Everything is renamed at any moment, on any host, many times: not one transition, and a Master that falls silent is
+/// replaced as fast as ever.
+#[test]
+fn a_reload_without_effect_has_none() {
+    seeds(|seed| {
+        let mut random = Random::new(seed);
+        let plan = Plan {
+            priorities: vec![200, 150, 100],
+            preempt: Preempt::After(Nanos::ZERO),
+            ..plan(&mut random)
+        };
+        let mut sim = Sim::new(seed, plan);
+        sim.run(sim.intervals(6));
+        assert_eq!(sim.masters(0), [0]);
+        sim.changes.clear();
+        sim.network.loss = 30;
+        sim.network.most_in_a_row = 2;
+        let reloads = |sim: &mut Sim| {
+            for _ in 0..20 {
+                let host = usize::try_from(sim.random.below(3)).unwrap();
+                sim.reload(host, None);
+                let pause = sim.random.below(sim.intervals(1).0);
+                sim.run(Nanos(pause));
+            }
+        };
+        reloads(&mut sim);
+        assert!(sim.changes.is_empty(), "{:?} of {:?}", sim.changes, sim.plan);
+        for segment in 0..sim.plan.segments {
+            sim.isolate(0, segment, true);
+        }
+        sim.network.loss = 0;
+        let died = sim.now;
+        let mut left = sim.intervals(4);
+        while left > Nanos::ZERO {
+            sim.reload(1, None);
+            let pause = Nanos((sim.intervals(1).0 / 7).min(left.0));
+            sim.run(pause);
+            left = Nanos(left.0 - pause.0);
+        }
+        let taken_over = |change: &&Change| change.host == 1 && change.to == State::Master;
+        let taken_over: Vec<_> = sim
+            .changes
+            .iter()
+            .filter(taken_over)
+            .map(|change| change.at)
+            .collect();
+        assert_eq!(
+            taken_over.len(),
+            sim.plan.segments,
+            "{:?} of {:?}",
+            sim.changes,
+            sim.plan
+        );
+        // 3 intervals and the skew of priority 150, 106/256, after an advert that may have been on its way.
+        let master_down = Nanos(sim.plan.interval.nanos().0 * (3 * 256 + 106) / 256);
+        let slack = sim.network.slowest() + sim.plan.lateness + sim.plan.lateness;
+        assert!(
+            taken_over.iter().all(|at| at.since(died) <= master_down + slack),
+            "{taken_over:?} after {died:?}: {:?}",
+            sim.plan
+        );
+        respected(&sim);
     });
 }
 

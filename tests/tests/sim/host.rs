@@ -12,7 +12,7 @@ use vrrp_common::wire::ladder::TTL;
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::proto::model::{Transport, V3Checksum};
 use vrrp_daemon::proto::{
-    Effect, Heard, Input, LinkId, LinkState, Model, RouterId, ScriptState, State, Vrrp,
+    Correspondence, Effect, Heard, Input, LinkId, LinkState, Model, RouterId, ScriptState, State, Vrrp,
 };
 
 use super::network::Flight;
@@ -97,6 +97,18 @@ impl Host {
             self.vrrp.handle(now, input, &mut effects);
         }
         self.vrrp.handle(now, Input::Start, &mut effects);
+        effects
+    }
+
+    /// Another configuration, taken over as a driver does it; for the same segments.
+    pub(crate) fn reload(&mut self, now: MonoNanos, model: Model) -> Vec<Effect> {
+        let mut effects = self.wake(now, true);
+        let correspondence = Correspondence::between(self.vrrp.model(), &model);
+        self.vrrp.retire(now, &correspondence, &mut effects);
+        self.judge = Judge::new(&model);
+        self.vrrp.adopt(now, model, &correspondence);
+        self.vrrp.handle(now, Input::Start, &mut effects);
+        self.vrrp.handle(now, Input::Tick, &mut effects);
         effects
     }
 

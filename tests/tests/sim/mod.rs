@@ -47,6 +47,7 @@ pub(crate) struct Sim {
     pub(crate) longest_split: Nanos,
     /// A moment at which a segment had no Master, since it was last cleared.
     pub(crate) orphaned: Option<MonoNanos>,
+    reloads: u32,
 }
 
 impl Sim {
@@ -65,6 +66,7 @@ impl Sim {
             split_since: vec![None; plan.segments],
             longest_split: Nanos::ZERO,
             orphaned: None,
+            reloads: 0,
             plan,
         };
         for host in 0..sim.hosts.len() {
@@ -295,6 +297,32 @@ impl Sim {
 
     pub(crate) fn script(&mut self, host: usize, script: ScriptId, state: ScriptState) {
         self.feed(host, Input::Script { script, state });
+    }
+
+    /// Another file in which everything has another name, and, where `priority` says so, the host another priority.
+    pub(crate) fn reload(&mut self, host: usize, priority: Option<u8>) {
+        if self.hosts[host]
+            .stopped_until
+            .is_some_and(|until| until > self.now)
+        {
+            return;
+        }
+        self.wake(host);
+        if let Some(priority) = priority {
+            self.plan.priorities[host] = priority;
+            // Better than its Master now, perhaps.
+            self.respected[host].fill(None);
+        }
+        self.reloads += 1;
+        let mut model = model(&self.plan, host);
+        for router in &mut model.routers {
+            router.name = format!("{}, {}", router.name, self.reloads);
+        }
+        for group in &mut model.groups {
+            group.name = format!("{}, {}", group.name, self.reloads);
+        }
+        let effects = self.hosts[host].reload(self.now, model);
+        self.carry_out(host, &effects);
     }
 
     /// A stop in good order, and a start at once.
