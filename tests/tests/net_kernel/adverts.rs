@@ -49,7 +49,8 @@ fn receiver(host: &Host, model: &Model) -> RawReceiver {
     let ifindex = ifindex(host);
     let open = || {
         let mut receiver = RawReceiver::new(model)?;
-        receiver.set_link(BOND0, Some(ifindex))?;
+        receiver.set_link(BOND0, Some(ifindex));
+        receiver.refresh()?;
         Ok(receiver)
     };
     host.namespace().inside(open).unwrap()
@@ -392,22 +393,25 @@ fn sockets_follow_the_interface() {
     let mut receiver = receiver(&b.host, &ours);
 
     // Bound to an address that is not there (yet), so nothing is heard until it is told the right one.
-    let set = |receiver: &mut RawReceiver| Ok(receiver.set_source(FIRST, Some(ip("192.0.2.2")))?);
+    let set = |receiver: &mut RawReceiver| {
+        receiver.set_source(FIRST, Some(ip("192.0.2.2")));
+        Ok(receiver.refresh()?)
+    };
     b.host.namespace().inside(|| set(&mut receiver)).unwrap();
     sender.send(FIRST, Priority(100)).unwrap();
     hear(&mut receiver, &judge, |heard| !heard.is_empty());
 
+    let move_to = |receiver: &mut RawReceiver, ifindex| {
+        b.host.namespace().inside(|| {
+            receiver.set_link(BOND0, ifindex);
+            Ok(receiver.refresh()?)
+        })
+    };
     b.host.run("ip", &["link", "del", "bond0"]).unwrap();
-    b.host
-        .namespace()
-        .inside(|| Ok(receiver.set_link(BOND0, None)?))
-        .unwrap();
+    move_to(&mut receiver, None).unwrap();
     lab.connect(&b.host, "bond0", "front", &["192.0.2.2/24"]).unwrap();
     let again = ifindex(&b.host);
-    b.host
-        .namespace()
-        .inside(|| Ok(receiver.set_link(BOND0, Some(again))?))
-        .unwrap();
+    move_to(&mut receiver, Some(again)).unwrap();
     sender.set_source(FIRST, None, None).unwrap();
     let here = ifindex(&a.host);
     let set = |sender: &mut AdvertSender| Ok(sender.set_source(FIRST, Some(ip("192.0.2.1")), Some(here))?);
@@ -446,7 +450,10 @@ fn strangers_come_through() {
     ]);
     let judge = Judge::new(&ours);
     let mut receiver = receiver(&b.host, &ours);
-    let set = |receiver: &mut RawReceiver| Ok(receiver.set_source(FIRST, Some(ip("192.0.2.2")))?);
+    let set = |receiver: &mut RawReceiver| {
+        receiver.set_source(FIRST, Some(ip("192.0.2.2")));
+        Ok(receiver.refresh()?)
+    };
     b.host.namespace().inside(|| set(&mut receiver)).unwrap();
 
     for router in (0..5).map(RouterId) {

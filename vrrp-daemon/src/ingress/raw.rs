@@ -41,8 +41,8 @@ pub struct RawReceiver {
     links: Vec<Link>,
     routers: Vec<Router>,
     sockets: Vec<Listener>,
-    /// One could not be opened.
-    incomplete: bool,
+    /// Others are wanted since they were opened last, or one could not be opened.
+    stale: bool,
     ready: ReadySet,
     next_token: u64,
     /// Of a socket without virtual routers.
@@ -122,8 +122,8 @@ struct Listener {
 }
 
 impl RawReceiver {
-    /// No socket yet: [`set_link`](Self::set_link) and, for unicast, [`set_source`](Self::set_source) open
-    /// them.
+    /// No socket yet: [`refresh`](Self::refresh) opens them, when [`set_link`](Self::set_link) and, for unicast,
+    /// [`set_source`](Self::set_source) have said where.
     ///
     /// # Errors
     /// As `epoll_create1(2)`.
@@ -132,7 +132,7 @@ impl RawReceiver {
             links: model.links.iter().map(|name| Link::new(name)).collect(),
             routers: model.routers.iter().map(Router::new).collect(),
             sockets: Vec::new(),
-            incomplete: false,
+            stale: false,
             ready: ReadySet::new()?,
             next_token: 0,
             strangers: strangers(model),
@@ -141,12 +141,9 @@ impl RawReceiver {
         })
     }
 
-    /// Another configuration. A socket that is wanted still stays open, if need be with another filter, so that
-    /// nothing sent to it is lost.
-    ///
-    /// # Errors
-    /// The first socket that could not be opened; the others are.
-    pub fn reconfigure(&mut self, model: &Model, correspondence: &Correspondence) -> Result<(), OpenError> {
+    /// Another configuration; [`refresh`](Self::refresh) makes it so. A socket that is wanted still stays open, if
+    /// need be with another filter, so that nothing sent to it is lost.
+    pub fn reconfigure(&mut self, model: &Model, correspondence: &Correspondence) {
         let links = correspondence.links.carry(std::mem::take(&mut self.links));
         let links = links.into_iter().zip(&model.links);
         self.links = links
@@ -167,39 +164,38 @@ impl RawReceiver {
         });
         self.routers = routers.collect();
         self.strangers = strangers(model);
-        self.reopen()
+        self.stale = true;
     }
 
-    /// The interface has this index now, or is gone.
-    ///
-    /// # Errors
-    /// The first socket that could not be opened; the others are.
-    pub fn set_link(&mut self, link: LinkId, ifindex: Option<u32>) -> Result<(), OpenError> {
-        match self.links.get_mut(link.index()) {
-            Some(link) if link.ifindex != ifindex || self.incomplete => link.ifindex = ifindex,
-            _ => return Ok(()),
+    /// The interface has this index now, or is gone. [`refresh`](Self::refresh) does what follows from that.
+    pub fn set_link(&mut self, link: LinkId, ifindex: Option<u32>) {
+        if let Some(link) = self.links.get_mut(link.index()) {
+            link.ifindex = ifindex;
+            self.stale = true;
         }
-        self.reopen()
     }
 
     /// The address a virtual router sends from, which is where unicast adverts arrive. `None` keeps
-    /// the last: a message to an address that is away for a moment is none the worse.
+    /// the last: a message to an address that is away for a moment is none the worse. [`refresh`](Self::refresh)
+    /// does what follows.
+    pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) {
+        if let Some((router, source)) = self.routers.get_mut(router.index()).zip(source) {
+            let place = if router.multicast {
+                &mut router.elsewhere
+            } else {
+                &mut router.destination
+            };
+            self.stale |= place.replace(source) != Some(source);
+        }
+    }
+
+    /// Open and close what [`set_link`](Self::set_link) and its like call for. All at once: to find out takes time
+    /// for every virtual router there is.
     ///
     /// # Errors
     /// The first socket that could not be opened; the others are.
-    pub fn set_source(&mut self, router: RouterId, source: Option<IpAddr>) -> Result<(), OpenError> {
-        let Some((router, source)) = self.routers.get_mut(router.index()).zip(source) else {
-            return Ok(());
-        };
-        let place = if router.multicast {
-            &mut router.elsewhere
-        } else {
-            &mut router.destination
-        };
-        if place.replace(source) == Some(source) {
-            return Ok(());
-        }
-        self.reopen()
+    pub fn refresh(&mut self) -> Result<(), OpenError> {
+        if self.stale { self.reopen() } else { Ok(()) }
     }
 
     /// Read what is there, up to a bound, judge it and hand it to `sink`. Never waits. `now` is the read time
@@ -259,11 +255,11 @@ impl RawReceiver {
                 !serves
             })
             .collect();
-        self.incomplete = false;
+        self.stale = false;
         let mut result = Ok(());
         for purpose in wanted {
             if let Err(error) = self.open(&purpose) {
-                self.incomplete = true;
+                self.stale = true;
                 if !purpose.needed {
                     continue;
                 }

@@ -25,9 +25,7 @@ impl Driver {
                 self.parts
                     .writer
                     .set_link(link, ifindex, mac, state == LinkState::Up);
-                if let Err(error) = self.parts.raw.set_link(link, ifindex) {
-                    tracing::warn!("{error}");
-                }
+                self.parts.raw.set_link(link, ifindex);
                 self.parts.kernel.set_link(self.parts.vrrp.model(), link, ifindex);
                 if let Some(known) = self.ifindexes.get_mut(link.index()) {
                     *known = ifindex;
@@ -44,9 +42,7 @@ impl Driver {
                 if let Some(source) = self.sources.get_mut(router.index()) {
                     *source = address;
                 }
-                if let Err(error) = self.parts.raw.set_source(router, address) {
-                    tracing::warn!("{error}");
-                }
+                self.parts.raw.set_source(router, address);
                 self.parts.kernel.set_source(router, address);
                 self.open_sender(router);
                 self.feed(Input::Source { router, address });
@@ -86,6 +82,9 @@ impl Driver {
                 // An end is met by the next receive.
                 Err(_) => break,
             }
+        }
+        if let Err(error) = self.parts.raw.refresh() {
+            tracing::warn!("{error}");
         }
         self.parts.kernel.refresh(self.parts.vrrp.model());
     }

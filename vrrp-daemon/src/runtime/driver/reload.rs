@@ -84,9 +84,7 @@ impl Driver {
             .reconfigure(model, pacing, routers, &holding, report);
         self.parts.notifier.reconfigure(&config, &correspondence);
         self.parts.judge = judge;
-        if let Err(error) = self.parts.raw.reconfigure(model, &correspondence) {
-            tracing::warn!("{error}");
-        }
+        self.parts.raw.reconfigure(model, &correspondence);
         self.parts
             .kernel
             .reconfigure(self.parts.vrrp.model(), model, &correspondence);
