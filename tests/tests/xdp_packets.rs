@@ -391,6 +391,30 @@ fn the_maps_follow_places_and_keep_stamps() {
 }
 
 #[test]
+fn stamps_go_by_what_is_on_the_wire_not_by_numbers() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let peer = IpAddr::from([192, 0, 2, 1]);
+    bench.run(&v3_unicast().bytes(), 1);
+    let seen = bench.xdp.last_seen(RouterId(2), peer);
+    assert!(seen.is_some());
+
+    // A reload with everything in another order under other names.
+    let (mut model, mut places) = model();
+    model.routers.reverse();
+    places.reverse();
+    for router in &mut model.routers {
+        router.name.push_str(", renamed");
+    }
+    bench.xdp.configure(&model, &places, false).unwrap();
+    let now = RouterId(u16::try_from(model.routers.len() - 3).unwrap());
+    assert_ne!(now, RouterId(2));
+    assert_eq!(bench.xdp.last_seen(now, peer), seen);
+    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), None);
+}
+
+#[test]
 fn accepted_adverts_go_on_to_the_stack_if_asked() {
     let Some(mut bench) = Bench::new() else {
         return;

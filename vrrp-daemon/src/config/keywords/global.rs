@@ -161,7 +161,7 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("vrrp_netlink_monitor_rcv_bufs_force", Bool, BUFFERS, "Force it"),
     missing("process_monitor_rcv_bufs", Number, BUFFERS, "Process event buffer"),
     missing("process_monitor_rcv_bufs_force", Bool, BUFFERS, "Force it"),
-    missing("reload_check_config", Words, SCHEDULE, "Check the file before a reload"),
+    needless("reload_check_config", Words, "a file that cannot run never changes anything", "Check the file before a reload"),
     missing("reload_time_file", Word, SCHEDULE, "File that names the time of a reload"),
     missing("reload_repeat", Flag, SCHEDULE, "Repeat it daily"),
     missing("reload_file", Words, SCHEDULE, "File that asks for a reload"),
