@@ -6,10 +6,11 @@
 
 mod cpu;
 mod failover;
+mod loading;
 mod sample;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -34,6 +35,15 @@ pub(crate) struct Args {
     /// keepalived against itself: how much two equal columns differ on this machine
     #[arg(long)]
     control: bool,
+    #[command(subcommand)]
+    only: Option<Only>,
+}
+
+/// A part of the bench that is run by itself.
+#[derive(clap::Subcommand, Clone, Copy, Debug)]
+enum Only {
+    /// How long loading a configuration takes, beside the bars it has to keep
+    Config,
 }
 
 /// Run the verb.
@@ -43,6 +53,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         "the bench makes network namespaces, which takes root: run it as root or through sudo"
     );
     setup::run(setup::Args::default())?;
+    if let Some(Only::Config) = args.only {
+        build::run(build::Args::RELEASE)?;
+        end_all_on_interrupt()?;
+        let columns = loading::run(args.n.unwrap_or(if args.quick { 5 } else { 20 }))?;
+        loading::print(&columns);
+        return save(args.json.as_deref(), &columns);
+    }
     let players = if args.control {
         [
             ("keepalived", Program::keepalived()?),
@@ -69,8 +86,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         cpu: cpu::run(&field, &players, rounds, phase)?,
     };
     report.print();
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report)?;
+    save(args.json.as_deref(), &report)
+}
+
+fn save(path: Option<&Path>, figures: &impl Serialize) -> anyhow::Result<()> {
+    if let Some(path) = path {
+        let text = serde_json::to_string_pretty(figures)?;
         fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
         println!("\nEvery figure: {}", path.display());
     }

@@ -92,6 +92,11 @@ impl Required {
     }
 }
 
+/// A word of `include_check`.
+pub(super) fn is_include_check(word: &str) -> bool {
+    matches!(word, "readable" | "match" | "wildcard_match" | "brace_match")
+}
+
 /// Take in the files that an `include` names, in alphabetical order.
 pub(super) fn open(
     pattern: &str,

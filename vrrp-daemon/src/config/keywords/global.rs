@@ -8,6 +8,8 @@ use super::{DaemonKey, GarpKey, Key, Keyword, balancer, missing, needless, works
 pub enum GlobalKey {
     /// `router_id`
     RouterId,
+    /// `include_check`
+    IncludeCheck,
     /// `default_interface`
     DefaultInterface,
     /// `iproute_usr_dir`
@@ -165,7 +167,7 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("reload_time_file", Word, SCHEDULE, "File that names the time of a reload"),
     missing("reload_repeat", Flag, SCHEDULE, "Repeat it daily"),
     missing("reload_file", Words, SCHEDULE, "File that asks for a reload"),
-    missing("include_check", Words, "missing includes are always reported", "How strict includes are"),
+    global("include_check", Words, GlobalKey::IncludeCheck, "What includes must find: readable, match, wildcard_match, brace_match; all without a word"),
     missing("config_save_dir", Word, DUMPS, "Where configurations are kept"),
     missing("tmp_config_directory", Word, DUMPS, "Where configurations are kept for a while"),
     missing("snmp_socket", Word, SNMP, "AgentX socket"),

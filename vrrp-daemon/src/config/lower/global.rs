@@ -7,6 +7,7 @@ use vrrp_common::time::Nanos;
 
 use super::Lowering;
 use crate::config::diag::{Diagnostic, Remark};
+use crate::config::include::is_include_check;
 use crate::config::keywords::{GarpKey, GlobalKey, Key, Status};
 use crate::config::raw::Statement;
 use crate::config::source::Span;
@@ -91,6 +92,25 @@ impl Lowering<'_> {
             GlobalKey::RouterId => {
                 if let Some(word) = self.one(statement) {
                     self.config.global.router_id = Some(word.text.clone());
+                }
+            }
+            // Done while the files are read.
+            GlobalKey::IncludeCheck => {
+                for word in statement
+                    .words
+                    .iter()
+                    .filter(|word| !is_include_check(&word.text))
+                {
+                    self.sink.push(
+                        Diagnostic::warning(format!(
+                            "`{}` is nothing that includes can be checked for",
+                            word.text
+                        ))
+                        .at(word.span, "ignored")
+                        .help(
+                            "write readable, match, wildcard_match or brace_match, or none of them for all",
+                        ),
+                    );
                 }
             }
             GlobalKey::DefaultInterface => {

@@ -1,7 +1,5 @@
 //! Whatever the bytes, reading ends, soon, without a panic, and keeps its promises.
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::{any, prop};
 use proptest::sample::{Index, select};
 use proptest::{prop_assert, prop_assert_eq, proptest};
@@ -168,7 +166,8 @@ proptest! {
     }
 }
 
-/// Inputs that make a careless reader quadratic or recursive.
+/// Inputs that make a careless reader quadratic or recursive: this would not end. How much work the lines take is
+/// counted in `reader::tests`.
 #[test]
 fn large_inputs_end_soon() {
     let many = 30_000;
@@ -196,12 +195,7 @@ fn large_inputs_end_soon() {
             .collect::<String>(),
     ];
     for text in inputs {
-        let begun = Instant::now();
-        let loaded = read(&text);
-        promises(&loaded).unwrap();
-        let took = begun.elapsed();
-        let start: String = text.chars().take(20).collect();
-        assert!(took < Duration::from_secs(60), "{start:?} took {took:?}");
+        promises(&read(&text)).unwrap();
     }
 }
 

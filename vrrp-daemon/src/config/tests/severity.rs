@@ -144,7 +144,6 @@ fn what_keepalived_does_not_start_with_is_an_error() {
         &instance("auth_hmac {\n key 1 0123456789\n}"),
         "`auth_hmac` is not supported, and going on without it is not safe",
     );
-    refused("$VIP=192.0.2.1\n", "variables (`$NAME=…`) are not supported yet");
 }
 
 /// Ours to say; keepalived 2.2.7 says nothing of it.
