@@ -8,7 +8,9 @@ use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::Model;
-use vrrp_daemon::proto::model::{Announce, LinkId, Preempt, Transport, Uncommon, V3Checksum, VirtualRouter};
+use vrrp_daemon::proto::model::{
+    AddressExtra, Announce, LinkId, Preempt, Transport, Uncommon, V3Checksum, VirtualAddress, VirtualRouter,
+};
 use vrrp_daemon::xdp::{Place, embedded};
 use vrrp_tests::lab::skip;
 
@@ -43,7 +45,17 @@ pub(crate) fn router(
         auth,
         transport,
         v3_checksum: V3Checksum::PseudoHeader,
-        addresses: Vec::new(),
+        // The program judges no virtual router without addresses. Whether adverts list these is not its business.
+        addresses: vec![VirtualAddress {
+            address: IpAddr::from([192, 0, 2, 254]),
+            prefix: 32,
+            link: LinkId(0),
+            label: None,
+            scope: 0,
+            broadcast: None,
+            dad: false,
+            extra: AddressExtra::default(),
+        }],
         excluded: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
