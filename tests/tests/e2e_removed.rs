@@ -1,5 +1,7 @@
 //! Virtual addresses that another program removes, again and again, or all at once; and keepalived's way with them.
 
+#![expect(clippy::unwrap_used, reason = "a test's own helpers fail the test")]
+
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 

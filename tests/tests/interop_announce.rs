@@ -1,5 +1,7 @@
 //! What a Master announces, how often, and in which order: keepalived 2.2.7 and ours, with the same file.
 
+#![expect(clippy::unwrap_used, reason = "a test's own helpers fail the test")]
+
 use std::time::Duration;
 
 use vrrp_tests::lab::{Daemon, Duo, Frame, Program, Settings, Side, Stamp, root_or_skip, until};

@@ -48,6 +48,12 @@ impl Presence {
             .collect();
     }
 
+    /// It is about to be removed by us and added again, with another look. Its coming back is no end of that: it was
+    /// there when the new configuration came.
+    pub fn replacing(&mut self, router: RouterId, carried: Carried) {
+        self.leaving.insert((router, carried));
+    }
+
     /// It came.
     pub fn came(&mut self, router: RouterId, carried: Carried) {
         self.present.insert((router, carried));

@@ -67,6 +67,8 @@ struct Router {
 struct Vip {
     router: RouterId,
     link: LinkId,
+    /// Somebody else's of another prefix length is another one.
+    prefix: u8,
     /// It may be the interface's own address.
     owner: bool,
     /// It is there whoever is Master (`static_ipaddress`).
@@ -91,6 +93,7 @@ impl Table {
                 let vip = Vip {
                     router: id,
                     link: address.link,
+                    prefix: address.extra.peer.map_or(address.prefix, |peer| peer.length),
                     owner: holding.owner,
                     fixed: id == model.statics_id(),
                 };
@@ -319,6 +322,7 @@ impl Table {
                 .is_some_and(|(link, device)| link.name == device.name)
         };
         vips.iter()
+            .filter(|vip| vip.prefix == entry.prefix)
             .filter(here)
             .map(|vip| (vip.router, Carried::Address(entry.address)))
             .collect()

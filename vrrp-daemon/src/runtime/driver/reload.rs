@@ -1,11 +1,15 @@
 //! Taking over another configuration that is ready: what is the same is not touched, and nothing here waits.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use tokio::sync::mpsc;
 
 use super::super::protocol::REPORTS;
 use super::super::reload::{Answer, Found, Prepared, Reply};
 use super::Driver;
 use crate::ingress::control::status::{Reload, ReloadResult};
+use crate::proto::model::{Carried, Model, VirtualAddress};
 use crate::proto::{Input, RouterId, State};
 use crate::sys::clock;
 
@@ -92,6 +96,9 @@ impl Driver {
             tracing::warn!("{error}");
         }
         self.presence.reconfigure(routers);
+        for (router, address) in replaced(self.parts.vrrp.model(), model, &holding) {
+            self.presence.replacing(router, Carried::Address(address));
+        }
         let ifindexes = correspondence.links.carry(std::mem::take(&mut self.ifindexes));
         self.ifindexes = ifindexes.into_iter().map(Option::flatten).collect();
         let macs = correspondence.links.carry(std::mem::take(&mut self.macs));
@@ -121,4 +128,32 @@ impl Driver {
         let status = self.parts.vrrp.status(router);
         status.is_some_and(|status| status.state == State::Master)
     }
+}
+
+/// The addresses of holders that stay and look different: they go and come back, by our doing. (Another prefix is
+/// another address.)
+fn replaced(old: &Model, new: &Model, holding: &[bool]) -> Vec<(RouterId, IpAddr)> {
+    let at = |model: &Model, address: &VirtualAddress| {
+        let link = model.links.get(address.link.index()).cloned();
+        (link, address.address, address.prefix)
+    };
+    let known = old.holders().flat_map(|(_, holding)| holding.addresses());
+    let known: HashMap<_, _> = known.map(|address| (at(old, address), address)).collect();
+    let held = new
+        .holders()
+        .filter(|(router, _)| holding.get(router.index()) == Some(&true));
+    let addresses =
+        held.flat_map(|(router, holding)| holding.addresses().map(move |address| (router, address)));
+    let differ = addresses.filter(|(_, address)| {
+        known.get(&at(new, address)).is_some_and(|before| {
+            let mut before = (*before).clone();
+            before.link = address.link;
+            // Nothing that the kernel knows of.
+            before.extra.untracked = address.extra.untracked;
+            before != **address
+        })
+    });
+    differ
+        .map(|(router, address)| (router, address.address))
+        .collect()
 }
