@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
 use vrrp_daemon::cli::{self, Action, CoreDump, LogOptions, Options};
-use vrrp_daemon::config::{self, Host, Loaded, ReadOptions};
+use vrrp_daemon::config::{self, Host, Loaded, Passwords, ReadOptions};
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
@@ -180,16 +180,16 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
         },
     )?;
     log_diagnostics(&loaded);
+    if options.dump_config {
+        for line in loaded.dump(Passwords::Hidden).lines() {
+            tracing::info!("{line}");
+        }
+    }
     let Some(config) = loaded.config else {
         return Ok(EXIT_CONFIG);
     };
     let process = &config.global.process;
     settle(options, process, process.vrrp_name.as_deref());
-    if options.dump_config {
-        for line in format!("{config:#?}").lines() {
-            tracing::info!("{line}");
-        }
-    }
     let settings = protocol::Settings {
         config_file: options.config.clone(),
         pid_file: placed.vrrp_pid_file,

@@ -14,6 +14,7 @@ mod theirs;
 
 use std::collections::BTreeMap;
 
+use vrrp_daemon::config::Passwords;
 use vrrp_tests::lab::{Program, root_or_skip, skip};
 
 use self::outcome::{Accepted, Outcome};
@@ -62,6 +63,22 @@ fn ours_comes_to_the_same() {
             .map(|name| format!("{name}: in accepted.tsv, and there is no such file")),
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `-d` shows is a configuration, and the same one.
+#[test]
+fn a_dump_is_the_same_configuration() {
+    for file in files::all() {
+        let (loaded, (_, runs)) = ours::judge(&file);
+        if runs {
+            let dump = loaded.dump(Passwords::Shown);
+            let again = ours::read(&dump);
+            let mut config = loaded.config.unwrap();
+            // Those are keepalived's, and left out.
+            config.global.virtual_servers = 0;
+            assert_eq!(again.config, Some(config), "{}:\n{dump}", file.name);
+        }
+    }
 }
 
 /// Every file of our own says first what it is there for.

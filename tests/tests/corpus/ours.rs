@@ -4,10 +4,10 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use vrrp_daemon::config::{Environment, Host, Loaded, ReadOptions, exit_class, load};
+use vrrp_daemon::config::{Environment, Host, Loaded, ReadOptions, exit_class, load, parse_str};
 
 use super::files::File;
-use super::theirs::{LINKS, SCRIPTS};
+use super::theirs::{CONFIG_ID, LINKS, SCRIPTS};
 
 /// Files are the machine's own; interfaces and scripts those of the lab.
 struct LabHost;
@@ -61,7 +61,16 @@ impl Environment for LabHost {
 
 /// What we read, the exit status of `-t`, and whether the daemon starts with it.
 pub(crate) fn judge(file: &File) -> (Loaded, (u8, bool)) {
-    let loaded = load(&file.path, &ReadOptions::default(), &LabHost);
+    let options = ReadOptions {
+        config_id: Some(CONFIG_ID.to_owned()),
+        ..ReadOptions::default()
+    };
+    let loaded = load(&file.path, &options, &LabHost);
     let outcome = (exit_class(&loaded), loaded.config.is_some());
     (loaded, outcome)
+}
+
+/// A configuration from memory.
+pub(crate) fn read(text: &str) -> Loaded {
+    parse_str("dump.conf", text, &LabHost)
 }

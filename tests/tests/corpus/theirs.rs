@@ -10,6 +10,9 @@ use vrrp_tests::lab::{Host, Lab, Program, until};
 use super::files::File;
 use super::outcome::Outcome;
 
+/// What conditional lines are compared with.
+pub(crate) const CONFIG_ID: &str = "node1";
+
 /// The host's interfaces and their addresses.
 pub(crate) const LINKS: &[(&str, &[&str])] = &[
     ("eth0", &["192.0.2.1/24", "2001:db8:1::1/64"]),
@@ -111,7 +114,10 @@ fn runs(program: &Program, host: &Host, file: &File) -> anyhow::Result<bool> {
 
 fn command(program: &Program, host: &Host, file: &File) -> Command {
     let mut command = program.command(host, &[]);
-    command.args(["-l", "-f"]).arg(&file.path).stdin(Stdio::null());
+    command
+        .args(["-l", "-i", CONFIG_ID, "-f"])
+        .arg(&file.path)
+        .stdin(Stdio::null());
     command
 }
 

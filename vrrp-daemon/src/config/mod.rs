@@ -5,6 +5,7 @@
 
 mod daemon;
 mod diag;
+mod dump;
 mod environment;
 mod include;
 pub mod keywords;
@@ -26,6 +27,7 @@ use vrrp_common::time::Nanos;
 pub use self::daemon::{Fifo, Fifos, Hook, Hooks, Place, Process, RealTime};
 use self::diag::Sink;
 pub use self::diag::{Diagnostic, Remark, Severity};
+pub use self::dump::{Passwords, Understood};
 pub use self::environment::{Environment, Host, ReadOptions};
 use self::reader::LeftOut;
 pub use self::source::{Position, SourceId, Sources, Span};
@@ -239,6 +241,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Where the daemon is to run, as far as the file says so; also if there is no configuration.
     pub place: Place,
+    /// What was understood, for [`Loaded::dump`].
+    pub understood: Understood,
 }
 
 impl Loaded {
@@ -347,6 +351,7 @@ fn parse(name: &str, bytes: &[u8], options: &ReadOptions, environment: &dyn Envi
         config: (!refused).then_some(config),
         diagnostics,
         sources,
+        understood: Understood::new(tree),
     }
 }
 
@@ -356,6 +361,7 @@ fn unreadable(message: String, help: &str) -> Loaded {
         diagnostics: vec![Diagnostic::error(message).remark(Remark::Fatal).help(help)],
         sources: Sources::default(),
         place: Place::default(),
+        understood: Understood::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod article;
 mod conditions;
 mod daemon;
+mod dump;
 mod dumped;
 mod generators;
 mod includes;

@@ -29,6 +29,7 @@ mod weights;
 
 use std::collections::{HashMap, HashSet};
 
+pub(super) use self::value::in_seconds;
 use super::Config;
 use super::diag::{Diagnostic, Remark, Severity, Sink};
 use super::environment::Environment;

@@ -313,7 +313,7 @@ impl Lowering<'_> {
             return Centis::DEFAULT;
         };
         if rounded != given.0 {
-            let used = super::value::in_seconds(Nanos(rounded));
+            let used = super::in_seconds(Nanos(rounded));
             let (message, help) = match version {
                 Version::V2 => (
                     format!("version 2 takes whole seconds; {used} s is used"),

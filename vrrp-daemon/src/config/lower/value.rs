@@ -169,7 +169,7 @@ pub(super) fn seconds(text: &str) -> Option<Nanos> {
 }
 
 /// Seconds as a person writes them: no decimals that are not needed.
-pub(super) fn in_seconds(span: Nanos) -> String {
+pub(in crate::config) fn in_seconds(span: Nanos) -> String {
     let whole = span.0 / 1_000_000_000;
     let fraction = format!("{:09}", span.0 % 1_000_000_000);
     match fraction.trim_end_matches('0') {
