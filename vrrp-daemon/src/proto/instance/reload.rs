@@ -31,6 +31,7 @@ impl Instance {
     ) -> Self {
         self.id = id;
         self.reason = self.reason.renumbered(correspondence);
+        self.adopt_sending(new);
         match &mut self.phase {
             Phase::Init | Phase::Fault => {}
             Phase::Backup(backup) => backup.adopt(now, (old, new), self.priority),

@@ -80,6 +80,14 @@ impl Instance {
         self.sending.mute.filter(|_| config.uncommon.send_fault.is_some())
     }
 
+    /// Another configuration: silence may be no fault any more.
+    pub(super) fn adopt_sending(&mut self, config: &VirtualRouter) {
+        if config.uncommon.send_fault.is_none() {
+            self.sending.mute = None;
+            self.sending.probe_at = None;
+        }
+    }
+
     /// A probe left the host; answers whether that ends a fault.
     pub(in crate::proto) fn probed(&mut self, step: &mut Step<'_>) -> bool {
         let ends = self.sending.probe_at.is_some();

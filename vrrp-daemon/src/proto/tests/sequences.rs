@@ -10,41 +10,50 @@ use vrrp_common::wire::ladder::Refusal;
 
 use super::fixture::{Bench, HIGH, LOW, OURS, centis, grouped, model, router, track};
 use crate::proto::model::{LinkId, Model, Preempt, RouterId, ScriptId, TrackObject, Uncommon, VirtualRouter};
-use crate::proto::{Effect, Heard, Input, LinkState, ScriptState, State};
+use crate::proto::{Correspondence, Effect, Heard, Input, LinkState, ScriptState, State};
 
 /// Three routers: alone, or in one group; with trackers; one that does not preempt.
 fn models() -> impl Strategy<Value = Model> {
-    (any::<bool>(), 1_u8..=255, 1_u8..=254, any::<bool>()).prop_map(|(group, first, second, weighted)| {
-        let weight = if weighted { -30 } else { 0 };
-        let routers = vec![
-            VirtualRouter {
-                initially_master: true,
-                advert_on_higher: true,
-                uncommon: Uncommon {
-                    owner_is_deaf: weighted,
-                    send_fault: Some(Nanos::from_secs(2)),
-                    ..Uncommon::default()
-                },
-                ..router(first)
+    (any::<bool>(), said()).prop_map(|(group, said)| configured(group, said))
+}
+
+/// Two priorities, and whether what is tracked has weights.
+type Said = (u8, u8, bool);
+
+fn said() -> impl Strategy<Value = Said> {
+    (1_u8..=255, 1_u8..=254, any::<bool>())
+}
+
+fn configured(group: bool, (first, second, weighted): Said) -> Model {
+    let weight = if weighted { -30 } else { 0 };
+    let routers = vec![
+        VirtualRouter {
+            initially_master: true,
+            advert_on_higher: true,
+            uncommon: Uncommon {
+                owner_is_deaf: weighted,
+                send_fault: Some(Nanos::from_secs(2)),
+                ..Uncommon::default()
             },
-            VirtualRouter {
-                preempt: Preempt::Never,
-                uncommon: Uncommon {
-                    late_is_backup: weighted.then_some(Priority(254)),
-                    ..Uncommon::default()
-                },
-                track: vec![track(TrackObject::Script(ScriptId(0)), weight)],
-                ..router(second)
+            ..router(first)
+        },
+        VirtualRouter {
+            preempt: Preempt::Never,
+            uncommon: Uncommon {
+                late_is_backup: weighted.then_some(Priority(254)),
+                ..Uncommon::default()
             },
-            VirtualRouter {
-                preempt: Preempt::After(Nanos::from_secs(3)),
-                interval: centis(10),
-                track: vec![track(TrackObject::Link(LinkId(2)), weight)],
-                ..router(100)
-            },
-        ];
-        if group { grouped(routers) } else { model(routers) }
-    })
+            track: vec![track(TrackObject::Script(ScriptId(0)), weight)],
+            ..router(second)
+        },
+        VirtualRouter {
+            preempt: Preempt::After(Nanos::from_secs(3)),
+            interval: centis(10),
+            track: vec![track(TrackObject::Link(LinkId(2)), weight)],
+            ..router(100)
+        },
+    ];
+    if group { grouped(routers) } else { model(routers) }
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +65,8 @@ enum Op {
     Sleep(u64),
     /// Go to the next deadline and tick.
     Next,
+    /// Run with other settings from now on.
+    Reload(Said),
 }
 
 fn ops() -> impl Strategy<Value = Op> {
@@ -119,6 +130,7 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => (id.clone(), any::<bool>())
             .prop_map(|(router, partly)| Op::Feed(Input::SendFailed { router, errno: 1, partly })),
         1 => id.prop_map(|router| Op::Feed(Input::Probed { router })),
+        1 => said().prop_map(Op::Reload),
     ]
 }
 
@@ -245,6 +257,15 @@ proptest! {
                 Op::Next => {
                     now = bench.deadline().unwrap_or(now).max(now);
                     Input::Tick
+                }
+                Op::Reload(said) => {
+                    let new = configured(!bench.vrrp.model().groups.is_empty(), said);
+                    let correspondence = Correspondence::between(bench.vrrp.model(), &new);
+                    let mut effects = Vec::new();
+                    bench.vrrp.retire(now, &correspondence, &mut effects);
+                    prop_assert!(effects.is_empty(), "nothing is gone");
+                    bench.vrrp.adopt(now, new, &correspondence);
+                    Input::Start
                 }
             };
             let before = states(&bench);
