@@ -107,6 +107,12 @@ vrrp_instance VI_1 {
 /// keepalived says good-bye twice, ours once.
 const TWICE: &str = "sends v3 VRID 51 every 100 ms from 192.0.2.1 to 224.0.0.18 ttl 255 [192.0.2.100]: 0, 0";
 const ONCE: &str = "sends v3 VRID 51 every 100 ms from 192.0.2.1 to 224.0.0.18 ttl 255 [192.0.2.100]: 0";
+/// What keepalived does when a route or a rule is gone.
+const GIVES_UP: &[&str] = &[
+    "announces 192.0.2.100: 10",
+    "sends v3 VRID 51 every 100 ms from 192.0.2.1 to 224.0.0.18 ttl 255 [192.0.2.100]: 0, 200",
+    "told INSTANCE VI_1: BACKUP 200, MASTER 200",
+];
 const HOLDS: &str = "holds 192.0.2.100/24 on eth0 scope global label eth0 secondary";
 
 pub(super) fn all() -> Vec<Scenario> {
@@ -119,6 +125,27 @@ pub(super) fn all() -> Vec<Scenario> {
                 &["told INSTANCE VI_1: BACKUP 200"],
             )
             .step("it dies", Act::RivalDies, &[HOLDS])
+            .step(
+                "a route is removed",
+                Act::Run(&[
+                    "ip",
+                    "route",
+                    "del",
+                    "203.0.113.0/24",
+                    "via",
+                    "192.0.2.254",
+                    "metric",
+                    "50",
+                ]),
+                &[HOLDS],
+            )
+            .differs("A route or a rule that somebody else removed", GIVES_UP, &[])
+            .step(
+                "a rule is removed",
+                Act::Run(&["ip", "rule", "del", "priority", "1001"]),
+                &[HOLDS],
+            )
+            .differs("A route or a rule that somebody else removed", GIVES_UP, &[])
             .step("stop", Act::Stop, &["told INSTANCE VI_1: STOP 200"]),
         Scenario::new("a_fifo_and_changes_of_priority", FIFO)
             .quiet(Duration::from_millis(2_300))
