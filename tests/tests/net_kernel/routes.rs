@@ -358,3 +358,27 @@ fn routes_are_put_back() {
     });
     assert_eq!(restored, Some(Carried::Route(0)));
 }
+
+/// keepalived sets it on the interface of an instance that says so, and puts it back at the end. Without it,
+/// removing the first address of a subnet would take the others along: ours is removed last.
+#[test]
+fn promote_secondaries_is_set_and_put_back() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &[]);
+    let sysctl = || {
+        let path = "/proc/sys/net/ipv4/conf/bond0/promote_secondaries";
+        a.host.run("cat", &[path]).unwrap().trim().to_owned()
+    };
+    let off = "echo 0 > /proc/sys/net/ipv4/conf/bond0/promote_secondaries";
+    a.host.run("sh", &["-c", off]).unwrap();
+    let model = configured(" promote_secondaries");
+    let (writer, _) = writer(&a.host, &model);
+    writer.acquire(FIRST, 0);
+    assert!(writer.flush(LIMIT));
+    assert_eq!(sysctl(), "1");
+    drop(writer);
+    assert_eq!(sysctl(), "0");
+}

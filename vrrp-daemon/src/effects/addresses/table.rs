@@ -1,7 +1,7 @@
 //! What is held (addresses, routes, rules) with everything prepared that can be: requests and frames, rebuilt
 //! when a link changes and not while anybody waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use nix::errno::Errno;
@@ -13,6 +13,7 @@ use crate::proto::model::{
     Carried, Holding, LinkId, Model, RouterId, VirtualAddress, VirtualRoute, VirtualRule,
 };
 use crate::sys::address::Wanted;
+use crate::sys::interface::PromoteSecondaries;
 use crate::sys::netlink::Request;
 use crate::sys::packet_sock::PacketSender;
 use crate::sys::{interface, route, rule};
@@ -31,6 +32,19 @@ struct Link {
     mac: Option<Mac>,
     up: bool,
     sender: Option<PacketSender>,
+    /// A virtual router on it has `promote_secondaries`.
+    promotes: bool,
+    promoting: Option<PromoteSecondaries>,
+}
+
+impl Link {
+    fn set_promotion(&mut self) {
+        self.promoting = match (self.promotes, self.promoting.take()) {
+            (true, None) => self.ifindex.and_then(PromoteSecondaries::set),
+            (true, known) => known,
+            (false, _) => None,
+        };
+    }
 }
 
 /// One thing that a virtual router holds. They stand in the order in which they are added.
@@ -209,12 +223,20 @@ fn items_of(holding: Holding<'_>) -> impl Iterator<Item = Item> {
 
 impl Table {
     pub(super) fn new(model: &Model) -> Self {
-        let links = model.links.iter().map(|name| Link {
+        let promotes: HashSet<_> = model
+            .routers
+            .iter()
+            .filter(|router| router.uncommon.promote_secondaries)
+            .map(|router| router.link)
+            .collect();
+        let links = (0..).map(LinkId).zip(&model.links).map(|(id, name)| Link {
             name: name.clone(),
             ifindex: None,
             mac: None,
             up: false,
             sender: None,
+            promotes: promotes.contains(&id),
+            promoting: None,
         });
         let links: Vec<_> = links.collect();
         let mut routers: Vec<Vec<_>> = model
@@ -238,7 +260,9 @@ impl Table {
             match known.remove(name) {
                 Some(link) => {
                     if let Some(place) = next.links.get_mut(id.index()) {
-                        *place = link;
+                        let promotes = place.promotes;
+                        *place = Link { promotes, ..link };
+                        place.set_promotion();
                     }
                     next.prepare_requests(id);
                     next.prepare_frames(id);
@@ -316,6 +340,8 @@ impl Table {
         link.mac = mac;
         if link.ifindex != ifindex {
             link.ifindex = ifindex;
+            link.promoting = None;
+            link.set_promotion();
             // Without a socket the addresses are added all the same, and each round says that it was not
             // announced.
             link.sender = ifindex.and_then(|ifindex| PacketSender::open(ifindex).ok());
