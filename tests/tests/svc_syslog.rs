@@ -117,6 +117,7 @@ fn lines_arrive_under_local0_and_go_on_after_a_restart() {
         flush: false,
         // -D
         detail: 1,
+        addresses: false,
     })
     .expect("the log of this process");
     let ident = format!("Keepalived_vrrp[{}]:", std::process::id());

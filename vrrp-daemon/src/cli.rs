@@ -102,6 +102,8 @@ pub struct LogOptions {
     pub flush: bool,
     /// How often `-D` was given.
     pub detail: u8,
+    /// `-a`: every address that comes or goes.
+    pub addresses: bool,
 }
 
 impl LogOptions {
@@ -169,6 +171,9 @@ struct Typed {
     /// More detail in the log; twice: still more
     #[arg(short = 'D', long = "log-detail", action = ArgAction::Count)]
     log_detail: u8,
+    /// Log every address that comes to this host or goes
+    #[arg(short = 'a', long = "address-monitoring")]
+    address_monitoring: bool,
     /// Syslog facility: 0-7 or local0-local7, user, daemon (default)
     #[arg(short = 'S', long = "log-facility", value_name = "FACILITY")]
     log_facility: Option<String>,
@@ -270,9 +275,6 @@ struct Ignored {
     /// Leave IPVS in place
     #[arg(short = 'I', long = "dont-release-ipvs")]
     dont_release_ipvs: bool,
-    /// Log address changes
-    #[arg(short = 'a', long = "address-monitoring")]
-    address_monitoring: bool,
     /// Configuration by descriptor
     #[arg(long = "config-fd", value_name = "FD")]
     config_fd: Option<String>,
@@ -344,6 +346,7 @@ impl Typed {
                     .map(|given| given.unwrap_or_else(|| PathBuf::from("/tmp/keepalived.log"))),
                 flush: self.flush_log_file,
                 detail: self.log_detail,
+                addresses: self.address_monitoring,
             },
             dump_config: self.dump_conf,
             foreground: self.foreground,

@@ -223,6 +223,7 @@ fn start_log(ident: &str, options: &LogOptions) -> anyhow::Result<Guard> {
         file: options.file.clone(),
         flush: options.flush,
         detail: options.detail,
+        addresses: options.addresses,
     })
 }
 

@@ -154,6 +154,7 @@ fn detail_adds_up_and_console_replaces_syslog() {
     assert_eq!(options("-D -D").log.detail, 2);
     assert_eq!(options("-DD --log-detail").log.detail, 3);
     assert!(!options("-G").log.syslog);
+    assert!(options("-a").log.addresses && !options("-n").log.addresses);
     let both = options("-l -g/x --flush-log-file");
     assert!(both.log.console && !both.log.syslog && both.log.flush);
 }

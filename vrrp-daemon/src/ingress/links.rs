@@ -17,6 +17,7 @@ use futures_util::stream::{Stream, TryStreamExt};
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use nix::net::if_::if_indextoname;
 use rtnetlink::{Handle, MulticastGroup, new_connection};
 use socket2::SockRef;
 use tokio::sync::mpsc;
@@ -27,10 +28,14 @@ use vrrp_common::wire::ethernet::Mac;
 use crate::config::LinkDelays;
 use crate::proto::LinkState;
 use crate::proto::model::{Carried, LinkId, Model, RouterId};
+use crate::sys::address::Entry;
 use crate::sys::netlink::Netlink;
 use crate::sys::{clock, filter, route, rule};
 use routing::Routing;
 use table::Table;
+
+/// What lines about addresses are told apart by (tracing's target).
+pub const ADDRESSES: &str = "vrrp_addresses";
 
 /// What changed. After [`run`] has started, everything is told once, then [`LinkEvent::Synced`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,12 +142,38 @@ async fn watch(
         stale = heard.is_some_and(Heard::is_lost);
         if heard.is_some() {
             for (message, replaces) in listener.messages() {
+                tell(&message);
                 table.apply(&message, replaces);
             }
         }
         if !deliver(table, events).await {
             return Ok(());
         }
+    }
+}
+
+/// Address monitoring (`-a`): a line for every address, ours or not.
+fn tell(message: &RouteNetlinkMessage) {
+    if !tracing::enabled!(target: ADDRESSES, tracing::Level::INFO) {
+        return;
+    }
+    let (address, what) = match message {
+        RouteNetlinkMessage::NewAddress(address) => (address, "added to"),
+        RouteNetlinkMessage::DelAddress(address) => (address, "removed from"),
+        _ => return,
+    };
+    if let Some(Entry {
+        ifindex,
+        address,
+        prefix,
+        ..
+    }) = Entry::read(address)
+    {
+        let link = if_indextoname(ifindex).map_or_else(
+            |_| format!("interface {ifindex}"),
+            |name| name.to_string_lossy().into_owned(),
+        );
+        tracing::info!(target: ADDRESSES, "{address}/{prefix} was {what} {link}");
     }
 }
 

@@ -22,6 +22,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use self::sink::Sinks;
+use crate::ingress::links::ADDRESSES;
 
 /// Lines that may wait for the log thread.
 const QUEUE: usize = 2048;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub flush: bool,
     /// 0: what alerting needs; 1 (`-D`): detail; 2: more.
     pub detail: u8,
+    /// Every address that comes or goes (`-a`).
+    pub addresses: bool,
 }
 
 impl Settings {
@@ -106,6 +109,7 @@ fn start(settings: Settings) -> std::io::Result<(QueueLayer, Guard)> {
     let shared = Arc::new(Shared::default());
     let layer = QueueLayer {
         level: settings.level(),
+        addresses: settings.addresses,
         queue: queue.clone(),
         shared: Arc::clone(&shared),
     };
@@ -178,12 +182,16 @@ impl Drop for Guard {
 /// The layer that turns events into [`Record`]s.
 struct QueueLayer {
     level: LevelFilter,
+    addresses: bool,
     queue: SyncSender<Entry>,
     shared: Arc<Shared>,
 }
 
 impl<S: Subscriber> Layer<S> for QueueLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        if metadata.target() == ADDRESSES {
+            return self.addresses;
+        }
         // Of the libraries only warnings: their details are not about VRRP.
         let ours = metadata.target().starts_with("vrrp");
         *metadata.level() <= self.level && (ours || *metadata.level() <= Level::WARN)

@@ -16,6 +16,7 @@ fn settings(scratch: &Scratch) -> Settings {
         file: None,
         flush: false,
         detail: 0,
+        addresses: false,
     }
 }
 
@@ -53,6 +54,7 @@ fn syslog_lines_have_facility_severity_ident_and_pid() {
     let settings = Settings {
         syslog: Some(16),
         detail: 1,
+        addresses: false,
         ..settings(&scratch)
     };
     with_log(settings, |_| {
