@@ -110,9 +110,7 @@ impl Load {
     advert_int 1
     version 3
     nopreempt
-    track_interface {{
-        eth{interface}
-    }}
+    garp_master_delay 1
     virtual_ipaddress {{
 "
             ));
