@@ -24,13 +24,13 @@ use sample::Summary;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
     /// Fewer and shorter runs: to see that it works, not to quote
-    #[arg(long)]
+    #[arg(long, global = true)]
     quick: bool,
-    /// Failovers of each daemon
-    #[arg(long, value_name = "N")]
+    /// Failovers of each daemon, or loads of each file
+    #[arg(long, value_name = "N", global = true)]
     n: Option<usize>,
     /// Write the figures, every single one, to a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
     /// keepalived against itself: how much two equal columns differ on this machine
     #[arg(long)]

@@ -59,7 +59,7 @@ pub(super) fn run(n: usize) -> anyhow::Result<Vec<Column>> {
     let programs = [Program::release()?, Program::keepalived()?];
     let mut columns = Vec::new();
     for load in &LOADS {
-        host.install(Daemon::FILE, &load.file(), 0o644)?;
+        host.install(Daemon::FILE, load.file(), 0o644)?;
         let mut times = [Samples::default(), Samples::default()];
         for _ in 0..n {
             for (program, times) in programs.iter().zip(&mut times) {

@@ -20,6 +20,8 @@ fn commands_are_split_like_a_shell_does() {
         (r#"/x """#, &["/x", ""]),
         (r#"/x "open end"#, &["/x", "open end"]),
         ("/x end\\", &["/x", "end\\"]),
+        // As C has it; 2.2.7: `'x' 'y' 'A'` of "x\ty \x41".
+        (r"/x a\tb \x41\101 \xg \0", &["/x", "a\tb", "AA", "xg", "0"]),
     ];
     for (text, words) in table {
         assert_eq!(split_command(text), *words, "{text}");
@@ -39,6 +41,12 @@ fn scripts_as_they_are_written() {
         (r#"“/bin/true a”"#, &["/bin/true", "a"]),
         ("/bin/true\u{a0}a", &["/bin/true", "a"]),
         (r#""/bin/true \"a b\"""#, &["/bin/true", "a b"]),
+        // 2.2.7 ends with a segmentation fault over the first two, and reads blocks in the third.
+        ("/bin/true '{ a'", &["/bin/true", "{ a"]),
+        ("/bin/true 'a # b' c", &["/bin/true", "a # b", "c"]),
+        ("/bin/true '{a} b' # c", &["/bin/true", "{a} b"]),
+        (r"/bin/true it\'s \{", &["/bin/true", "it's", "{"]),
+        (r#""/bin/true {a} '}'""#, &["/bin/true", "{a}", "}"]),
         (
             r#""monitor_service.sh x""#,
             &["/usr/local/bin/monitor_service.sh", "x"],
@@ -49,6 +57,21 @@ fn scripts_as_they_are_written() {
         let config = loaded.config.unwrap();
         assert_eq!(config.scripts[0].command.argv, *argv, "{script}");
     }
+}
+
+/// 2.2.7 reads the 1024th byte of a line as the start of another: `Unknown keyword 'D'`, status 5. Blanks and a
+/// comment there are nothing to it.
+#[test]
+fn long_lines_are_read_whole() {
+    let with = |line: &str| read(&format!("global_defs {{\n{line}\n}}\n{}", instance("")));
+    for (len, remarks) in [(1_023, 0), (1_024, 1)] {
+        let name = "x".repeat(len - " router_id ".len());
+        let loaded = with(&format!(" router_id {name}"));
+        assert_eq!(said(&loaded).len(), remarks, "{:#?}", said(&loaded));
+        assert_eq!(loaded.config.unwrap().global.router_id, Some(name));
+    }
+    let blanks = " ".repeat(1_100);
+    assert_eq!(said(&with(&format!(" router_id x{blanks}# comment"))), [""; 0]);
 }
 
 #[test]
