@@ -190,6 +190,17 @@ impl Parser<'_> {
         match keyword.status {
             Status::Works(_) => {}
             Status::Needless(_) => {
+                let off = words
+                    .first()
+                    .is_some_and(|word| matches!(word.text.as_str(), "off" | "false" | "no"));
+                if keyword.name == "skip_check_adv_addr" && off {
+                    self.sink.push(
+                        Diagnostic::note("keepalived takes `skip_check_adv_addr off` for on")
+                            .remark(Remark::None)
+                            .at(first.span, "it makes no difference here")
+                            .help("remove the line"),
+                    );
+                }
                 self.skip(opened);
                 return;
             }

@@ -1,7 +1,7 @@
 //! `vrrp_sync_group`, what is tracked, and the small blocks of the top level.
 
 use super::Shape::{Address, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
-use super::{Key, Keyword, NotifyKey, Shape, missing, needless, works};
+use super::{Key, Keyword, NotifyKey, Shape, missing, works};
 
 /// Keywords of `vrrp_sync_group` that are lowered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     group("track_interface", Entries, GroupKey::TrackInterface, "Interfaces that must be up for every member").common(),
     group("track_script", Entries, GroupKey::TrackScript, "Scripts that must succeed for every member").common(),
     group("sync_group_tracking_weight", Flag, GroupKey::KeepWeights, "Members keep their own weights").default("off"),
-    needless("global_tracking", Flag, "old; every member follows the group", "Members track each other's objects").deprecated("track_interface, track_script and track_file of the group"),
+    group("global_tracking", Flag, GroupKey::KeepWeights, "Old name of sync_group_tracking_weight").deprecated("track_interface, track_script and track_file of the group"),
     group("track_file", Entries, GroupKey::TrackFile, "Files whose number counts as weight").common(),
     group("track_process", Entries, GroupKey::TrackProcess, "Processes that must run").common(),
     missing("track_bfd", Entries, "BFD does not run: this protects NOTHING, and is never a fault", "BFD sessions that must be up").common(),

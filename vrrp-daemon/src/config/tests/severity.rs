@@ -164,6 +164,10 @@ fn what_keepalived_takes_silently_is_clean() {
             "peer 192.0.2.2 is named twice",
         ),
         (
+            instance("skip_check_adv_addr off"),
+            "keepalived takes `skip_check_adv_addr off` for on",
+        ),
+        (
             instance("authentication {\n auth_pass abc\n}"),
             "`auth_pass` without `auth_type`",
         ),
