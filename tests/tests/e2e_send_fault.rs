@@ -1,6 +1,8 @@
 //! Adverts that the kernel does not let out: with `vrrp_send_fault` the other host takes over in order, and the
 //! addresses come back once a probe has left.
 
+#![expect(clippy::unwrap_used, reason = "a test's own helpers fail the test")]
+
 use std::time::Duration;
 
 use vrrp_tests::lab::{Daemon, Duo, Program, Settings, Side, root_or_skip, until};
