@@ -18,10 +18,7 @@ pub(crate) struct Args {
 
 /// Each document, and what `examples/manual` of the daemon is to print it.
 const DOCUMENTS: [(&str, &[&str]); 2] = [
-    (
-        "docs/compatibility.md",
-        &["compatibility", "docs/differences.md.in"],
-    ),
+    ("docs/compatibility.md", &["compatibility"]),
     ("packaging/man/vrrp-daemon.conf.5", &["man"]),
 ];
 

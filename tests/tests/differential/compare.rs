@@ -81,7 +81,7 @@ fn judge(step: &Step, theirs: &Trace, ours: &Trace) -> anyhow::Result<String> {
     let (expected_theirs, expected_ours) = match &step.differs {
         None => Default::default(),
         Some(difference) => {
-            let heading = format!("## {}", difference.row);
+            let heading = format!("### {}", difference.row);
             if !DIFFERENCES.lines().any(|line| line == heading) {
                 writeln!(told, "  docs/differences.md has no \"{heading}\"")?;
             }

@@ -11,16 +11,10 @@ use vrrp_daemon::config::keywords::{Keyword, Shape, Status, Usage};
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let text = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("compatibility"), Some(differences)) => match std::fs::read_to_string(&differences) {
-            Ok(differences) => markdown::compatibility(&differences),
-            Err(error) => {
-                eprintln!("{differences}: {error}");
-                return ExitCode::FAILURE;
-            }
-        },
+        (Some("compatibility"), None) => markdown::compatibility(),
         (Some("man"), None) => man::page(),
         _ => {
-            eprintln!("manual compatibility DIFFERENCES | manual man");
+            eprintln!("manual compatibility | manual man");
             return ExitCode::FAILURE;
         }
     };

@@ -9,7 +9,7 @@ use super::{follows, outcome, usage};
 const INTRODUCTION: &str = "\
 # Compatibility with keepalived
 
-<!-- Made by `cargo xtask docs` from the keyword table (vrrp-daemon/src/config/keywords) and docs/differences.md.in. -->
+<!-- Made by `cargo xtask docs` from the keyword table (vrrp-daemon/src/config/keywords). -->
 
 Every keyword of keepalived's configuration language, block by block, and what becomes of it here. The reference is
 keepalived 2.2.7, Debian 12's; keywords that it does not know are those of 2.4.3.
@@ -22,10 +22,11 @@ keepalived 2.2.7, Debian 12's; keywords that it does not know are those of 2.4.3
   done`: read with one warning that says what is not done. `skipped`: of the load balancer, which `keepalived -C` runs.
   `refused`: the daemon does not start with it, for going on without it would be dangerous.
 
-A keyword that is in no table is a warning and is skipped, with its block if it has one; the daemon starts.
+A keyword that is in no table is a warning and is skipped, with its block if it has one; the daemon starts. Where a keyword works
+and something still differs, [differences.md](differences.md) says what keepalived does, what happens here, and why.
 ";
 
-pub(crate) fn compatibility(differences: &str) -> String {
+pub(crate) fn compatibility() -> String {
     let mut text = INTRODUCTION.to_owned();
     totals(&mut text);
     for block in Block::ALL {
@@ -39,8 +40,6 @@ pub(crate) fn compatibility(differences: &str) -> String {
     for entry in Entry::ALL {
         table(&mut text, entry.name(), "word", entry.words());
     }
-    text.push('\n');
-    text.push_str(differences);
     text
 }
 
