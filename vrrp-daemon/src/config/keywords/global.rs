@@ -70,13 +70,12 @@ pub enum GlobalKey {
 
 const MAIL: &str = "mail is not sent";
 const FIREWALL: &str = "firewall rules are not installed";
-const PROCESS: &str = "the daemon chooses its own scheduling";
+const BFD: &str = "BFD does not run";
 const SCHEDULE: &str = "reload happens on SIGHUP alone";
 const SNMP: &str = "SNMP is not answered";
 const DBUS: &str = "D-Bus is not served";
 const DUMPS: &str = "dump files have their own names and forms";
 const BUFFERS: &str = "socket buffers are sized by the daemon";
-const OWN: &str = "the daemon has one process";
 
 const fn global(name: &'static str, shape: super::Shape, key: GlobalKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Global(key), doc)
@@ -189,7 +188,7 @@ pub(super) const TABLE: &[Keyword] = &[
     balancer("nftables_ipvs"),
     balancer("nftables_ipvs_priority"),
     balancer("nftables_ipvs_start_fwmark"),
-    missing("bfd_process_name", Word, OWN, "Name of the BFD process"),
+    missing("bfd_process_name", Word, BFD, "Name of the BFD process"),
     needless("use_symlink_paths", Bool, "script paths are always used as written", "Keep symbolic links in script paths").since("after 2.2.7"),
     needless("set_supplementary_groups", Bool, "scripts always get all groups of their user", "Scripts get all groups of their user").since("after 2.2.7"),
     daemon("umask", Any, DaemonKey::Umask, "umask of the daemon and its scripts: a number, or names as in IWGRP | IWOTH").default("0177"),
@@ -224,10 +223,10 @@ pub(super) const TABLE: &[Keyword] = &[
     balancer("checker_log_all_failures"),
     balancer("rs_init_notifies"),
     balancer("no_checker_emails"),
-    missing("bfd_priority", Number, PROCESS, "Nice value of BFD"),
-    missing("bfd_rt_priority", Number, PROCESS, "Real-time priority of BFD"),
-    missing("bfd_rlimit_rttime", Number, PROCESS, "Real-time limit of BFD"),
-    missing("bfd_rlimit_rtime", Number, PROCESS, "Old name of bfd_rlimit_rttime").deprecated("bfd_rlimit_rttime"),
-    missing("bfd_no_swap", Flag, PROCESS, "Lock memory of BFD"),
-    missing("bfd_cpu_affinity", Words, PROCESS, "CPUs of BFD"),
+    missing("bfd_priority", Number, BFD, "Nice value of BFD"),
+    missing("bfd_rt_priority", Number, BFD, "Real-time priority of BFD"),
+    missing("bfd_rlimit_rttime", Number, BFD, "Real-time limit of BFD"),
+    missing("bfd_rlimit_rtime", Number, BFD, "Old name of bfd_rlimit_rttime").deprecated("bfd_rlimit_rttime"),
+    missing("bfd_no_swap", Flag, BFD, "Lock memory of BFD"),
+    missing("bfd_cpu_affinity", Words, BFD, "CPUs of BFD"),
 ];

@@ -173,7 +173,7 @@ pub(super) const GARP_GROUP: &[Keyword] = &[
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const TRACK_GROUP: &[Keyword] = &[
-    missing("group", Entries, "static items are not installed", "Its instances"),
+    missing("group", Entries, "static items are put back, and no instance gives way", "Its instances"),
 ];
 
 const BFD_RUNS_NOT: &str = "BFD does not run";
