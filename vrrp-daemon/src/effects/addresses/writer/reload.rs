@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use nix::errno::Errno;
 
-use super::{CHUNK, Router, Surplus, Task, Writer, outcome};
+use super::steps::outcome;
+use super::{CHUNK, Router, Surplus, Task, Writer};
 use crate::effects::addresses::pacing::Pacer;
 use crate::effects::addresses::table::{Item, Presence, Subnet, is_gone};
 use crate::effects::addresses::task::Which;
