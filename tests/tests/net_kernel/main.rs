@@ -9,5 +9,6 @@ mod judge;
 mod links;
 mod lost;
 mod model;
+mod prefix;
 mod reload;
 mod routes;

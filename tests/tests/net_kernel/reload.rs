@@ -78,7 +78,7 @@ impl Drop for Monitor<'_> {
     }
 }
 
-fn reload(writer: &AddressWriter, old: &Model, new: &Model, holding: &[bool]) -> Receiver<Report> {
+pub(crate) fn reload(writer: &AddressWriter, old: &Model, new: &Model, holding: &[bool]) -> Receiver<Report> {
     let (sender, reports) = channel();
     let between = Correspondence::between(old, new);
     writer.reconfigure(
@@ -92,7 +92,7 @@ fn reload(writer: &AddressWriter, old: &Model, new: &Model, holding: &[bool]) ->
     reports
 }
 
-fn reconfigured(reports: &Receiver<Report>) -> (u16, u16, u16) {
+pub(crate) fn reconfigured(reports: &Receiver<Report>) -> (u16, u16, u16) {
     loop {
         if let Report::Reconfigured {
             kept,

@@ -13,6 +13,7 @@ mod writer;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -61,6 +62,20 @@ pub enum Report {
         router: RouterId,
         /// Addresses, routes and rules that were there.
         removed: u16,
+    },
+    /// An IPv6 address is there already with another prefix length, put there by somebody else. It serves as ours,
+    /// for the kernel wants no second one, but stays when ours is given up.
+    OtherPrefix {
+        /// The virtual router.
+        router: RouterId,
+        /// The address.
+        address: IpAddr,
+        /// Its interface.
+        link: LinkId,
+        /// Prefix length, as it was found.
+        prefix: u8,
+        /// How many more there are like it.
+        more: u16,
     },
     /// Addresses could not be removed: they may still answer here.
     NotRemoved {

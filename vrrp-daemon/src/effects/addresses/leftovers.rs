@@ -110,7 +110,8 @@ pub fn find_doubles(model: &Model) -> io::Result<Vec<Double>> {
     Ok(doubles)
 }
 
-fn read_all(netlink: &mut Netlink) -> io::Result<Vec<Entry>> {
+/// Every address of the host.
+pub(super) fn read_all(netlink: &mut Netlink) -> io::Result<Vec<Entry>> {
     let mut present = Vec::new();
     netlink.dump(
         RouteNetlinkMessage::GetAddress(AddressMessage::default()),

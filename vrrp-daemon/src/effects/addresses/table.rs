@@ -2,7 +2,7 @@
 //! when a link changes and not while anybody waits.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use nix::errno::Errno;
 use vrrp_common::wire::ethernet::Mac;
@@ -12,7 +12,7 @@ use crate::effects::announce::Frame;
 use crate::proto::model::{
     Carried, Holding, LinkId, Model, RouterId, VirtualAddress, VirtualRoute, VirtualRule,
 };
-use crate::sys::address::Wanted;
+use crate::sys::address::{Entry, Wanted};
 use crate::sys::interface::PromoteSecondaries;
 use crate::sys::netlink::Request;
 use crate::sys::packet_sock::PacketSender;
@@ -141,6 +141,29 @@ impl Item {
             prefix: address.prefix,
             network: ip.to_bits().checked_shr(host_bits).unwrap_or(0),
         })
+    }
+
+    /// What an IPv6 address is to the kernel: one of these has one prefix length. `ifindexes` by link.
+    pub(super) fn v6(&self, ifindexes: &[Option<u32>]) -> Option<(u32, Ipv6Addr)> {
+        let What::Address(address) = &self.what else {
+            return None;
+        };
+        let IpAddr::V6(ip) = address.address else {
+            return None;
+        };
+        Some((ifindexes.get(address.link.index()).copied().flatten()?, ip))
+    }
+
+    /// Whether this is the same IPv6 address, put there by somebody else with another prefix length; on which
+    /// interface.
+    pub(super) fn has_other_prefix(&self, entry: &Entry, ifindexes: &[Option<u32>]) -> Option<LinkId> {
+        let What::Address(address) = &self.what else {
+            return None;
+        };
+        let (ifindex, ip) = self.v6(ifindexes)?;
+        let prefix = address.extra.peer.map_or(address.prefix, |peer| peer.length);
+        let same = entry.ifindex == ifindex && entry.address == IpAddr::V6(ip);
+        (same && entry.prefix != prefix && !self.owner).then_some(address.link)
     }
 
     /// Whether it is on this interface, or leads there.

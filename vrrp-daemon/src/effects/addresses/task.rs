@@ -40,6 +40,8 @@ pub(super) struct Adding {
     pub(super) since: MonoNanos,
     pub(super) added: u16,
     pub(super) already: u16,
+    /// Some of those are IPv6 addresses that we did not know of: they may have another prefix length.
+    pub(super) unknown_v6: bool,
     /// Put back after somebody else had removed them, and the first of those.
     pub(super) restored: u16,
     pub(super) first_restored: Option<Carried>,
@@ -149,6 +151,7 @@ impl Task {
             since,
             added: 0,
             already: 0,
+            unknown_v6: false,
             restored: 0,
             first_restored: None,
             failed: Failures::default(),

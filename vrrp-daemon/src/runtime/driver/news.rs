@@ -195,6 +195,25 @@ impl Driver {
                 );
                 self.feed(Input::AddressesRefused { router, failed });
             }
+            Report::OtherPrefix {
+                router,
+                address,
+                link,
+                prefix,
+                more,
+            } => {
+                let link = model.links.get(link.index()).map_or("?", String::as_str);
+                let more = match more {
+                    0 => String::new(),
+                    count => format!(" (and {count} more like it)"),
+                };
+                tracing::warn!(
+                    "({}) {address}/{prefix} is on {link} already, with another prefix length than the VIP's, and \
+                     stays there when this host is Backup{more}; remove it with `ip addr del {address}/{prefix} dev \
+                     {link}`, and from the network configuration",
+                    name(router)
+                );
+            }
             Report::NotRemoved {
                 router,
                 failed,

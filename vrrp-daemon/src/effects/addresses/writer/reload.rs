@@ -2,6 +2,7 @@
 //! looks different is replaced, what is missing is added, and only then goes what nobody wants any more.
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
 
 use nix::errno::Errno;
 
@@ -24,6 +25,7 @@ pub(super) struct Standing {
     /// Its place in the order in which things were added.
     order: usize,
     subnet: Option<Subnet>,
+    v6: Option<(u32, Ipv6Addr)>,
     presence: Presence,
     fresh: bool,
     waits: bool,
@@ -48,6 +50,10 @@ impl Writer {
 
         let old = std::mem::take(&mut self.routers);
         let ifindexes = next.ifindexes();
+        let v6_standing = standing
+            .iter()
+            .filter_map(|(remove, known)| Some((known.v6?, remove.clone())));
+        let v6_standing: HashMap<_, _> = v6_standing.collect();
         let mut changes = Vec::new();
         let mut changed = HashSet::new();
         let mut wanted = HashSet::new();
@@ -67,11 +73,21 @@ impl Writer {
             let mut missing = false;
             for (place, item) in items.iter_mut().enumerate() {
                 wanted.extend(item.subnet(&ifindexes));
-                let known = item
-                    .requests
-                    .as_ref()
-                    .and_then(|requests| Some((requests, standing.get_mut(&requests.remove)?)));
-                let Some((requests, known)) = known else {
+                let Some(requests) = &item.requests else {
+                    missing = true;
+                    continue;
+                };
+                let mut remove = &requests.remove;
+                if !standing.contains_key(remove)
+                    && let Some(other) = item.v6(&ifindexes).and_then(|v6| v6_standing.get(&v6))
+                    && standing
+                        .get(other)
+                        .is_some_and(|known| known.goes && !known.stays)
+                {
+                    // With another prefix length. The kernel has room for one of them.
+                    remove = other;
+                }
+                let Some(known) = standing.get_mut(remove) else {
                     missing = true;
                     continue;
                 };
@@ -87,7 +103,7 @@ impl Writer {
                 } else {
                     changed.extend(known.subnet);
                     changes.push(Change {
-                        remove: requests.remove.clone(),
+                        remove: remove.clone(),
                         router: id,
                         place,
                     });
@@ -141,7 +157,7 @@ impl Writer {
         let items = self.table.all().flat_map(|(_, items)| items);
         for (order, item) in items.enumerate() {
             let goes = item.goes_with_the_router();
-            let subnet = item.subnet(&ifindexes);
+            let (subnet, v6) = (item.subnet(&ifindexes), item.v6(&ifindexes));
             let Some(requests) = item.requests.take().filter(|_| item.presence.is_there()) else {
                 continue;
             };
@@ -150,6 +166,7 @@ impl Writer {
                 carried: item.carried,
                 order,
                 subnet,
+                v6,
                 presence: item.presence,
                 fresh: item.fresh,
                 waits: item.waits,

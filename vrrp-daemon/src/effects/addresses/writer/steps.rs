@@ -1,14 +1,16 @@
 //! One chunk of a task: adding with its announcements, announcing again, removing.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use nix::errno::Errno;
 
 use super::{CHUNK, Writer};
 use crate::effects::addresses::Report;
+use crate::effects::addresses::leftovers::read_all;
 use crate::effects::addresses::table::{Item, Presence, is_gone};
 use crate::effects::addresses::task::{Adding, Announcing, Failures, Task, Which, Whom};
-use crate::proto::model::RouterId;
+use crate::proto::model::{Carried, RouterId};
 use crate::sys::clock;
 
 impl Writer {
@@ -116,6 +118,8 @@ impl Writer {
                     adding.added += 1;
                 }
                 Err(Errno::EEXIST) => {
+                    adding.unknown_v6 |=
+                        !item.presence.is_there() && matches!(item.carried, Carried::Address(IpAddr::V6(_)));
                     match item.presence {
                         Presence::Absent => item.presence = Presence::Found,
                         // It was back before we came.
@@ -188,6 +192,30 @@ impl Writer {
         }
         if worth_trying {
             router.backoff.want(clock::now());
+        }
+        if adding.unknown_v6 {
+            self.name_other_prefixes(id);
+        }
+    }
+
+    /// To the kernel an IPv6 address is the same whatever its prefix length: it refuses ours as being there, and does
+    /// not remove the other one in its place.
+    fn name_other_prefixes(&mut self, router: RouterId) {
+        // Without an answer there is nothing to say: the addresses are there.
+        let present = read_all(&mut self.netlink).unwrap_or_default();
+        let ifindexes = self.table.ifindexes();
+        let mut others = self.table.items(router).iter().filter_map(|item| {
+            let other = |entry| Some((entry, item.has_other_prefix(entry, &ifindexes)?));
+            present.iter().find_map(other)
+        });
+        if let Some((entry, link)) = others.next() {
+            (self.report)(Report::OtherPrefix {
+                router,
+                address: entry.address,
+                link,
+                prefix: entry.prefix,
+                more: u16::try_from(others.count()).unwrap_or(u16::MAX),
+            });
         }
     }
 
