@@ -3,7 +3,8 @@
 //! keepalived writes without waiting too, and what the pipe has no room for is lost without a word. Here it is
 //! queued while the reader is slow or absent. The queue has a bound. Beyond it, those lines go first that a later
 //! line of the same subject makes obsolete: whatever was lost, the last state that a reader is told of each
-//! subject is true, and lines never change places. What was lost is counted and said.
+//! subject is true, and lines never change places. Only where reloads have removed more subjects than that makes room
+//! for are the oldest lines lost. What was lost is counted and said.
 
 pub(super) mod reader;
 
@@ -16,7 +17,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,6 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::proto::Subject;
 use crate::sys::process::{Identity, give_to};
 
 /// Lines that wait for a reader, at least; twice the number of subjects if that is more.
@@ -38,12 +38,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// A longer line could be torn by another writer (PIPE_BUF, pipe(7)).
 const LONGEST: usize = libc::PIPE_BUF;
 
+/// Whom a line is about. Lines outlive a reload, so this is no number of a configuration: the same virtual router or
+/// group keeps it under another name, and nobody else ever has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct About(pub(super) u64);
+
 /// A line on its way.
 #[derive(Debug)]
 struct Line {
     text: String,
-    /// The subject it tells a state of; `None` for what is an event and no state.
-    state_of: Option<Subject>,
+    /// Whose state it tells; `None` for what is an event and no state.
+    state_of: Option<About>,
 }
 
 /// One FIFO. Dropping it forgets what was not written; [`Fifo::close`] tries first.
@@ -60,7 +65,8 @@ pub(super) struct Fifo {
 struct Queue {
     path: PathBuf,
     lines: Mutex<VecDeque<Line>>,
-    capacity: usize,
+    /// Lines at most.
+    capacity: AtomicUsize,
     /// There is something to write.
     more: Notify,
     /// There is nothing left to write.
@@ -130,7 +136,7 @@ impl Fifo {
         let queue = Arc::new(Queue {
             path: path.to_owned(),
             lines: Mutex::default(),
-            capacity: QUEUE.max(subjects.saturating_mul(2)),
+            capacity: AtomicUsize::new(capacity(subjects)),
             more: Notify::new(),
             empty: Notify::new(),
             dropped,
@@ -149,17 +155,27 @@ impl Fifo {
         &self.queue.path
     }
 
+    /// There are so many subjects now.
+    pub(super) fn expect_subjects(&self, subjects: usize) {
+        self.queue.capacity.store(capacity(subjects), Ordering::Relaxed);
+    }
+
     /// Queue a line, which ends with a line feed. `state_of`: it tells the state of this subject, which makes
     /// earlier ones of the same subject obsolete.
-    pub(super) fn tell(&self, text: String, state_of: Option<Subject>) {
+    pub(super) fn tell(&self, text: String, state_of: Option<About>) {
         if text.len() > LONGEST {
             self.queue.lose(1);
             return;
         }
         let mut lines = self.queue.lock();
         lines.push_back(Line { text, state_of });
-        if lines.len() > self.queue.capacity {
-            let lost = drop_obsolete(&mut lines, self.queue.capacity / 2);
+        let capacity = self.queue.capacity.load(Ordering::Relaxed);
+        if lines.len() > capacity {
+            let mut lost = drop_obsolete(&mut lines, capacity / 2);
+            // The last words on subjects that are no more make nothing obsolete.
+            while lines.len() > capacity && lines.pop_front().is_some() {
+                lost += 1;
+            }
             self.queue.lose(lost);
         }
         drop(lines);
@@ -228,6 +244,11 @@ impl Queue {
             );
         }
     }
+}
+
+/// So many lines may wait: each subject's last state has room, however many there are.
+fn capacity(subjects: usize) -> usize {
+    QUEUE.max(subjects.saturating_mul(2))
 }
 
 /// Remove up to `most` lines, the oldest first, that are events or states which a later line replaces.

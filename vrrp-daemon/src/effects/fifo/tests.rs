@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Fifo, FifoError};
-use crate::proto::{RouterId, Subject};
+use super::{About, Fifo, FifoError};
 use crate::sys::scratch::{Scratch, until};
 
-const A: Option<Subject> = Some(Subject::Router(RouterId(0)));
-const B: Option<Subject> = Some(Subject::Router(RouterId(1)));
+const A: Option<About> = Some(About(1));
+const B: Option<About> = Some(About(2));
 
 fn open(scratch: &Scratch) -> Result<(Fifo, Arc<AtomicU64>), FifoError> {
     let dropped = Arc::new(AtomicU64::new(0));
@@ -76,6 +75,26 @@ async fn files_and_links_are_refused_and_left_alone() {
     symlink(scratch.path("target"), scratch.path("fifo")).unwrap();
     assert!(matches!(open(&scratch), Err(FifoError::NotFifo(_))));
     assert_eq!(scratch.read("target"), "precious");
+}
+
+/// Nobody reads, and each reload brings another virtual router and removes the last one.
+#[tokio::test]
+async fn subjects_that_come_and_go_fill_no_memory() {
+    let scratch = Scratch::new();
+    let (fifo, dropped) = open(&scratch).unwrap();
+    for number in 0..10_000 {
+        fifo.tell(format!("{number} DELETED\n"), Some(About(number)));
+    }
+    // Nothing was written yet: the writer has had no turn.
+    assert_eq!(dropped.load(Ordering::Relaxed), 10_000 - 4096);
+    let mut read = reader(&scratch);
+    let mut first = String::new();
+    until("the writer has begun", || {
+        first += &drain(&mut read);
+        !first.is_empty()
+    })
+    .await;
+    assert!(first.starts_with("5904 DELETED\n"), "{first}");
 }
 
 /// A reader that comes late: what it gets is in order, and the last line of each subject is the last state.

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use vrrp_common::id::Priority;
 
 use super::{Event, Message, Notice, Tellings, word};
 use crate::config::{self, Command, Fifos, Notify, ScriptUser};
-use crate::effects::fifo::Fifo;
 use crate::effects::fifo::reader::Reader;
+use crate::effects::fifo::{About, Fifo};
 use crate::proto::reload::Correspondence;
 use crate::proto::{NotifyState, Subject};
 use crate::sys::process::{self, Identity, Lifetime};
@@ -209,7 +209,7 @@ impl Runner {
             tokio::select! {
                 message = self.messages.recv(), if open => match message {
                     Some(Message::Tell(notice)) => self.accept(notice, &mut running),
-                    Some(Message::Reconfigure(new)) => self.reconfigure(new.0, &new.1),
+                    Some(Message::Reconfigure(new)) => self.reconfigure(new.0, &new.1).await,
                     None => open = false,
                 },
                 Some(ended) = running.join_next() => {
@@ -290,15 +290,16 @@ impl Runner {
             })
             .collect();
         let (lane, line) = (told.lane, told.line(word(state), priority));
-        self.tell_fifos(&line, is_state.then_some(notice.subject));
+        self.tell_fifos(&line, is_state.then_some(lane));
         if !jobs.is_empty() {
             self.enqueue(lane, jobs, running);
         }
     }
 
-    fn tell_fifos(&self, line: &str, state_of: Option<Subject>) {
+    fn tell_fifos(&self, line: &str, state_of: Option<LaneId>) {
         for open in &self.fifos {
-            open.fifo.tell(line.to_owned(), state_of);
+            open.fifo
+                .tell(line.to_owned(), state_of.map(|LaneId(id)| About(id)));
         }
     }
 
@@ -333,10 +334,18 @@ impl Runner {
     }
 
     /// A new configuration: names, scripts and FIFOs change, what waits stays as it was.
-    fn reconfigure(&mut self, new: Tellings, correspondence: &Correspondence) {
-        // A user may have been made meanwhile.
-        self.identities = Identities::default();
-        self.identities.learn_all(&new);
+    async fn reconfigure(&mut self, new: Tellings, correspondence: &Correspondence) {
+        // A user may have been made meanwhile. Name services may block, and trackers run on this thread.
+        let looked_up = spawn_blocking(move || {
+            let mut identities = Identities::default();
+            identities.learn_all(&new);
+            (identities, new)
+        });
+        // Otherwise the runtime ends.
+        let Ok((identities, new)) = looked_up.await else {
+            return;
+        };
+        self.identities = identities;
         self.config = new.fifos.clone();
         self.take_subjects(new, correspondence);
         self.open_fifos();
@@ -345,7 +354,7 @@ impl Runner {
                 if let Some(told) = self.subjects.get(subject)
                     && let Some((state, priority)) = told.last
                 {
-                    self.tell_fifos(&told.line(word(state), priority), Some(*subject));
+                    self.tell_fifos(&told.line(word(state), priority), Some(told.lane));
                 }
             }
         }
@@ -381,6 +390,9 @@ impl Runner {
     fn open_fifos(&mut self) {
         let wanted = [self.config.all.clone(), self.config.vrrp.clone()];
         let mut open = std::mem::take(&mut self.fifos);
+        for open in &open {
+            open.fifo.expect_subjects(self.subjects.len());
+        }
         for config in wanted.into_iter().flatten() {
             let same = open
                 .iter()

@@ -374,6 +374,40 @@ async fn a_deletion_is_a_fault_unless_the_word_is_asked_for() {
     );
 }
 
+/// A virtual router that gets the number of another one does not make its lines obsolete.
+#[tokio::test]
+async fn numbers_that_a_reload_moves_keep_every_last_state() {
+    let scratch = Scratch::new();
+    let one = instance("ONE", Notify::default(), Some(fifo(&scratch, None)));
+    let two = instance("TWO", Notify::default(), Some(fifo(&scratch, None)));
+    let (notifier, runner) = channel(&one);
+    let running = tokio::spawn(runner.run());
+    // The pipe has room for some 2500 lines, the queue for 4096, and nobody reads.
+    let tell = async |count, state| {
+        for _ in 0..count {
+            notifier.notify(VI, state, Priority(9));
+        }
+        until("the runner has taken all", || {
+            notifier.queue.capacity() == notifier.queue.max_capacity()
+        })
+        .await;
+    };
+    tell(3_000, NotifyState::Master).await;
+    tell(1, NotifyState::Backup).await;
+    // Not the same one: nothing corresponds.
+    notifier.reconfigure(&two, &Correspondence::default());
+    tell(3_000, NotifyState::Master).await;
+    tell(3_000, NotifyState::Master).await;
+    until("lines were lost", || notifier.dropped() > 0).await;
+    let told = scratch.path("fifo");
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(told).unwrap());
+    drop(notifier);
+    running.await.unwrap();
+    let read = read.await.unwrap();
+    assert_eq!(read.matches("INSTANCE \"ONE\" BACKUP 9\n").count(), 1);
+    assert!(read.ends_with("INSTANCE \"TWO\" MASTER 9\n"));
+}
+
 /// What was queued before a reload is told under the old name and by the old script, still one at a time.
 #[tokio::test]
 async fn a_reload_changes_names_and_scripts_from_there_on() {
