@@ -10,6 +10,7 @@ use vrrp_tests::lab::{Host, root_or_skip, until};
 use super::addresses::writer;
 use super::links::Monitor;
 use super::model::{FIRST, LIMIT, cable, ip, lab};
+use super::reload::reload;
 
 /// A configuration with one virtual router that has 192.0.2.100/24 and these lines.
 fn configured(lines: &str) -> Model {
@@ -381,4 +382,39 @@ fn promote_secondaries_is_set_and_put_back() {
     assert_eq!(sysctl(), "1");
     drop(writer);
     assert_eq!(sysctl(), "0");
+}
+
+/// The news of the loss may wait for the writer together with the new configuration, in which the route has another
+/// number.
+#[test]
+fn what_was_lost_just_before_a_reload_comes_back() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    let two = configured(" virtual_routes {\n 10.1.0.0/16 dev bond0\n 10.2.0.0/16 dev bond0\n }");
+    let one = configured(" virtual_routes {\n 10.2.0.0/16 dev bond0\n }");
+    let (writer, _reports) = writer(&a.host, &two);
+    writer.acquire(FIRST, 1);
+    assert!(writer.flush(LIMIT));
+    for _ in 0..10 {
+        assert_eq!(routes(&a.host).len(), 2);
+        a.host.run("ip", &["route", "del", "10.2.0.0/16"]).unwrap();
+        writer.restore(FIRST, Carried::Route(1));
+        let reports = reload(&writer, &two, &one, &[true]);
+        let said = reports
+            .iter()
+            .find(|report| matches!(report, Report::Restored { .. }));
+        let Some(Report::Restored {
+            restored: 1, first, ..
+        }) = said
+        else {
+            panic!("{said:?}");
+        };
+        assert_eq!(first, Carried::Route(0));
+        let shown = routes(&a.host);
+        assert!(shown.len() == 1 && shown[0].contains("10.2.0.0/16"), "{shown:?}");
+        let _ = reload(&writer, &one, &two, &[true]);
+    }
 }

@@ -171,6 +171,9 @@ struct Plan {
     /// The ids that the writer knows, by new id.
     before: Vec<Option<RouterId>>,
     holding: Vec<bool>,
+    /// What somebody else has removed, by the ids that the writer knows: the numbers of routes and rules are those of
+    /// its model.
+    lost: Vec<(RouterId, Carried)>,
     report: ReportTo,
 }
 
@@ -317,13 +320,30 @@ impl AddressWriter {
             )
         };
         let pairs: Vec<_> = model.holders().map(pairs).collect();
-        let waiting = state.plan.take();
+        let mut waiting = state.plan.take();
         let before = pairs.iter().map(|(_, known)| match &waiting {
             None => *known,
             Some(plan) => plan.before.get((*known)?.index()).copied().flatten(),
         });
         let before = before.collect();
         let mut wishes = std::mem::take(&mut state.wishes);
+        let lost = match &mut waiting {
+            None => (0..)
+                .map(RouterId)
+                .zip(&mut wishes)
+                .flat_map(|(id, wish)| {
+                    std::mem::take(&mut wish.lost)
+                        .into_iter()
+                        .map(move |lost| (id, lost))
+                })
+                .collect(),
+            Some(plan) => {
+                // By the ids of a model that the writer will never know.
+                let address = |lost: &Carried| matches!(lost, Carried::Address(_));
+                wishes.iter_mut().for_each(|wish| wish.lost.retain(address));
+                std::mem::take(&mut plan.lost)
+            }
+        };
         let carried = pairs
             .iter()
             .map(|(_, known)| Some(std::mem::take(wishes.get_mut((*known)?.index())?)));
@@ -352,6 +372,7 @@ impl AddressWriter {
             pacing: pacing.clone(),
             before,
             holding: holding.to_vec(),
+            lost,
             report: Box::new(report),
         }));
         self.shared.work.notify_one();

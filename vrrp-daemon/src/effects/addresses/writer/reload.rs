@@ -43,6 +43,7 @@ struct Change {
 
 impl Writer {
     pub(super) fn reconfigure(&mut self, plan: Plan) {
+        let lost = self.lost(&plan.lost);
         let mut standing = self.standing();
         let mut next = self.table.successor(&plan.model);
         self.pacer = Pacer::new(&plan.model, &plan.pacing);
@@ -88,6 +89,9 @@ impl Writer {
                     remove = other;
                 }
                 let Some(known) = standing.get_mut(remove) else {
+                    if lost.contains(remove) {
+                        item.presence = Presence::Lost;
+                    }
                     missing = true;
                     continue;
                 };
@@ -147,6 +151,24 @@ impl Writer {
             ..Surplus::default()
         };
         self.change(&changes);
+    }
+
+    /// What somebody else has removed and is not back yet, by the request that removes it; `more` was not known.
+    fn lost(&mut self, more: &[(RouterId, Carried)]) -> HashSet<Request> {
+        let items = self.table.all().flat_map(|(id, items)| {
+            let items = items.iter_mut();
+            items.map(move |item| (id, item))
+        });
+        let mut lost = HashSet::new();
+        for (id, item) in items {
+            if more.contains(&(id, item.carried)) {
+                item.presence = Presence::Lost;
+            }
+            if item.presence == Presence::Lost {
+                lost.extend(item.requests.as_ref().map(|requests| requests.remove.clone()));
+            }
+        }
+        lost
     }
 
     /// Everything that is on the host by our doing, by the request that removes it; also what an earlier reload has
