@@ -37,14 +37,16 @@ impl Presence {
         self.leaving.clear();
     }
 
-    /// Another configuration. What is there will be told again.
-    pub fn reconfigure(&mut self, routers: &Pairs<RouterId>) {
+    /// Another configuration. What is there will be told again. `holding`, by new id: nothing of theirs is leaving, and
+    /// what was reported by old ids, [`acquired`](Self::acquired) too, is lost.
+    pub fn reconfigure(&mut self, routers: &Pairs<RouterId>, holding: &[bool]) {
         self.present.clear();
         let leaving = std::mem::take(&mut self.leaving).into_iter();
         // A route's place in its list says nothing of the new one.
         let addresses = leaving.filter(|(_, carried)| matches!(carried, Carried::Address(_)));
-        self.leaving = addresses
-            .filter_map(|(holder, carried)| Some((routers.after(holder)?, carried)))
+        let renumbered = addresses.filter_map(|(holder, carried)| Some((routers.after(holder)?, carried)));
+        self.leaving = renumbered
+            .filter(|(holder, _)| holding.get(holder.index()) != Some(&true))
             .collect();
     }
 

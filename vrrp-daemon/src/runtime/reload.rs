@@ -1,6 +1,7 @@
 //! Reading the configuration again, on the service thread: reading, judging, listing interfaces, everything that
 //! takes its time. The protocol thread gets a configuration that is ready to be taken over, or hears that nothing
-//! is to be done. One at a time: the next is read when the last was taken over.
+//! is to be done. One after the other: each is compared with the one read before it, and they are taken over in
+//! that order.
 
 use std::fmt;
 use std::mem;

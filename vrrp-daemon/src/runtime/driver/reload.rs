@@ -61,7 +61,13 @@ impl Driver {
             links,
             tracked,
         } = prepared;
-        // What has arrived until now is judged by the old rules, and what is due is done.
+        // What has arrived until now is judged by the old rules, and what is due is done. What the old watch has told
+        // is heard out: the new one has listed what is there, and does not know what was removed before.
+        for _ in 0..self.parts.links.len() {
+            if let Ok(event) = self.parts.links.try_recv() {
+                self.link_event(event);
+            }
+        }
         self.turn();
         let model = &config.model;
         let now = clock::now();
@@ -95,7 +101,7 @@ impl Driver {
         for error in self.parts.sender.reconfigure(model, routers) {
             tracing::warn!("{error}");
         }
-        self.presence.reconfigure(routers);
+        self.presence.reconfigure(routers, &holding);
         for (router, address) in replaced(self.parts.vrrp.model(), model, &holding) {
             self.presence.replacing(router, Carried::Address(address));
         }
@@ -114,6 +120,8 @@ impl Driver {
             self.link_event(event);
         }
         self.further_link_events();
+        // All of it: if the first watch never came to say so, nobody else will.
+        self.synced = true;
         while let Ok(news) = self.parts.tracked.try_recv() {
             self.feed(news.into());
         }
