@@ -38,7 +38,7 @@ impl Writer {
                         ..announcing
                     });
                 }
-                Task::announcing(announcing.rounds - 1, announcing.whom, false)
+                Task::after_round(&announcing)
             }
             Task::Removing {
                 left,
@@ -137,7 +137,7 @@ impl Writer {
         }
         if adding.rounds > 0 {
             let whom = match adding.which {
-                Which::All => adding.whom,
+                Which::All => Whom::All,
                 Which::Missing => Whom::Fresh,
             };
             let covered = |place: &usize| items.get(*place).is_some_and(|item| whom.covers(item));
