@@ -1,6 +1,6 @@
 //! A configuration as it was understood (`-d`), in its own language: one file without variables, conditions and
-//! includes, without what has no effect here and without the load balancer, and with what there was to remark beside the line it is about.
-//! Read again it means the same.
+//! includes, without what has no effect here and without the load balancer, and with what there was to remark beside
+//! the line it is about. Read again it means the same.
 
 use std::fmt::{self, Write as _};
 

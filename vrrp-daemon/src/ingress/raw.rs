@@ -1,20 +1,23 @@
 //! The raw sockets: the way in without XDP, and beside it for what XDP did not see.
 
+mod purpose;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::{SockFilter, Socket};
+use socket2::Socket;
 use vrrp_common::id::Family;
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::Datagram;
 use vrrp_common::wire::checksum::{GROUP_V4, GROUP_V6};
 use vrrp_common::wire::ipv4;
 
+use self::purpose::{Buffer, Purpose, merge};
 use super::judge::{Judge, Judged};
 use crate::proto::Correspondence;
 use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport, VirtualRouter};
-use crate::sys::filter::{self, Strangers, Wanted};
+use crate::sys::filter::{Strangers, Wanted};
 use crate::sys::ready::ReadySet;
 use crate::sys::{interface, rawsock};
 
@@ -69,49 +72,6 @@ struct Router {
     /// Where a peer that is set the other way, unicast or multicast, sends to.
     elsewhere: Option<IpAddr>,
     buffer: ReceiveBuffer,
-}
-
-/// What a socket is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Purpose {
-    link: LinkId,
-    ifindex: u32,
-    destination: IpAddr,
-    /// One entry per VRID.
-    wanted: Vec<Wanted>,
-    strangers: Strangers,
-    /// Somebody's adverts come here; else only those of peers that are set the other way.
-    needed: bool,
-    buffer: Buffer,
-}
-
-/// What its virtual routers ask for together; nothing leaves the receive buffer as the system has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Buffer {
-    bytes: usize,
-    mtus: usize,
-}
-
-impl Buffer {
-    fn add(&mut self, asked: ReceiveBuffer) {
-        let (bytes, mtus) = match asked {
-            ReceiveBuffer::System => (0, 0),
-            ReceiveBuffer::Bytes(bytes) => (bytes, 0),
-            ReceiveBuffer::Mtus(mtus) => (0, mtus),
-        };
-        let wide = |value| usize::try_from(value).unwrap_or(usize::MAX);
-        self.bytes = self.bytes.saturating_add(wide(bytes));
-        self.mtus = self.mtus.saturating_add(wide(mtus));
-    }
-
-    /// In bytes; `None` to leave it alone.
-    fn size(self, mtu: impl FnOnce() -> Option<usize>) -> Option<usize> {
-        let mtus = match self.mtus {
-            0 => 0,
-            mtus => mtus.saturating_mul(mtu().unwrap_or(0)),
-        };
-        Some(self.bytes.saturating_add(mtus)).filter(|size| *size > 0)
-    }
 }
 
 #[derive(Debug)]
@@ -405,12 +365,6 @@ fn strangers(model: &Model) -> Strangers {
     }
 }
 
-impl Purpose {
-    fn filter(&self) -> Vec<SockFilter> {
-        filter::adverts(Family::of(self.destination), &self.wanted, &self.strangers)
-    }
-}
-
 impl Listener {
     /// Whether it hears what is wanted there.
     fn is_for(&self, purpose: &Purpose) -> bool {
@@ -430,22 +384,6 @@ impl Listener {
 impl AsFd for RawReceiver {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ready.as_fd()
-    }
-}
-
-/// Unicast virtual routers may share a VRID: then either's peers are wanted.
-fn merge(wanted: &mut Vec<Wanted>, more: &Wanted) {
-    match wanted.iter_mut().find(|known| known.vrid == more.vrid) {
-        None => wanted.push(more.clone()),
-        Some(known) => {
-            known.sources = match (known.sources.take(), &more.sources) {
-                (Some(mut known), Some(more)) => {
-                    known.extend_from_slice(more);
-                    Some(known)
-                }
-                _ => None,
-            };
-        }
     }
 }
 
@@ -481,30 +419,5 @@ fn read<'b>(
                 })
             }))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Buffer, ReceiveBuffer};
-
-    #[test]
-    fn buffers_of_one_socket_add_up() {
-        let size = |asked: &[ReceiveBuffer]| {
-            let mut buffer = Buffer::default();
-            asked.iter().for_each(|asked| buffer.add(*asked));
-            buffer.size(|| Some(1_500))
-        };
-        assert_eq!(size(&[ReceiveBuffer::System, ReceiveBuffer::System]), None);
-        assert_eq!(
-            size(&[
-                ReceiveBuffer::Bytes(100),
-                ReceiveBuffer::System,
-                ReceiveBuffer::Mtus(3)
-            ]),
-            Some(4_600)
-        );
-        // The interface is gone: the next one with its name asks again.
-        assert_eq!(Buffer { bytes: 0, mtus: 3 }.size(|| None), None);
     }
 }

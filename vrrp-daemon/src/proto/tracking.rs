@@ -182,7 +182,8 @@ impl Facts {
     }
 
     /// The effective priority: positive weights are added while well, negative ones while failing (with `reverse`
-    /// they are subtracted then, as keepalived 2.2.7 was seen to do); what is not known counts for nothing. Always 1..=254, except that an owner stays 255.
+    /// they are subtracted then, as keepalived 2.2.7 was seen to do); what is not known counts for nothing. Always
+    /// 1..=254, except that an owner stays 255.
     pub(super) fn priority(&self, configured: Priority, tracks: &[Track]) -> Priority {
         if configured.is_owner() {
             return configured;

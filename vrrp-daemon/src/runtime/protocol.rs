@@ -96,7 +96,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
-/// Run the protocol until a signal ends it. `source` gives the configuration again. `ready` is called once the election has begun.
+/// Run the protocol until a signal ends it. `source` gives the configuration again. `ready` is called once the election
+/// has begun.
 ///
 /// # Errors
 /// [`StartError`]; nothing was changed on the host unless the text says so.

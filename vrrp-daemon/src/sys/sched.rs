@@ -109,7 +109,8 @@ pub enum Error {
     Limit(Errno),
 }
 
-/// Run the calling thread under SCHED_FIFO, unless real time was declined. Children and threads it starts fall back to normal scheduling.
+/// Run the calling thread under SCHED_FIFO, unless real time was declined. Children and threads it starts fall back to
+/// normal scheduling.
 ///
 /// # Errors
 /// [`Error::Fifo`].
