@@ -14,6 +14,7 @@ use crate::ingress::control::status::{
     by_name,
 };
 use crate::proto::model::VirtualRouter;
+use crate::proto::reload::Pairs;
 use crate::proto::{FileId, ProcessId, RouterId, ScriptId, State, Vrrp};
 
 /// What a snapshot shows besides the protocol's own state.
@@ -84,6 +85,14 @@ impl Snapshots {
     pub fn clear_counters(&mut self, kernel: &KernelPath) {
         self.refused_elsewhere = [0; Refusal::ALL.len()];
         self.cleared = kernel.refused_silently();
+    }
+
+    /// Another configuration: a virtual router that goes on has another id.
+    pub fn reconfigure(&mut self, routers: &Pairs<RouterId>) {
+        let cleared = std::mem::take(&mut self.cleared).into_iter();
+        self.cleared = cleared
+            .filter_map(|(id, counts)| Some((routers.after(id)?, counts)))
+            .collect();
     }
 
     /// What the kernel refused for a router since the counters were cleared.

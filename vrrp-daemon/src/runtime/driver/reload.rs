@@ -101,6 +101,7 @@ impl Driver {
         for error in self.parts.sender.reconfigure(model, routers) {
             tracing::warn!("{error}");
         }
+        self.parts.snapshots.reconfigure(routers);
         self.presence.reconfigure(routers, &holding);
         for (router, address) in replaced(self.parts.vrrp.model(), model, &holding) {
             self.presence.replacing(router, Carried::Address(address));
