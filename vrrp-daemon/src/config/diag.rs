@@ -71,28 +71,29 @@ impl Diagnostic {
     /// Where, and a few words for under the caret (may be empty).
     #[must_use]
     pub fn at(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.place = Some((span, label.into()));
+        self.place = Some((span, short(label.into())));
         self
     }
 
     /// Another place that belongs to it.
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.related.push((span, label.into()));
+        self.related.push((span, short(label.into())));
         self
     }
 
     /// What to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 
     /// What to write instead of the span; shown as a patch under the help.
     #[must_use]
     pub fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
-        self.fix = Some((span, replacement.into()));
+        // Of a word of megabytes the excerpt is not whole.
+        self.fix = Some((span, replacement.into())).filter(|(_, text)| text.len() <= LONGEST_SAID);
         self
     }
 
@@ -224,7 +225,7 @@ impl Diagnostic {
         Self {
             severity,
             remark,
-            message,
+            message: short(message),
             place: None,
             related: Vec::new(),
             also: Vec::new(),
@@ -305,6 +306,19 @@ impl Sink {
         }
         diagnostics
     }
+}
+
+/// Bytes of a sentence: words of the file stand in it, and one may be as long as the file.
+const LONGEST_SAID: usize = 1_000;
+
+/// A sentence that somebody can read: of a longer one its beginning and its end.
+fn short(mut text: String) -> String {
+    if text.len() > LONGEST_SAID {
+        let from = text.floor_char_boundary(LONGEST_SAID / 2);
+        let to = text.floor_char_boundary(text.len() - LONGEST_SAID / 4);
+        text.replace_range(from..to, "[…]");
+    }
+    text
 }
 
 /// `FILE: Line N`, as keepalived writes it.

@@ -1,17 +1,18 @@
 //! The little that reading a configuration asks of the host, as a trait so that tests can answer.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::hash::BuildHasher as _;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::ifaddrs::getifaddrs;
-
-use super::source::MAX_FILE_LEN;
 use nix::net::if_::if_nameindex;
 use nix::unistd::{Group, SysconfVar, User, sysconf};
+
+use super::source::MAX_FILE_LEN;
 
 /// What the configuration is read in.
 pub trait Environment {
@@ -98,14 +99,24 @@ pub struct Host;
 
 impl Environment for Host {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let regular = |meta: fs::Metadata| {
+            let refused = || io::Error::other("not a regular file");
+            meta.is_file().then_some(()).ok_or_else(refused)
+        };
         // A pipe would be waited for, and a device read without end.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
+        regular(fs::metadata(path)?)?;
+        // Some files of the kernel's say that they are regular and wait all the same (/proc/kmsg).
+        let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(path)?;
+        // It may have been replaced meanwhile.
+        regular(file.metadata()?)?;
         let mut bytes = Vec::new();
         // One byte too many is enough to be refused.
         let limit = u64::try_from(MAX_FILE_LEN).unwrap_or(u64::MAX).saturating_add(1);
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        file.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

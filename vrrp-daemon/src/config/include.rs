@@ -18,6 +18,8 @@ const MAX_BYTES: usize = 4 * MAX_FILE_LEN;
 const MAX_DEPTH: usize = 32;
 /// Names that braces in one pattern may stand for.
 const MAX_NAMES: usize = 1_000;
+/// Bytes of a pattern; no path is longer (PATH_MAX).
+const LONGEST_PATTERN: usize = 4_096;
 
 /// What an include must find, or the daemon does not start (measured with 2.2.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,6 +108,27 @@ pub(super) fn open(
     sources: &mut Sources,
     sink: &mut Sink,
 ) -> Vec<SourceId> {
+    if pattern.len() > LONGEST_PATTERN {
+        sink.push(
+            Diagnostic::error(format!("a path of more than {LONGEST_PATTERN} bytes"))
+                .at(at, "not read")
+                .help("is it a path at all?"),
+        );
+        return Vec::new();
+    }
+    // Nothing is looked for that could not be read.
+    if let Some(limit) = limit_reached(sources) {
+        sink.push_once(
+            "includes",
+            || {
+                Diagnostic::error(limit)
+                    .at(at, "not read, nor is what is included after it")
+                    .help("include fewer files")
+            },
+            at,
+        );
+        return Vec::new();
+    }
     let from = PathBuf::from(sources.name(at.source));
     let mut includes = Includes {
         environment,
@@ -187,11 +210,10 @@ impl Includes<'_> {
             }
             Some(_) => {}
         }
-        if self.sources.len() >= MAX_FILES {
-            let message = format!("more than {MAX_FILES} files are included");
+        if let Some(limit) = limit_reached(self.sources) {
             self.sink.push_once(
                 "includes",
-                || Diagnostic::error(message).at(at, "").help("include fewer files"),
+                || Diagnostic::error(limit).at(at, "").help("include fewer files"),
                 at,
             );
             return None;
@@ -202,6 +224,7 @@ impl Includes<'_> {
                 let source = fits.then(|| self.sources.add(path.display().to_string(), &bytes, Some(at)));
                 let source = source.flatten();
                 if source.is_none() {
+                    self.sources.refuse_more();
                     self.sink.push(
                         Diagnostic::error(format!("{} is too large", path.display()))
                             .at(at, "not read")
@@ -261,6 +284,17 @@ impl Includes<'_> {
 }
 
 /// keepalived ends with status 6 over it.
+/// Why no other file is read.
+fn limit_reached(sources: &Sources) -> Option<String> {
+    if sources.len() >= MAX_FILES {
+        Some(format!("more than {MAX_FILES} files are included"))
+    } else if sources.refuses_more() {
+        Some("the files are too large".to_owned())
+    } else {
+        None
+    }
+}
+
 fn must_be_there(message: String) -> Diagnostic {
     Diagnostic::error(message).remark(Remark::Security)
 }

@@ -171,6 +171,8 @@ impl Reader<'_> {
         self.work += line.len() + 1;
         let mut at = 0;
         let (mut expanded, mut conditioned) = (false, false);
+        // Looked for once, so that many braces on one long line stay linear.
+        let mut last_dollar = line.text().rfind('$');
         while let Some(rest) = line.text().get(at..) {
             let start = at + blanks(rest);
             let rest = line.text().get(start..).unwrap_or("");
@@ -192,10 +194,11 @@ impl Reader<'_> {
                 Some(b'i') if self.include(&line, start) => break,
                 Some(_) => {}
             }
-            if !expanded && rest.contains('$') {
+            if !expanded && last_dollar.is_some_and(|at| at >= start) {
                 let generates;
                 (line, generates) = self.expand(&line.slice(at..line.len()));
                 (at, expanded) = (0, !generates);
+                last_dollar = line.text().rfind('$');
                 continue;
             }
             at = lexer::piece(&line, at, self.sources, self.sink, &mut self.lexed);
@@ -210,7 +213,8 @@ impl Reader<'_> {
     /// `include…`, or `include_check`, which is a keyword besides. Whether the rest of the line is used up.
     fn include(&mut self, line: &Line, start: usize) -> bool {
         let text = line.text().get(start..).unwrap_or("");
-        let len = text.find(char::is_whitespace).unwrap_or(text.len());
+        let head = beginning(text);
+        let len = head.find(char::is_whitespace).unwrap_or(head.len());
         let (keyword, rest) = text.split_at_checked(len).unwrap_or((text, ""));
         if keyword == "include_check" {
             let words = rest.get(..lexer::comment_start(rest, false).unwrap_or(rest.len()));
@@ -349,6 +353,13 @@ impl Open {
         let line = Line::of_file(self.source, Arc::clone(&self.text), before..before);
         line.span(0..0, &mut Sources::default())
     }
+}
+
+/// The first bytes of a text, enough to see whether it begins with a keyword of the language: looked at for every
+/// brace, the rest would be gone through again and again.
+fn beginning(text: &str) -> &str {
+    const LONGEST: usize = 16;
+    text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text)
 }
 
 /// Length of the blanks at the start, exotic ones too.

@@ -86,6 +86,8 @@ pub struct Sources {
     causes: Vec<Cause>,
     /// What a [`Via`] stands for: a cause, and the place in its text.
     steps: Vec<(CauseId, Option<Span>)>,
+    /// A file was left out because it is too large.
+    full: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -216,6 +218,16 @@ impl Sources {
     #[must_use]
     pub fn included_at(&self, id: SourceId) -> Option<Span> {
         self.file(id).and_then(|file| file.included_at)
+    }
+
+    /// A file did not fit: that decides the outcome, and no other need be read.
+    pub(super) const fn refuse_more(&mut self) {
+        self.full = true;
+    }
+
+    /// Whether a file did not fit.
+    pub(super) const fn refuses_more(&self) -> bool {
+        self.full
     }
 
     /// Bytes of all files.

@@ -11,7 +11,7 @@ use super::super::diag::Diagnostic;
 use super::super::line::Line;
 use super::super::source::{Cause, CauseId, CauseKind, Span};
 use super::variables::name;
-use super::{Item, Reader, blanks, braces, content};
+use super::{Item, Reader, beginning, blanks, braces, content};
 
 /// Repetitions of a whole configuration, at most.
 const MAX_REPEATED: usize = 100_000;
@@ -42,7 +42,7 @@ impl Reader<'_> {
     pub(super) fn generate(&mut self, line: &Line, start: usize) -> bool {
         let text = line.text().get(start..).unwrap_or("");
         let Some(kind @ ("~SEQ" | "~SEQx" | "~LST")) =
-            text.get(..text.find(['(', ' ', '\t']).unwrap_or(text.len()))
+            text.get(..beginning(text).find(['(', ' ', '\t']).unwrap_or(text.len()))
         else {
             return false;
         };

@@ -179,3 +179,21 @@ fn findings_name_all_files_around() {
     let nearest = shown.find("included from /k/one: Line 3").unwrap();
     assert!(shown[nearest..].contains("included from /k/main: Line 2"));
 }
+
+/// What could not be read any more is not looked for: a hundred thousand includes of a large file end soon.
+#[test]
+fn files_that_are_too_large_end_the_reading() {
+    let mut host = host();
+    host.files
+        .insert("/etc/k/large".into(), vec![b'#'; (16 << 20) + 1]);
+    let text = format!("~SEQ(i, 1, 20000) include large\n{}", instance(""));
+    file(&mut host, "/etc/k/main.conf", &text);
+    let loaded = load("/etc/k/main.conf".as_ref(), &ReadOptions::default(), &host);
+    assert_eq!(
+        said(&loaded),
+        [
+            "error 1:27 /etc/k/large is too large",
+            "error 1:27 the files are too large"
+        ]
+    );
+}

@@ -177,6 +177,10 @@ fn large_inputs_end_soon() {
         "x {".repeat(many),
         "vrrp_instance P {".repeat(many),
         "vrrp_instance P {\n".repeat(many),
+        // One long line: what is looked for in its rest is looked for once.
+        "{".repeat(40 * many),
+        "~{".repeat(10 * many),
+        "i{".repeat(10 * many),
         "\"".repeat(many),
         "\\\"".repeat(many),
         "“".repeat(many),
@@ -199,9 +203,29 @@ fn large_inputs_end_soon() {
     }
 }
 
+/// A word may be as long as the file; what is said of it is not.
+#[test]
+fn findings_are_short() {
+    let word = "x".repeat(1 << 20);
+    for text in [
+        word.clone(),
+        format!("vrrp_instance {word}"),
+        format!("vrrp_instance P {{\n interface {word}\n virtual_ipaddress {{\n {word}\n }}\n}}\n"),
+        format!("include {word}"),
+        format!("include {}", "{a,b}".repeat(10_000)),
+        format!("\u{201c}{word}\u{201d}"),
+    ] {
+        let shown = read(&text).render(false);
+        assert!(shown.len() < 10_000, "{} bytes", shown.len());
+    }
+}
+
 /// A device has no end, and a pipe would be waited for.
 #[test]
 fn only_regular_files_are_read() {
+    // It is a regular file by its mode, and waits for the kernel's next message. (Nobody may read it in some
+    // containers; then it is refused all the same.)
+    assert!(Host.read("/proc/kmsg".as_ref()).is_err());
     for path in ["/dev/zero", "/dev/null", "/"] {
         let refused = Host.read(path.as_ref()).unwrap_err();
         assert_eq!(refused.to_string(), "not a regular file", "{path}");
