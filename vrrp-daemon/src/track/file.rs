@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::content::Beyond;
 use self::watches::{Events, Touched, Watches};
@@ -28,6 +29,9 @@ use crate::proto::FileId;
 
 /// How often files are read where the kernel does not tell.
 const POLL: Duration = Duration::from_secs(1);
+/// Between two readings: a file that is written all the time changes a priority twenty times a second, not
+/// thousands of times. The first change after a while is read at once.
+const PACE: Duration = Duration::from_millis(50);
 /// A file to follow: its id, its name, and where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Followed {
@@ -133,11 +137,16 @@ async fn follow(mut wanted: watch::Receiver<Wanted>, desk: Desk) {
             );
             events = None;
         }
+        let next = Instant::now() + PACE;
         let something = async {
             match &events {
-                Some(events) => events.next().await,
+                Some(events) => {
+                    let touched = events.next().await;
+                    sleep_until(next).await;
+                    touched
+                }
                 None => {
-                    tokio::time::sleep(POLL).await;
+                    sleep(POLL).await;
                     Touched::all()
                 }
             }

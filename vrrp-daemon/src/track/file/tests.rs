@@ -1,13 +1,13 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::Followed;
 use super::content::{Beyond, number, read};
+use super::{Followed, PACE};
 use crate::config::{FileSpec, InitFile};
 use crate::proto::FileId;
 use crate::sys::scratch::Scratch;
@@ -237,5 +237,29 @@ async fn a_slow_listener_is_told_the_last_number() {
         told.push(next(&mut news).await);
         assert!(told.len() <= 200, "each at most once: {told:?}");
     }
+    trackers.stop().await;
+}
+
+/// Each number is a priority, and a line in the log.
+#[tokio::test]
+async fn a_file_that_is_written_all_the_time_is_read_now_and_then() {
+    let scratch = Scratch::new();
+    let file = scratch.path("number");
+    let (send, mut news) = mpsc::channel(16);
+    let trackers = Trackers::start(plan(&[(&file, None)]), send);
+    let writing = tokio::spawn(async move {
+        for value in 1..=300 {
+            fs::write(&file, value.to_string()).unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let started = Instant::now();
+    let mut told = Vec::new();
+    while told.last() != Some(&(0, 300)) {
+        told.push(next(&mut news).await);
+    }
+    let readings = started.elapsed().as_millis() / PACE.as_millis() + 2;
+    assert!(told.len() <= usize::try_from(readings).unwrap(), "{told:?}");
+    writing.await.unwrap();
     trackers.stop().await;
 }
