@@ -15,14 +15,14 @@ use std::collections::{HashSet, VecDeque};
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::mkfifo;
 use tokio::net::unix::pipe::Sender;
 use tokio::sync::Notify;
@@ -150,9 +150,11 @@ impl Fifo {
         })
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.queue.path
+    /// Whether it is what has this path now: it may have been removed, or replaced by another.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let ours = fstat(&*self.pipe).map(|ours| (ours.st_dev, ours.st_ino));
+        let there = fs::symlink_metadata(path).map(|there| (there.dev(), there.ino()));
+        self.queue.path == path && matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
     }
 
     /// There are so many subjects now.
@@ -211,7 +213,8 @@ impl Fifo {
 impl Drop for Fifo {
     fn drop(&mut self) {
         self.writer.abort();
-        if let Some(path) = &self.made {
+        // What somebody put in its place is not ours.
+        if let Some(path) = self.made.as_ref().filter(|path| self.is_at(path)) {
             let _ = fs::remove_file(path);
         }
     }

@@ -148,3 +148,17 @@ async fn beyond_the_bound_the_last_state_is_told() {
     let lost = usize::try_from(dropped.load(Ordering::Relaxed)).unwrap();
     assert_eq!(lines.len() + lost, 20_002);
 }
+
+#[tokio::test]
+async fn what_takes_its_place_is_not_removed() {
+    let scratch = Scratch::new();
+    let (fifo, _) = open(&scratch).unwrap();
+    assert!(fifo.is_at(&scratch.path("fifo")));
+    assert!(!fifo.is_at(&scratch.path("other")));
+    fs::remove_file(scratch.path("fifo")).unwrap();
+    assert!(!fifo.is_at(&scratch.path("fifo")));
+    fs::write(scratch.path("fifo"), "precious").unwrap();
+    assert!(!fifo.is_at(&scratch.path("fifo")));
+    fifo.close(Duration::from_secs(1)).await;
+    assert_eq!(scratch.read("fifo"), "precious");
+}

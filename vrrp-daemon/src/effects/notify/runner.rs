@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -22,6 +22,8 @@ use crate::sys::process::{self, Identity, Lifetime};
 pub(super) const BACKLOG: usize = 64;
 /// How long the reader of a FIFO that is closed may take to make room for what is left.
 const FLUSH: Duration = Duration::from_secs(1);
+/// Between two log lines of what was dropped: behind a script that hangs, that is every transition.
+pub(super) const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Runs scripts one after the other for each subject.
 #[derive(Debug)]
@@ -204,7 +206,7 @@ impl Runner {
         self.open_fifos();
         let mut running = JoinSet::new();
         let mut open = true;
-        let mut reported = 0;
+        let mut losses = Losses::default();
         while open || !running.is_empty() {
             tokio::select! {
                 message = self.messages.recv(), if open => match message {
@@ -219,16 +221,9 @@ impl Runner {
                     }
                 }
             }
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            if dropped != reported {
-                tracing::warn!(
-                    dropped,
-                    "{} notifications dropped: a notify script or the reader of a FIFO hangs or is too slow",
-                    dropped - reported
-                );
-                reported = dropped;
-            }
+            losses.say(&self.dropped, Some(Instant::now()));
         }
+        losses.say(&self.dropped, None);
         for open in self.fifos {
             open.close().await;
         }
@@ -396,7 +391,7 @@ impl Runner {
         for config in wanted.into_iter().flatten() {
             let same = open
                 .iter()
-                .position(|open| open.fifo.path() == config.path && open.config.owner == config.owner);
+                .position(|open| open.config.owner == config.owner && open.fifo.is_at(&config.path));
             let kept = same.map(|at| open.remove(at));
             match kept {
                 Some(kept) if kept.config == config => self.fifos.push(kept),
@@ -438,6 +433,39 @@ impl OpenFifo {
         self.fifo.close(FLUSH).await;
         if let Some(reader) = self.reader {
             reader.stop().await;
+        }
+    }
+}
+
+/// What is said of notifications that were dropped.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    reported: u64,
+    said: Option<Instant>,
+}
+
+impl Losses {
+    /// How many were dropped that nobody was told of, of `dropped` in all, if it is time to tell. At the end, `now`
+    /// is `None`, it is.
+    pub(super) fn due(&mut self, dropped: u64, now: Option<Instant>) -> Option<u64> {
+        let lost = dropped.checked_sub(self.reported).filter(|lost| *lost > 0)?;
+        if let (Some(now), Some(said)) = (now, self.said)
+            && now.saturating_duration_since(said) < SAY_AGAIN
+        {
+            return None;
+        }
+        self.said = now;
+        self.reported = dropped;
+        Some(lost)
+    }
+
+    fn say(&mut self, dropped: &AtomicU64, now: Option<Instant>) {
+        let dropped = dropped.load(Ordering::Relaxed);
+        if let Some(lost) = self.due(dropped, now) {
+            tracing::warn!(
+                dropped,
+                "{lost} notifications dropped: a notify script or the reader of a FIFO hangs or is too slow"
+            );
         }
     }
 }

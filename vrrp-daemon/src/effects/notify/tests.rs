@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use vrrp_common::id::Priority;
 
-use super::runner::BACKLOG;
+use super::runner::{BACKLOG, Losses, SAY_AGAIN};
 use super::{Notifier, Runner, channel};
 use crate::config::{Command, Config, Environment, Fifo, Notify};
 use crate::proto::model::SyncGroup;
@@ -445,4 +445,18 @@ async fn a_reload_changes_names_and_scripts_from_there_on() {
     );
     // The same FIFO with the same reader was left alone.
     assert_eq!(scratch.read("started").lines().count(), 1);
+}
+
+/// A script that hangs behind a flapping instance: one line every ten seconds, and in all of them every loss.
+#[test]
+fn what_is_dropped_is_said_now_and_then() {
+    let mut losses = Losses::default();
+    let start = Instant::now();
+    assert_eq!(losses.due(0, Some(start)), None);
+    assert_eq!(losses.due(1, Some(start)), Some(1));
+    assert_eq!(losses.due(900, Some(start + SAY_AGAIN / 2)), None);
+    assert_eq!(losses.due(1000, Some(start + SAY_AGAIN)), Some(999));
+    assert_eq!(losses.due(1000, Some(start + 3 * SAY_AGAIN)), None);
+    assert_eq!(losses.due(1001, Some(start + 3 * SAY_AGAIN)), Some(1));
+    assert_eq!(losses.due(1003, None), Some(2));
 }
