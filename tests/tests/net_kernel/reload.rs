@@ -7,7 +7,7 @@ use vrrp_common::id::Priority;
 use vrrp_daemon::config::Pacing;
 use vrrp_daemon::effects::addresses::{AddressWriter, Report};
 use vrrp_daemon::proto::Correspondence;
-use vrrp_daemon::proto::model::{LinkId, Model, RouterId};
+use vrrp_daemon::proto::model::{Carried, LinkId, Model, RouterId};
 use vrrp_tests::lab::{Host, Stamp, root_or_skip, until};
 
 use super::addresses::{announced, announcement, on, shown, writer};
@@ -340,4 +340,30 @@ fn wishes_follow_their_virtual_router() {
     let reports = reload(&writer, &there, &new, &[true]);
     assert_eq!(reconfigured(&reports).0, 2);
     assert_eq!(shown(&a.host).into_keys().collect::<Vec<_>>(), held);
+}
+
+/// News of a removal may be old by the time it comes: what is held for lost is removed all the same.
+#[test]
+fn what_seems_lost_is_not_left_behind() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24"]);
+    let old = model(vec![router(51, &["192.0.2.100"]), router(52, &["192.0.2.110"])]);
+    let (writer, _reports) = writer(&a.host, &old);
+    writer.acquire(FIRST, 1);
+    writer.acquire(SECOND, 1);
+    assert!(writer.flush(LIMIT));
+    // The second time it is looked after only in a while.
+    for _ in 0..2 {
+        writer.restore(FIRST, Carried::Address(ip("192.0.2.100")));
+        writer.restore(SECOND, Carried::Address(ip("192.0.2.110")));
+        assert!(writer.flush(LIMIT));
+    }
+    let new = model(vec![router(52, &["192.0.2.110"])]);
+    let reports = reload(&writer, &old, &new, &[true]);
+    assert_eq!(reconfigured(&reports), (0, 0, 1));
+    let there: Vec<_> = shown(&a.host).into_keys().collect();
+    assert_eq!(there, [ip("192.0.2.1"), ip("192.0.2.110")]);
 }

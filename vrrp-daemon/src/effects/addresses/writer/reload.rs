@@ -43,7 +43,7 @@ struct Change {
 
 impl Writer {
     pub(super) fn reconfigure(&mut self, plan: Plan) {
-        let lost = self.lost(&plan.lost);
+        self.note_all_lost(&plan.lost);
         let mut standing = self.standing();
         let mut next = self.table.successor(&plan.model);
         self.pacer = Pacer::new(&plan.model, &plan.pacing);
@@ -89,14 +89,14 @@ impl Writer {
                     remove = other;
                 }
                 let Some(known) = standing.get_mut(remove) else {
-                    if lost.contains(remove) {
-                        item.presence = Presence::Lost;
-                    }
                     missing = true;
                     continue;
                 };
                 known.stays = true;
-                if known.add == requests.add {
+                if known.presence == Presence::Lost && known.add == requests.add {
+                    item.presence = Presence::Lost;
+                    missing = true;
+                } else if known.add == requests.add {
                     item.presence = known.presence;
                     item.fresh = known.fresh;
                     item.waits = known.waits;
@@ -153,26 +153,19 @@ impl Writer {
         self.change(&changes);
     }
 
-    /// What somebody else has removed and is not back yet, by the request that removes it; `more` was not known.
-    fn lost(&mut self, more: &[(RouterId, Carried)]) -> HashSet<Request> {
-        let items = self.table.all().flat_map(|(id, items)| {
-            let items = items.iter_mut();
-            items.map(move |item| (id, item))
-        });
-        let mut lost = HashSet::new();
-        for (id, item) in items {
-            if more.contains(&(id, item.carried)) {
-                item.presence = Presence::Lost;
-            }
-            if item.presence == Presence::Lost {
-                lost.extend(item.requests.as_ref().map(|requests| requests.remove.clone()));
+    /// What somebody else has removed, as was heard just before the reload.
+    fn note_all_lost(&mut self, lost: &[(RouterId, Carried)]) {
+        for (id, items) in self.table.all() {
+            for item in items {
+                if lost.contains(&(id, item.carried)) {
+                    item.presence = Presence::Lost;
+                }
             }
         }
-        lost
     }
 
     /// Everything that is on the host by our doing, by the request that removes it; also what an earlier reload has
-    /// left over.
+    /// left over, and what is said to be lost: that may be old news of an address which is there again.
     fn standing(&mut self) -> HashMap<Request, Standing> {
         let mut standing: HashMap<_, _> = std::mem::take(&mut self.surplus).requests.into_iter().collect();
         let ifindexes = self.table.ifindexes();
@@ -180,7 +173,8 @@ impl Writer {
         for (order, item) in items.enumerate() {
             let goes = item.goes_with_the_router();
             let (subnet, v6) = (item.subnet(&ifindexes), item.v6(&ifindexes));
-            let Some(requests) = item.requests.take().filter(|_| item.presence.is_there()) else {
+            let known = item.presence != Presence::Absent;
+            let Some(requests) = item.requests.take().filter(|_| known) else {
                 continue;
             };
             let known = Standing {
@@ -200,8 +194,8 @@ impl Writer {
                 .entry(requests.remove)
                 .and_modify(|first: &mut Standing| {
                     first.goes |= known.goes;
-                    if known.presence == Presence::Added {
-                        first.presence = Presence::Added;
+                    if known.presence == Presence::Added || !first.presence.is_there() {
+                        first.presence = known.presence;
                     }
                 })
                 .or_insert(known);
@@ -268,7 +262,11 @@ impl Writer {
                 .and_then(|requests| places.get(&requests.remove))
                 .copied();
             if let Some((_, known)) = place.and_then(|place| chunk.get(place)) {
-                item.presence = known.presence;
+                item.presence = match known.presence {
+                    // It was back before we came.
+                    Presence::Lost => Presence::Added,
+                    presence => presence,
+                };
                 wanted.extend(place);
             }
         }
