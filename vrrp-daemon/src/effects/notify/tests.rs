@@ -460,3 +460,20 @@ fn what_is_dropped_is_said_now_and_then() {
     assert_eq!(losses.due(1001, Some(start + 3 * SAY_AGAIN)), Some(1));
     assert_eq!(losses.due(1003, None), Some(2));
 }
+
+/// Somebody has removed it: a reload makes it again.
+#[tokio::test]
+async fn a_reload_opens_a_fifo_that_is_gone() {
+    let scratch = Scratch::new();
+    let old = instance("OLD", Notify::default(), Some(fifo(&scratch, None)));
+    let new = instance("NEW", Notify::default(), Some(fifo(&scratch, None)));
+    let (notifier, runner) = channel(&old);
+    let running = tokio::spawn(runner.run());
+    until("the FIFO is there", || scratch.path("fifo").exists()).await;
+    std::fs::remove_file(scratch.path("fifo")).unwrap();
+    notifier.reconfigure(&new, &Correspondence::between(&old.model, &new.model));
+    until("it is there again", || scratch.path("fifo").exists()).await;
+    drop(notifier);
+    running.await.unwrap();
+    assert!(!scratch.path("fifo").exists());
+}
