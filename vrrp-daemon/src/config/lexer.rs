@@ -61,7 +61,15 @@ pub(super) struct Lexed {
     pub(super) clean: String,
 }
 
+/// Words, braces and lines kept. A configuration of 10 000 addresses has 100 000.
+const MAX_TOKENS: usize = 2_000_000;
+
 impl Lexed {
+    /// No more are kept.
+    pub(super) const fn is_full(&self) -> bool {
+        self.tokens.len() >= MAX_TOKENS
+    }
+
     pub(super) fn end_line(&mut self) {
         self.clean.push('\n');
         if !matches!(self.tokens.last(), None | Some(Token::End)) {
@@ -123,6 +131,11 @@ impl<'a> Lexer<'a> {
     fn run(&mut self) {
         let mut first = true;
         while let Some((at, c)) = self.peek() {
+            // One line may hold them all.
+            if self.out.is_full() {
+                self.next = self.text.len();
+                return;
+            }
             match self.meaning(at, c) {
                 Meaning::Blank => {
                     self.step();

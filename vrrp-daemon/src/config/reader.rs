@@ -30,8 +30,6 @@ use super::source::{SourceId, Sources, Span};
 const MAX_MADE: usize = 4 << 20;
 /// What a line costs beside its bytes.
 const LINE_COST: usize = 16;
-/// Words, braces and lines kept. A configuration of 10 000 addresses has 100 000.
-const MAX_TOKENS: usize = 4_000_000;
 /// keepalived reads longer lines in pieces of this many bytes.
 const KEEPALIVED_LINE: usize = 1_023;
 
@@ -160,8 +158,8 @@ impl Reader<'_> {
                     }
                 }
             }
-            if self.lexed.tokens.len() > MAX_TOKENS {
-                self.give_up("this makes more than four million words");
+            if self.lexed.is_full() {
+                self.give_up("this makes more than two million words");
             }
         }
         self.lexed.end_line();

@@ -248,7 +248,8 @@ fn list(inside: &Line) -> Option<(Vec<Arc<str>>, Values)> {
         .map(|name| whole_name(name.text()))
         .collect::<Option<_>>()?;
     let mut values: Vec<Vec<Line>> = Vec::new();
-    for mut item in items {
+    // One more than are repeated, so that it is told.
+    for mut item in items.take(MAX_REPEATED + 1) {
         if item
             .iter()
             .any(|value| value.text().contains(char::is_whitespace))

@@ -203,3 +203,20 @@ fn what_multiplies_is_refused() {
         assert!(bounded(text.as_bytes(), LeftOut::Line).1, "{start}");
     }
 }
+
+/// One line may be the whole file.
+#[test]
+fn words_are_bounded_on_one_line() {
+    for text in ["{".repeat(2_100_000), "a ".repeat(2_100_000)] {
+        let (read, refused) = bounded(text.as_bytes(), LeftOut::Line);
+        assert!(refused);
+        assert!(read.lexed.tokens.len() <= 2_000_001);
+    }
+    assert!(
+        bounded(
+            format!("~LST(x{})", ", 1".repeat(200_000)).as_bytes(),
+            LeftOut::Line
+        )
+        .1
+    );
+}
