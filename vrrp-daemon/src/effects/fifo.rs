@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::sys::process::{Identity, give_to};
+use crate::sys::process::{self, Identity};
 
 /// Lines that wait for a reader, at least; twice the number of subjects if that is more.
 const QUEUE: usize = 4096;
@@ -130,7 +130,7 @@ impl Fifo {
             return Err(FifoError::NotFifo(path.to_owned()));
         }
         if let (true, Some(owner)) = (made, owner) {
-            give_to(&file, owner).map_err(system)?;
+            process::give_to(&file, owner).map_err(system)?;
         }
         let pipe = Arc::new(Sender::from_file(file).map_err(system)?);
         let queue = Arc::new(Queue {
@@ -155,6 +155,17 @@ impl Fifo {
         let ours = fstat(&*self.pipe).map(|ours| (ours.st_dev, ours.st_ino));
         let there = fs::symlink_metadata(path).map(|there| (there.dev(), there.ino()));
         self.queue.path == path && matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
+    }
+
+    /// It is theirs from now on, if we made it.
+    pub(super) fn give_to(&self, owner: &Identity) -> Result<(), FifoError> {
+        if self.made.is_none() {
+            return Ok(());
+        }
+        process::give_to(&*self.pipe, owner).map_err(|error| FifoError::System {
+            path: self.queue.path.clone(),
+            error,
+        })
     }
 
     /// There are so many subjects now.

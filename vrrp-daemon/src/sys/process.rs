@@ -7,8 +7,8 @@
 )]
 
 use std::ffi::CString;
-use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -84,7 +84,7 @@ impl Identity {
 ///
 /// # Errors
 /// As the file system has it.
-pub fn give_to(file: &File, owner: &Identity) -> io::Result<()> {
+pub fn give_to(file: impl AsFd, owner: &Identity) -> io::Result<()> {
     std::os::unix::fs::fchown(file, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
 }
 

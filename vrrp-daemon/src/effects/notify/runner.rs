@@ -389,15 +389,19 @@ impl Runner {
             open.fifo.expect_subjects(self.subjects.len());
         }
         for config in wanted.into_iter().flatten() {
-            let same = open
-                .iter()
-                .position(|open| open.config.owner == config.owner && open.fifo.is_at(&config.path));
+            let same = open.iter().position(|open| open.fifo.is_at(&config.path));
             let kept = same.map(|at| open.remove(at));
             match kept {
                 Some(kept) if kept.config == config => self.fifos.push(kept),
                 Some(mut kept) => {
                     if let Some(reader) = kept.reader.take() {
                         tokio::spawn(reader.stop());
+                    }
+                    let owner = self.identities.of(config.owner.as_ref()).flatten();
+                    if let Some(owner) = owner.filter(|_| kept.config.owner != config.owner)
+                        && let Err(error) = kept.fifo.give_to(&owner)
+                    {
+                        tracing::error!("{error}");
                     }
                     kept.reader = self.reader(&config);
                     kept.config = config;

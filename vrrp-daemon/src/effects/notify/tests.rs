@@ -477,3 +477,38 @@ async fn a_reload_opens_a_fifo_that_is_gone() {
     running.await.unwrap();
     assert!(!scratch.path("fifo").exists());
 }
+
+/// It stays, also for who reads it: opened anew beside the old one, it would go with that.
+#[tokio::test]
+async fn a_reload_gives_a_fifo_another_owner() {
+    let scratch = Scratch::new();
+    let us = nix::unistd::User::from_uid(nix::unistd::getuid())
+        .unwrap()
+        .unwrap();
+    let owned = Fifo {
+        owner: Some(crate::config::ScriptUser {
+            user: us.name,
+            group: None,
+        }),
+        ..fifo(&scratch, None)
+    };
+    let old = instance("OLD", Notify::default(), Some(fifo(&scratch, None)));
+    let new = instance("NEW", Notify::default(), Some(owned));
+    let (notifier, runner) = channel(&old);
+    let running = tokio::spawn(runner.run());
+    until("the FIFO is there", || scratch.path("fifo").exists()).await;
+    notifier.reconfigure(&new, &Correspondence::between(&old.model, &new.model));
+    notifier.notify(VI, NotifyState::Master, Priority(9));
+    let mut read = String::new();
+    let path = scratch.path("fifo");
+    let line = tokio::task::spawn_blocking(move || {
+        let mut reader = io::BufReader::new(std::fs::File::open(path).unwrap());
+        io::BufRead::read_line(&mut reader, &mut read).unwrap();
+        read
+    });
+    assert_eq!(line.await.unwrap(), "INSTANCE \"NEW\" MASTER 9\n");
+    assert!(scratch.path("fifo").exists());
+    drop(notifier);
+    running.await.unwrap();
+    assert!(!scratch.path("fifo").exists());
+}

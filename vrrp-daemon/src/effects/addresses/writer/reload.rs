@@ -63,6 +63,8 @@ impl Writer {
             let before = plan.before.get(index).copied().flatten();
             let before = before.and_then(|before| old.get(before.index()));
             let mut router = Router {
+                // Told anew if it goes on: what was told by the old ids may not have been heard.
+                refused: None,
                 holding: plan.holding.get(index) == Some(&true) || id == plan.model.statics_id(),
                 ..before.copied().unwrap_or_default()
             };
