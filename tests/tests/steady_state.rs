@@ -177,6 +177,7 @@ impl Bench {
 
     fn hear(&mut self, pdu: &[u8]) {
         let datagram = Datagram {
+            source_mac: None,
             source: MASTER,
             destination: GROUP,
             ttl: 255,
@@ -187,13 +188,15 @@ impl Bench {
             Judged::Refused {
                 router,
                 source,
+                mac,
                 refusal,
             } => self.feed(Input::Refused {
+                mac,
                 router,
                 source,
                 refusal,
             }),
-            Judged::Stranger { .. } | Judged::NotOurs => {}
+            Judged::Unchanged { .. } | Judged::Stranger { .. } | Judged::NotOurs => {}
         }
     }
 
@@ -240,6 +243,7 @@ fn a_backup_that_hears_its_master_allocates_nothing() {
             bench.hear(&adverts[router.index()]);
             bench.hear(&damaged);
             let stamp = Input::StillThere {
+                adverts: 0,
                 router,
                 source: MASTER,
                 at: bench.now,

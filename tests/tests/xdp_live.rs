@@ -73,6 +73,7 @@ fn load(object: &[u8], ifindex: u32) -> XdpPath {
     let transport = Transport::Unicast {
         source: Some(OURS.into()),
         peers: vec![Peer {
+            mac: None,
             address: PEER.into(),
             ttl: TtlRange::ANY,
         }],
@@ -88,6 +89,7 @@ fn load(object: &[u8], ifindex: u32) -> XdpPath {
     let place = Place {
         ifindex: Some(ifindex),
         source: Some(OURS.into()),
+        ..Place::default()
     };
     assert_eq!(xdp.configure(&model, &[place], false).unwrap(), []);
     xdp

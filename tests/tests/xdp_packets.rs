@@ -20,7 +20,7 @@ use vrrp_tests::lab::root_or_skip;
 mod packets;
 
 use packets::bench::{LOOPBACK, model, monotonic, object_or_skip};
-use packets::rows::{Fate, Row, V2_PASS, V3_MESSAGE_ONLY, V3_UNICAST};
+use packets::rows::{Fate, Row, V2_PASS, V3_UNICAST};
 use packets::rows::{accepted, passed, refused, to_group, v2_pass, v3_ipv6, v3_unicast};
 use packets::{Frame, hex};
 
@@ -90,6 +90,8 @@ impl Bench {
         });
         let mut fates = Vec::new();
         fates.extend((after.accepted > before.accepted).then(|| Fate::Accepted(events[0].router)));
+        fates.extend((after.kept > before.kept).then_some(Fate::Kept));
+        fates.extend((after.unchanged > before.unchanged).then_some(Fate::Unchanged));
         fates.extend((after.not_ours > before.not_ours).then_some(Fate::NotOurs));
         fates.extend((after.not_judged > before.not_judged).then_some(Fate::NotJudged));
         for refusal in Refusal::ALL {
@@ -173,6 +175,8 @@ impl Bench {
 fn agree(kernel: Fate, daemon: Fate) -> bool {
     match kernel {
         Fate::NotJudged => true,
+        // It held every rule; what became of it then is no judgement.
+        Fate::Unchanged | Fate::Kept => matches!(daemon, Fate::Accepted(_)),
         Fate::NotOurs => matches!(daemon, Fate::NotOurs | Fate::Refused(Refusal::Fragment)),
         kernel => kernel == daemon,
     }
@@ -189,7 +193,7 @@ fn every_row_meets_its_fate() {
         let after = monotonic();
         assert_eq!(observed, fate, "{what}");
         let expected_action = match fate {
-            Fate::Accepted(_) | Fate::Refused(_) => XDP_DROP,
+            Fate::Accepted(_) | Fate::Unchanged | Fate::Kept | Fate::Refused(_) => XDP_DROP,
             Fate::NotOurs | Fate::NotJudged | Fate::Other => XDP_PASS,
         };
         assert_eq!(action, expected_action, "{what}");
@@ -277,26 +281,6 @@ fn a_captured_packet_is_accepted_whole() {
     assert_eq!(event.unwrap().pdu, hex(V2_PASS));
 }
 
-#[test]
-fn the_stamp_survives_a_full_ring_and_the_counter_tells() {
-    let Some(mut bench) = Bench::new() else {
-        return;
-    };
-    let peer = IpAddr::from([192, 0, 2, 1]);
-    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), None);
-    bench.run(&v3_unicast().bytes(), 100_000);
-    assert!(bench.counters().ring_full > 0);
-    assert_eq!(bench.counters().accepted, 100_000);
-    let before = monotonic();
-    bench.run(&v3_unicast().bytes(), 1);
-    let seen = bench.xdp.last_seen(RouterId(2), peer).unwrap();
-    assert!(before <= seen.at && seen.at <= monotonic());
-    assert_eq!(seen.head.to_vec(), hex("3135 c801 0019 bfbf"));
-    let mut events = 0_u64;
-    bench.xdp.drain(|_| events += 1);
-    assert_eq!(events + bench.counters().ring_full, 100_001);
-}
-
 /// The daemon can say who sends what is wrong, a flood of it does not reach the daemon, and none goes uncounted.
 #[test]
 fn of_refused_adverts_one_a_second_is_shown_and_all_are_counted() {
@@ -328,90 +312,6 @@ fn of_refused_adverts_one_a_second_is_shown_and_all_are_counted() {
     bench.places[2].ifindex = None;
     bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
     assert!(bench.xdp.refused_silently().unwrap().is_empty());
-}
-
-/// A refused advert, and one from a stranger, leave the stamp alone.
-#[test]
-fn only_accepted_adverts_move_the_stamp() {
-    let Some(mut bench) = Bench::new() else {
-        return;
-    };
-    let peer = IpAddr::from([192, 0, 2, 1]);
-    bench.run(&v3_unicast().bytes(), 1);
-    let seen = bench.xdp.last_seen(RouterId(2), peer).unwrap();
-    bench.run(
-        &Frame::new("192.0.2.1", "192.0.2.2", hex("3135 c801 0019 bfbe c000026f")).bytes(),
-        1,
-    );
-    bench.run(&Frame::new("192.0.2.9", "192.0.2.2", hex(V3_UNICAST)).bytes(), 1);
-    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), Some(seen));
-
-    // Multicast: a stranger's advert neither moves nor pushes out the stamp of the Master that is followed.
-    let group = IpAddr::from([192, 0, 2, 251]);
-    bench.xdp.follow(RouterId(3), group).unwrap();
-    bench.run(
-        &Frame::new("192.0.2.251", "224.0.0.18", hex(V3_MESSAGE_ONLY)).bytes(),
-        1,
-    );
-    let seen = bench.xdp.last_seen(RouterId(3), group).unwrap();
-    bench.run(
-        &Frame::new("192.0.2.9", "224.0.0.18", hex(V3_MESSAGE_ONLY)).bytes(),
-        1,
-    );
-    assert_eq!(bench.xdp.last_seen(RouterId(3), group), Some(seen));
-    assert_eq!(
-        bench.xdp.last_seen(RouterId(3), IpAddr::from([192, 0, 2, 9])),
-        None
-    );
-}
-
-/// A new source address, another device, a router taken out: the maps follow, and what stays keeps its stamp.
-#[test]
-fn the_maps_follow_places_and_keep_stamps() {
-    let Some(mut bench) = Bench::new() else {
-        return;
-    };
-    let peer = IpAddr::from([192, 0, 2, 1]);
-    bench.run(&v3_unicast().bytes(), 1);
-    let seen = bench.xdp.last_seen(RouterId(2), peer);
-    assert!(seen.is_some());
-
-    let (model, mut places) = model();
-    places[0].source = Some(IpAddr::from([192, 0, 2, 3]));
-    bench.xdp.configure(&model, &places, false).unwrap();
-    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), seen);
-    assert_eq!(bench.observe(&v2_pass().bytes()).1, Fate::NotOurs);
-    let moved = Frame::new("192.0.2.1", "192.0.2.3", hex(V2_PASS));
-    assert_eq!(bench.observe(&moved.bytes()).1, Fate::Accepted(0));
-
-    places[2].ifindex = None;
-    bench.xdp.configure(&model, &places, false).unwrap();
-    assert_eq!(bench.observe(&v3_unicast().bytes()).1, Fate::NotOurs);
-    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), None);
-}
-
-#[test]
-fn stamps_go_by_what_is_on_the_wire_not_by_numbers() {
-    let Some(mut bench) = Bench::new() else {
-        return;
-    };
-    let peer = IpAddr::from([192, 0, 2, 1]);
-    bench.run(&v3_unicast().bytes(), 1);
-    let seen = bench.xdp.last_seen(RouterId(2), peer);
-    assert!(seen.is_some());
-
-    // A reload with everything in another order under other names.
-    let (mut model, mut places) = model();
-    model.routers.reverse();
-    places.reverse();
-    for router in &mut model.routers {
-        router.name.push_str(", renamed");
-    }
-    bench.xdp.configure(&model, &places, false).unwrap();
-    let now = RouterId(u16::try_from(model.routers.len() - 3).unwrap());
-    assert_ne!(now, RouterId(2));
-    assert_eq!(bench.xdp.last_seen(now, peer), seen);
-    assert_eq!(bench.xdp.last_seen(RouterId(2), peer), None);
 }
 
 #[test]

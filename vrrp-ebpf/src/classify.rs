@@ -1,10 +1,11 @@
 //! From a frame to an IP packet of protocol 112.
 
 use aya_ebpf::programs::XdpContext;
-use vrrp_common::abi::{Record, family_byte};
+use vrrp_common::abi::{AddressWords, Record, family_byte};
 use vrrp_common::id::Family;
+use vrrp_common::wire::checksum::Sum;
 use vrrp_common::wire::ethernet::EtherType;
-use vrrp_common::wire::ladder::IP_PROTOCOL;
+use vrrp_common::wire::ladder::{HEAD_LEN, IP_PROTOCOL};
 
 use crate::cursor::{self, Cursor};
 use crate::maps;
@@ -13,22 +14,36 @@ use crate::maps;
 const MAX_TAGS: usize = 2;
 
 /// What a frame is.
-pub(crate) enum Class {
+pub(crate) enum Class<'a> {
     /// Nothing to do with VRRP.
     Other,
-    /// Protocol 112, but the IP header does not hold, or the message is too long or too short to be judged
-    /// here: the stack's business.
+    /// Protocol 112, but the IP header does not hold, or the message is too short to be judged here: the
+    /// stack's business.
     Unsound,
     /// Protocol 112 in a sound IP packet.
-    Vrrp(Packet),
+    Vrrp(Packet<'a>),
 }
 
-/// An IP packet of protocol 112.
-pub(crate) struct Packet {
-    /// This CPU's buffer with the message and all that Ethernet and IP say; the rest is still to be filled.
-    pub(crate) record: &'static mut Record,
+/// An IP packet of protocol 112. Of its message nothing but the first bytes has been read.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    link: Link<'a>,
+    /// At the message.
+    message: Cursor<'a>,
+    /// IP source.
+    pub(crate) source: AddressWords,
+    /// IP destination.
+    pub(crate) destination: AddressWords,
+    /// Of both.
+    pub(crate) family: Family,
+    /// TTL or hop limit.
+    pub(crate) ttl: u8,
     /// Its place if it is a fragment.
     pub(crate) fragment: Fragment,
+    /// Length of the message, from the IP header: Ethernet pads. At least 2.
+    pub(crate) pdu_len: u16,
+    /// The first bytes of the message; zeros behind a shorter one.
+    pub(crate) head: [u8; HEAD_LEN],
 }
 
 /// Fragmentation.
@@ -44,7 +59,7 @@ pub(crate) enum Fragment {
 
 /// Look through Ethernet, VLAN tags and IP. What is not protocol 112 leaves after a few loads.
 #[inline(always)]
-pub(crate) fn frame(context: &XdpContext) -> Class {
+pub(crate) fn frame(context: &XdpContext) -> Class<'_> {
     let mut cursor = Cursor::new(context);
     let Some(ethernet) = cursor.take::<14>() else {
         return Class::Other;
@@ -75,109 +90,190 @@ pub(crate) fn frame(context: &XdpContext) -> Class {
 }
 
 /// What lies below IP.
+#[derive(Clone, Copy)]
 struct Link<'a> {
     context: &'a XdpContext,
     ethernet: &'a [u8; 14],
     vlan: u32,
 }
 
-impl Link<'_> {
-    /// This CPU's record with what Ethernet says.
-    #[inline(always)]
-    fn record(&self) -> Option<&'static mut Record> {
-        let record = maps::scratch()?;
-        let [_, _, _, _, _, _, a, b, c, d, e, f, _, _] = *self.ethernet;
-        record.header.ifindex = self.context.ingress_ifindex() as u32;
-        record.header.vlan = self.vlan;
-        record.header.source_mac = [a, b, c, d, e, f];
-        Some(record)
-    }
-}
-
 /// What is consumed here never reaches the stack's own checks (`ip_rcv_core`), so they are made here.
 #[inline(always)]
-fn ipv4<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class {
+fn ipv4<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class<'a> {
     let start = cursor;
-    let Some(header) = cursor.take::<20>() else {
+    let Some(header) = cursor.words::<10>() else {
         return Class::Other;
     };
-    let [
-        first,
-        _,
-        len_high,
-        len_low,
-        _,
-        _,
-        frag_high,
-        frag_low,
-        ttl,
-        protocol,
-        ..,
-    ] = *header;
+    let [first, total_len, _, offset, ttl, _, s0, s1, d0, d1] = *header;
+    let [ttl, protocol] = ttl.to_ne_bytes();
     if protocol != IP_PROTOCOL {
         return Class::Other;
     }
-    let Some(record) = link.record() else {
-        return Class::Unsound;
-    };
+    let [first, _] = first.to_ne_bytes();
     let header_len = u16::from(first & 0x0f) * 4;
-    let total_len = u16::from_be_bytes([len_high, len_low]);
+    let total_len = u16::from_be(total_len);
     if first >> 4 != 4 || header_len < 20 || total_len < header_len {
         return Class::Unsound;
     }
-    // Where the message will lie; the header is needed there for a moment only.
-    if !start.load(header_len, &mut record.pdu) || !cursor::sum(&mut record.pdu, header_len).holds() {
-        return Class::Unsound;
+    if header_len == 20 {
+        // An array of fixed length: no loop is left of this.
+        let sum = header.iter().fold(Sum::ZERO, |sum, word| sum.word(*word));
+        if !sum.holds() {
+            return Class::Unsound;
+        }
+    } else {
+        let Some(scratch) = maps::scratch() else {
+            return Class::Unsound;
+        };
+        if !start.load(header_len, &mut scratch.pdu) || !cursor::sum(&mut scratch.pdu, header_len).holds() {
+            return Class::Unsound;
+        }
     }
-    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-    record.header.source = [u32::from_ne_bytes([s0, s1, s2, s3]), 0, 0, 0];
-    record.header.destination = [u32::from_ne_bytes([d0, d1, d2, d3]), 0, 0, 0];
-    record.header.family = family_byte(Family::V4);
-    record.header.ttl = ttl;
-    let fragment = match u16::from_be_bytes([frag_high, frag_low]) & 0x3fff {
+    let fragment = match u16::from_be(offset) & 0x3fff {
         0 => Fragment::Whole,
         0x2000 => Fragment::First,
         _ => Fragment::Later,
     };
-    cursor.skip(usize::from(header_len - 20));
-    with_message(cursor, record, fragment, total_len - header_len)
+    let options = usize::from(header_len - 20);
+    with_message(
+        cursor,
+        options,
+        Packet {
+            link,
+            message: cursor,
+            source: [word(s0, s1), 0, 0, 0],
+            destination: [word(d0, d1), 0, 0, 0],
+            family: Family::V4,
+            ttl,
+            fragment,
+            pdu_len: total_len - header_len,
+            head: [0; HEAD_LEN],
+        },
+    )
 }
 
 /// Protocol 112 directly after the fixed header. Extension headers pass, fragments among them.
 #[inline(always)]
-fn ipv6<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class {
-    let Some([first, _, _, _, len_high, len_low, next, ttl]) = cursor.take::<8>() else {
+fn ipv6<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class<'a> {
+    let Some([first, _, payload_len, next]) = cursor.words::<4>() else {
         return Class::Other;
     };
-    if *next != IP_PROTOCOL {
+    let [next, ttl] = next.to_ne_bytes();
+    if next != IP_PROTOCOL {
         return Class::Other;
     }
-    let Some(record) = link.record() else {
+    let [first, _] = first.to_ne_bytes();
+    let Some([s0, s1, s2, s3, s4, s5, s6, s7, d0, d1, d2, d3, d4, d5, d6, d7]) = cursor.words::<16>() else {
         return Class::Unsound;
     };
-    if first >> 4 != 6
-        || !cursor.take_address(&mut record.header.source)
-        || !cursor.take_address(&mut record.header.destination)
-    {
+    if first >> 4 != 6 {
         return Class::Unsound;
     }
-    record.header.family = family_byte(Family::V6);
-    record.header.ttl = *ttl;
     with_message(
         cursor,
-        record,
-        Fragment::Whole,
-        u16::from_be_bytes([*len_high, *len_low]),
+        0,
+        Packet {
+            link,
+            message: cursor,
+            source: [word(*s0, *s1), word(*s2, *s3), word(*s4, *s5), word(*s6, *s7)],
+            destination: [word(*d0, *d1), word(*d2, *d3), word(*d4, *d5), word(*d6, *d7)],
+            family: Family::V6,
+            ttl,
+            fragment: Fragment::Whole,
+            pdu_len: u16::from_be(*payload_len),
+            head: [0; HEAD_LEN],
+        },
     )
 }
 
-/// The message itself, of the length that the IP header gives: Ethernet pads.
+/// Two words as they lie in memory.
 #[inline(always)]
-fn with_message(cursor: Cursor<'_>, record: &'static mut Record, fragment: Fragment, pdu_len: u16) -> Class {
-    record.header.pdu_len = pdu_len;
-    // Without its VRID, the second byte, a packet cannot be called ours.
-    if pdu_len < 2 || !cursor.load(pdu_len, &mut record.pdu) {
+fn word(first: u16, second: u16) -> u32 {
+    let ([a, b], [c, d]) = (first.to_ne_bytes(), second.to_ne_bytes());
+    u32::from_ne_bytes([a, b, c, d])
+}
+
+/// The first bytes of the message, which begins `options` bytes further on.
+#[inline(always)]
+fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'a>) -> Class<'a> {
+    packet.message.skip(options);
+    // Without its VRID, the second byte, a packet cannot be called ours. What lies beyond the linear data, as some
+    // drivers arrange it for large frames, is not judged here.
+    if packet.pdu_len < 2 || !packet.message.has(packet.pdu_len) {
         return Class::Unsound;
     }
-    Class::Vrrp(Packet { record, fragment })
+    if options == 0 && usize::from(packet.pdu_len) >= HEAD_LEN {
+        let Some(head) = cursor.take::<HEAD_LEN>() else {
+            return Class::Unsound;
+        };
+        packet.head = *head;
+        return Class::Vrrp(packet);
+    }
+    // Options, or a message that is cut short: rare, so that copying costs nothing.
+    let Some(scratch) = maps::scratch() else {
+        return Class::Unsound;
+    };
+    if let Some(head) = scratch.pdu.first_chunk_mut::<HEAD_LEN>() {
+        *head = [0; HEAD_LEN];
+    }
+    if !packet.message.load(packet.pdu_len, &mut scratch.pdu) {
+        return Class::Unsound;
+    }
+    let [a, b, c, d, e, f, g, h, ..] = scratch.pdu;
+    packet.head = [a, b, c, d, e, f, g, h];
+    Class::Vrrp(packet)
+}
+
+impl Packet<'_> {
+    /// The device.
+    #[inline(always)]
+    pub(crate) fn ifindex(&self) -> u32 {
+        self.link.context.ingress_ifindex() as u32
+    }
+
+    /// The VLAN tags, as map keys hold them.
+    #[inline(always)]
+    pub(crate) fn vlan(&self) -> u32 {
+        self.link.vlan
+    }
+
+    /// Ethernet destination.
+    #[inline(always)]
+    pub(crate) fn destination_mac(&self) -> [u8; 6] {
+        let [a, b, c, d, e, f, ..] = *self.link.ethernet;
+        [a, b, c, d, e, f]
+    }
+
+    /// Ethernet source.
+    #[inline(always)]
+    pub(crate) fn source_mac(&self) -> [u8; 6] {
+        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = *self.link.ethernet;
+        [a, b, c, d, e, f]
+    }
+
+    /// This CPU's record with the message and all that Ethernet and IP say; stamps, numbers and verdict are
+    /// still to be filled in. `None` for a message that is too long.
+    #[inline(always)]
+    pub(crate) fn record(&self) -> Option<&'static mut Record> {
+        let record = maps::scratch()?;
+        // Behind the message zeros up to the end of its last word of eight bytes: `maps::same` compares words.
+        maps::clear_last_word(record, self.pdu_len);
+        if !self.message.load(self.pdu_len, &mut record.pdu) {
+            return None;
+        }
+        let header = &mut record.header;
+        header.ifindex = self.ifindex();
+        header.vlan = self.link.vlan;
+        header.source_mac = self.source_mac();
+        // Word by word: a copy of the whole becomes a call of `memmove`, which compares pointers, which takes
+        // CAP_PERFMON.
+        let [a, b, c, d] = self.source;
+        header.source = [a, b, c, d];
+        let [a, b, c, d] = self.destination;
+        header.destination = [a, b, c, d];
+        header.family = family_byte(self.family);
+        header.ttl = self.ttl;
+        header.pdu_len = self.pdu_len;
+        Some(record)
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Headers of fixed length are read in place: every read compares with the end of the linear data first, which
 //! is what the verifier wants to see. What is of variable length is copied by the kernel ([`Cursor::load`]),
-//! so the program has no loop, and nothing for the verifier to walk through again and again.
+//! so reading has no loop, and nothing for the verifier to walk through again and again.
 #![allow(
     unsafe_code,
     reason = "packet memory is reached by address; each read is checked here"
@@ -13,7 +13,7 @@ use core::marker::PhantomData;
 use aya_ebpf::check_bounds_signed;
 use aya_ebpf::helpers::{bpf_csum_diff, bpf_xdp_load_bytes};
 use aya_ebpf::programs::XdpContext;
-use vrrp_common::abi::{AddressWords, MAX_PDU};
+use vrrp_common::abi::MAX_PDU;
 use vrrp_common::wire::checksum::Sum;
 
 /// A position in a frame that lives for `'a`.
@@ -41,10 +41,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The address of the next byte.
+    ///
+    /// Behind VLAN tags it is no constant distance from the start. The verifier then wants the very register compared
+    /// with the end that is read through; the compiler, which would compute it anew, is kept from knowing what it is.
+    #[inline(always)]
+    fn here(&self) -> usize {
+        core::hint::black_box(self.start + self.offset)
+    }
+
     /// The next `N` bytes. Not to be called after [`Cursor::skip`].
     #[inline(always)]
     pub(crate) fn take<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let at = self.start + self.offset;
+        let at = self.here();
         self.offset += N;
         if at + N > self.end {
             return None;
@@ -54,20 +63,29 @@ impl<'a> Cursor<'a> {
         Some(unsafe { &*(at as *const [u8; N]) })
     }
 
+    /// The next `N` words of 16 bits, in the machine's order. Not to be called after [`Cursor::skip`].
+    #[inline(always)]
+    pub(crate) fn words<const N: usize>(&mut self) -> Option<&'a [u16; N]> {
+        let at = self.here();
+        self.offset += N * 2;
+        if at + N * 2 > self.end {
+            return None;
+        }
+        // SAFETY: as above. Drivers put frames at even addresses (NET_IP_ALIGN is 0 or 2) and all headers before
+        // this one are of even length, so that words are aligned.
+        Some(unsafe { &*(at as *const [u16; N]) })
+    }
+
     /// Go `bytes` on.
     #[inline(always)]
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.offset += bytes;
     }
 
-    /// Copy an IPv6 address, wherever the driver put it. False if the frame ends before.
+    /// Whether the next `len` bytes are there, in the linear data.
     #[inline(always)]
-    pub(crate) fn take_address(&mut self, address: &mut AddressWords) -> bool {
-        let offset = self.offset as u32;
-        self.offset += size_of::<AddressWords>();
-        let len = size_of::<AddressWords>() as u32;
-        // SAFETY: `address` is `len` bytes long; the helper checks offset and length against the frame.
-        unsafe { bpf_xdp_load_bytes(self.context.ctx, offset, address.as_mut_ptr().cast(), len) == 0 }
+    pub(crate) fn has(&self, len: u16) -> bool {
+        self.start + self.offset + usize::from(len) <= self.end
     }
 
     /// Copy the next `len` bytes to the front of `buffer`. False if the frame ends before, or the buffer does.

@@ -1,11 +1,12 @@
 //! The receive ladder, as far as it is climbed in the kernel: all of it for messages of up to `MAX_PDU` bytes.
 //!
 //! The order and the rules are those of `vrrp_common::wire::ladder`; what is told apart here and nowhere else
-//! is whether a packet is ours at all.
+//! is whether a packet is ours at all. A message that is word for word one that the daemon has accepted from the
+//! same sender by the same rules holds them too: its checksum and password need no second look.
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use vrrp_common::abi::{
-    AddressWords, PeerKey, Record, RecordHeader, RouterKey, RouterRules, Verdict, family_byte,
+    AddressWords, MAX_PDU, PeerKey, PeerRules, Record, RecordHeader, RouterKey, RouterRules, Verdict,
+    family_byte,
 };
 use vrrp_common::id::{Family, Version};
 use vrrp_common::wire::checksum::{self, Sum};
@@ -13,114 +14,94 @@ use vrrp_common::wire::ladder::{AUTH_DATA_LEN, HEAD_LEN, Head, IP_PROTOCOL, Refu
 
 use crate::classify::{Fragment, Packet};
 use crate::cursor;
-use crate::maps::{self, Peer};
+use crate::maps;
 
 /// What became of a packet.
 pub(crate) enum Judged {
     /// It held every rule.
-    Accepted(Accepted),
+    Held(Held),
     /// It is for one of our virtual routers, and broke a rule.
-    Refused(Refused),
+    Refused(&'static RouterRules, Refusal),
     /// It is left to the stack.
     Passed(Verdict),
 }
 
-/// An advert that broke a rule.
-pub(crate) struct Refused {
-    pub(crate) rules: &'static RouterRules,
-    /// The rung it failed at.
-    pub(crate) refusal: Refusal,
-    /// This CPU's buffer, complete but for stamp, slot and verdict.
-    pub(crate) record: &'static mut Record,
-}
-
 /// An advert that held every rule.
-pub(crate) struct Accepted {
+pub(crate) struct Held {
     pub(crate) rules: &'static RouterRules,
-    /// The sender's entry, if the daemon keeps one.
-    pub(crate) peer: Option<Peer>,
-    /// This CPU's buffer, complete but for the stamp.
+    /// What the daemon said of the sender, if anything.
+    pub(crate) peer: Option<&'static PeerRules>,
+    /// It is the one that the daemon knows already.
+    pub(crate) unchanged: bool,
+    /// This CPU's buffer, complete but for stamps, numbers and verdict.
     pub(crate) record: &'static mut Record,
-}
-
-impl Accepted {
-    /// Consume it, unless tcpdump is to see it too.
-    #[inline(always)]
-    pub(crate) fn action(&self) -> u32 {
-        if self.rules.flags & RouterRules::PASS_ACCEPTED == 0 {
-            XDP_DROP
-        } else {
-            XDP_PASS
-        }
-    }
 }
 
 /// Judge a packet of protocol 112.
 #[inline(always)]
-pub(crate) fn packet(mut packet: Packet) -> Judged {
-    let Record {
-        header,
-        pdu: [_, vrid, ..],
-    } = &packet.record;
+pub(crate) fn packet(packet: &Packet<'_>) -> Judged {
     if packet.fragment == Fragment::Later {
         return Judged::Passed(Verdict::NotJudged);
     }
+    let [_, vrid, ..] = packet.head;
+    let [a, b, c, d] = packet.destination;
     let key = RouterKey {
-        ifindex: header.ifindex,
-        vlan: header.vlan,
-        destination: header.destination,
-        family: header.family,
-        vrid: *vrid,
+        ifindex: packet.ifindex(),
+        vlan: packet.vlan(),
+        destination: [a, b, c, d],
+        family: family_byte(packet.family),
+        vrid,
         pad: [0; 2],
     };
     let Some(rules) = maps::router(&key) else {
         return Judged::Passed(Verdict::NotOurs);
     };
-    match advert(&mut packet, rules) {
-        Ok(peer) => Judged::Accepted(Accepted {
-            rules,
-            peer,
-            record: packet.record,
-        }),
-        Err(Verdict::Refused(refusal)) => Judged::Refused(Refused {
-            rules,
-            refusal,
-            record: packet.record,
-        }),
+    // Flooded by a switch, or on its way to somebody whom we route for: the stack would drop it (PACKET_OTHERHOST).
+    let mac = packet.destination_mac();
+    if rules.flags & RouterRules::CHECK_MAC != 0 && mac[0] & 1 == 0 && mac != rules.mac {
+        return Judged::Passed(Verdict::NotOurs);
+    }
+    match advert(packet, rules) {
+        Ok(held) => Judged::Held(held),
+        Err(Verdict::Refused(refusal)) => Judged::Refused(rules, refusal),
         Err(verdict) => Judged::Passed(verdict),
     }
 }
 
-/// The ladder, for a packet that names one of our virtual routers. Answers the sender's entry, if the daemon
-/// keeps one.
+/// The ladder, for a packet that names one of our virtual routers.
 #[inline(always)]
-fn advert(packet: &mut Packet, rules: &RouterRules) -> Result<Option<Peer>, Verdict> {
-    let Record { header, pdu } = &mut *packet.record;
+fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verdict> {
     // Without its first fragment the rest of a message is never put together: dropping that one is enough.
     if packet.fragment == Fragment::First {
         return refuse(Refusal::Fragment);
     }
-    if usize::from(header.pdu_len) < HEAD_LEN {
+    if usize::from(packet.pdu_len) < HEAD_LEN {
         return refuse(Refusal::Truncated);
     }
-    let Some(head) = pdu.first_chunk::<HEAD_LEN>() else {
-        return Err(Verdict::NotJudged);
-    };
-    let head = Head::read(head).map_err(Verdict::Refused)?;
+    let head = Head::read(&packet.head).map_err(Verdict::Refused)?;
 
-    // Word by word: a copy of the whole becomes a call of `memmove`, which compares pointers, which takes
-    // CAP_PERFMON.
-    let [a, b, c, d] = header.source;
+    let [a, b, c, d] = packet.source;
     let peer = maps::peer(&PeerKey {
         slot: rules.slot,
         source: [a, b, c, d],
     });
-    let (min, max) = match (&peer, rules.flags & RouterRules::CHECK_SOURCE) {
-        (_, 0) => (rules.ttl_min, rules.ttl_max),
-        (Some(peer), _) => peer.ttl(),
+    let ttl = match (peer, rules.flags & RouterRules::CHECK_SOURCE) {
+        (_, 0) => TtlRange {
+            min: rules.ttl_min,
+            max: rules.ttl_max,
+        },
+        (Some(peer), _) => {
+            if peer.pinned != 0 && peer.mac != packet.source_mac() {
+                return refuse(Refusal::Mac);
+            }
+            TtlRange {
+                min: peer.ttl_min,
+                max: peer.ttl_max,
+            }
+        }
         (None, _) => return refuse(Refusal::Source),
     };
-    if !(TtlRange { min, max }).admits(header.ttl) {
+    if !ttl.admits(packet.ttl) {
         return refuse(Refusal::Ttl);
     }
 
@@ -129,33 +110,52 @@ fn advert(packet: &mut Packet, rules: &RouterRules) -> Result<Option<Peer>, Verd
     } else {
         Version::V3
     };
-    let family = if header.family == family_byte(Family::V4) {
-        Family::V4
-    } else {
-        Family::V6
-    };
-    head.fits(version, family, header.pdu_len)
+    head.fits(version, packet.family, packet.pdu_len)
         .map_err(Verdict::Refused)?;
+    let Some(record) = packet.record() else {
+        return Err(Verdict::NotJudged);
+    };
+    if let Some(peer) = peer
+        && peer.unchanged_len == packet.pdu_len
+        && maps::same(&record.pdu, &peer.unchanged, packet.pdu_len)
+    {
+        return Ok(Held {
+            rules,
+            peer: Some(peer),
+            unchanged: true,
+            record,
+        });
+    }
+    let Record { header, pdu } = &mut *record;
     let sum = cursor::sum(pdu, header.pdu_len);
-    if !checksum_holds(header, version, family, sum) {
+    if !checksum_holds(header, version, packet.family, sum) {
         return refuse(Refusal::Checksum);
     }
-
     head.auth_type_is(rules.auth_type).map_err(Verdict::Refused)?;
     if version == Version::V2 && rules.auth_type != 0 {
-        // The message's last eight bytes, which `fits` has shown to be there.
-        match cursor::bounded(header.pdu_len - AUTH_DATA_LEN).and_then(|tail| pdu.get(tail as usize..)) {
-            Some([a, b, c, d, e, f, g, h, ..]) => {
-                if u64::from_ne_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) != u64::from_ne_bytes(rules.password)
-                {
-                    return refuse(Refusal::AuthPassword);
-                }
-            }
-            _ => return Err(Verdict::NotJudged),
-        }
+        password_is(pdu, header.pdu_len, rules)?;
     }
     head.interval_fits(rules.interval).map_err(Verdict::Refused)?;
-    Ok(peer)
+    Ok(Held {
+        rules,
+        peer,
+        unchanged: false,
+        record,
+    })
+}
+
+/// The rung "password": the message's last eight bytes, which `fits` has shown to be there.
+#[inline(always)]
+fn password_is(pdu: &[u8; MAX_PDU], pdu_len: u16, rules: &RouterRules) -> Result<(), Verdict> {
+    match cursor::bounded(pdu_len - AUTH_DATA_LEN).and_then(|tail| pdu.get(tail as usize..)) {
+        Some([a, b, c, d, e, f, g, h, ..]) => {
+            if u64::from_ne_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) != u64::from_ne_bytes(rules.password) {
+                return refuse(Refusal::AuthPassword);
+            }
+            Ok(())
+        }
+        _ => Err(Verdict::NotJudged),
+    }
 }
 
 /// Whether a message that adds up to `message` holds in one of the readings. All sums are over words in the

@@ -7,7 +7,8 @@
 //!
 //! | verdict | action |
 //! |---|---|
-//! | accepted | stamped, put into the ring, consumed (`XDP_DROP`) |
+//! | held every rule, and known | stamped, consumed (`XDP_DROP`); nobody is woken |
+//! | held every rule | put into the ring, or kept until it is asked for; consumed |
 //! | refused, for a virtual router of ours | counted, one a second of a kind put into the ring, `XDP_DROP` |
 //! | not ours, or not for the kernel to judge | `XDP_PASS`, untouched |
 //!
@@ -16,6 +17,9 @@
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
+// `AtomicU64::fetch_add` is not there for BPF, whose first version could not answer the old value; the addition is.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "the kernel's atomic addition has no other name")]
 
 mod classify;
 mod cursor;
@@ -43,16 +47,14 @@ fn program(context: &XdpContext) -> u32 {
     match classify::frame(context) {
         Class::Other => XDP_PASS,
         Class::Unsound => finish(context, Verdict::NotJudged, XDP_PASS),
-        Class::Vrrp(packet) => match judge::packet(packet) {
-            Judged::Accepted(accepted) => {
-                let action = accepted.action();
-                report::accepted(accepted);
-                finish(context, Verdict::Accepted, action)
+        Class::Vrrp(packet) => match judge::packet(&packet) {
+            Judged::Held(held) => {
+                let (verdict, action) = report::held(held);
+                finish(context, verdict, action)
             }
-            Judged::Refused(refused) => {
-                let verdict = Verdict::Refused(refused.refusal);
-                report::refused(refused);
-                finish(context, verdict, XDP_DROP)
+            Judged::Refused(rules, refusal) => {
+                report::refused(&packet, rules, refusal);
+                finish(context, Verdict::Refused(refusal), XDP_DROP)
             }
             Judged::Passed(verdict) => finish(context, verdict, XDP_PASS),
         },

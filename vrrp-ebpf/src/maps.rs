@@ -4,13 +4,16 @@
     reason = "map values are reached through pointers that the kernel hands out"
 )]
 
-use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::mem::offset_of;
+
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use vrrp_common::abi::{
-    COUNTER_SLOTS, PeerKey, PeerState, Record, RecordHeader, RefusedState, RouterKey, RouterRules,
+    BURST, COUNTER_SLOTS, GAP_BUCKETS, MAX_PDU, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
+    RefusedState, RouterKey, RouterRules, gap_bucket,
 };
-use vrrp_common::wire::ladder::HEAD_LEN;
 
 use crate::cursor;
 
@@ -18,13 +21,22 @@ use crate::cursor;
 static ROUTERS: HashMap<RouterKey, RouterRules> = HashMap::with_max_entries(4_096, BPF_F_NO_PREALLOC);
 
 #[map]
-static PEERS: HashMap<PeerKey, PeerState> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+static PEERS: HashMap<PeerKey, PeerRules> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+
+/// One for each sender, by its seat; the daemon says at load how many. Read through shared memory, so that looking
+/// at a stamp is no system call.
+#[map]
+static SEEN: Array<PeerSeen> = Array::with_max_entries(1_024, BPF_F_MMAPABLE);
+
+/// By seat; grows with what is kept.
+#[map]
+static KEPT: HashMap<u32, Record> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 
 /// Grows with what is refused. When it is full, further kinds are counted in [`COUNTERS`] alone.
 #[map]
 static REFUSED: PerCpuHashMap<u32, RefusedState> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
-/// 5 000 adverts of four addresses: 250 virtual routers at 10 ms, and a daemon that stands still for 0.2 s.
+/// 4 500 adverts of four addresses: a full burst of the senders of 140 virtual routers at once.
 #[map]
 static RING: RingBuf = RingBuf::with_byte_size(512 * 1024, 0);
 
@@ -43,37 +55,159 @@ pub(crate) fn router(key: &RouterKey) -> Option<&'static RouterRules> {
     unsafe { ROUTERS.get(key) }
 }
 
-/// A sender's entry.
-#[derive(Clone, Copy)]
-pub(crate) struct Peer(*mut PeerState);
-
-/// The entry of a sender, if the daemon has made one.
+/// What the daemon said of a sender, if anything.
 #[inline(always)]
-pub(crate) fn peer(key: &PeerKey) -> Option<Peer> {
-    PEERS.get_ptr_mut(key).map(Peer)
+pub(crate) fn peer(key: &PeerKey) -> Option<&'static PeerRules> {
+    // SAFETY: as above.
+    unsafe { PEERS.get(key) }
 }
 
-impl Peer {
-    /// Lowest and highest TTL accepted from it.
-    #[inline(always)]
-    pub(crate) fn ttl(self) -> (u8, u8) {
-        // SAFETY: the pointer came from a look-up in this run of the program and is not null.
-        unsafe { ((*self.0).ttl_min, (*self.0).ttl_max) }
-    }
+/// A sender's seat.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen(*mut PeerSeen);
 
-    /// Remember an accepted advert. The stamp goes last: a reader that sees it sees its head.
+/// What the kernel saw of the sender in this seat. `None` beyond the last one, which the daemon never gives out.
+#[inline(always)]
+pub(crate) fn seen(seat: u32) -> Option<Seen> {
+    SEEN.get_ptr_mut(seat).map(Seen)
+}
+
+// Frames of one sender come in on one queue, as a rule, and so on one CPU. Where they do not, a gap may be counted
+// in the wrong bucket; what others rely on is added atomically.
+impl Seen {
+    /// A good advert of it came in at `now`: whether the gap before it is remarkable.
     #[inline(always)]
-    pub(crate) fn stamp(self, record: &Record) {
-        let Some(head) = record.pdu.first_chunk::<HEAD_LEN>() else {
-            return;
-        };
-        // SAFETY: as above; another CPU may write an advert of the same sender at the same time, and either
-        // one's stamp is a true one.
+    pub(crate) fn arrives(self, now: u64, late_after: u64) -> bool {
+        // SAFETY: the pointer came from a look-up in this run of the program and is not null; the index is masked to
+        // the array's length, a power of two.
         unsafe {
-            (&raw mut (*self.0).head).write(*head);
-            (&raw mut (*self.0).stamp).write_volatile(record.header.stamp);
+            let previous = (*self.0).last;
+            (&raw mut (*self.0).last).write_volatile(now);
+            if previous == 0 {
+                return false;
+            }
+            let gap = now - previous;
+            let bucket = gap_bucket(gap) & (GAP_BUCKETS - 1);
+            let count = (&raw mut (*self.0).gaps).cast::<u64>().add(bucket);
+            *count += 1;
+            let late = gap >= late_after;
+            if late {
+                (*self.0).late += 1;
+            }
+            late
         }
     }
+
+    /// It was the advert that is known. The stamp goes last: a reader that sees it sees its count.
+    #[inline(always)]
+    pub(crate) fn lives(self, now: u64) {
+        // SAFETY: as above.
+        unsafe {
+            add(&raw mut (*self.0).quiet);
+            (&raw mut (*self.0).alive).write_volatile(now);
+        }
+    }
+
+    /// When it was last the advert that is known.
+    #[inline(always)]
+    pub(crate) fn alive(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { (&raw const (*self.0).alive).read_volatile() }
+    }
+
+    /// Adverts for which nobody was woken.
+    #[inline(always)]
+    pub(crate) fn quiet(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { (&raw const (*self.0).quiet).read_volatile() }
+    }
+
+    /// Whether it may wake the daemon: a generic cell rate algorithm with a cell per `spacing` nanoseconds.
+    #[inline(always)]
+    pub(crate) fn may_wake(self, now: u64, spacing: u64) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            let full_at = (*self.0).full_at;
+            let full_at = if full_at > now { full_at } else { now } + spacing;
+            let may = full_at - now <= spacing * BURST;
+            if may {
+                (*self.0).full_at = full_at;
+            }
+            may
+        }
+    }
+
+    /// An advert of it was [kept](keep). The daemon looks at the sum of all to see that there is something.
+    #[inline(always)]
+    pub(crate) fn kept(self) {
+        // SAFETY: as above.
+        unsafe {
+            add(&raw mut (*self.0).kept);
+            if let Some(all) = SEEN.get_ptr_mut(NO_SEAT) {
+                add(&raw mut (*all).kept);
+            }
+        }
+    }
+}
+
+/// Add one, atomically.
+///
+/// # Safety
+/// `count` is in a map and aligned.
+#[inline(always)]
+unsafe fn add(count: *mut u64) {
+    // SAFETY: what is said above.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(count, 1) };
+}
+
+/// Keep the newest advert of a sender for when the daemon asks. Replaced as a whole, so that it never reads half of one.
+#[inline(always)]
+pub(crate) fn keep(seat: u32, record: &Record) {
+    // Without memory for it the daemon is told of a kept advert and finds an older one, or none.
+    let _ = KEPT.insert(seat, record, 0);
+}
+
+const WORDS: usize = MAX_PDU / 8;
+
+/// Zero the last, perhaps partial, word of a message that is still to be loaded.
+#[inline(always)]
+pub(crate) fn clear_last_word(record: &mut Record, len: u16) {
+    // The verifier wants to see the bounds of the very register that is used.
+    let at = core::hint::black_box(usize::from(len / 8));
+    if let Some(word) = words_mut(&mut record.pdu).get_mut(at) {
+        *word = 0;
+    }
+}
+
+/// Whether the first `len` bytes of both are the same, and the rest of their last words too.
+#[inline(always)]
+pub(crate) fn same(a: &[u8; MAX_PDU], b: &[u8; MAX_PDU], len: u16) -> bool {
+    let words = usize::from(len).div_ceil(8);
+    let (a, b) = (words_of(a), words_of(b));
+    for at in 0..WORDS {
+        if at >= words {
+            return true;
+        }
+        if a[at] != b[at] {
+            return false;
+        }
+    }
+    true
+}
+
+const _: () =
+    assert!(offset_of!(Record, pdu).is_multiple_of(8) && offset_of!(PeerRules, unchanged).is_multiple_of(8));
+
+#[inline(always)]
+fn words_of(bytes: &[u8; MAX_PDU]) -> &[u64; WORDS] {
+    // SAFETY: same size, and every message here is a field at a multiple of eight in a map's value, which begins at one.
+    unsafe { &*core::ptr::from_ref(bytes).cast() }
+}
+
+#[inline(always)]
+fn words_mut(bytes: &mut [u8; MAX_PDU]) -> &mut [u64; WORDS] {
+    // SAFETY: as above.
+    unsafe { &mut *core::ptr::from_mut(bytes).cast() }
 }
 
 /// This CPU's tally of one kind of refusal for one virtual router.

@@ -1,48 +1,89 @@
-//! What the daemon is told: every accepted advert, the stamp first, then the ring, which may be full; and of
-//! those refused one now and then, so that it can say who sends what is wrong with it.
+//! What the daemon is told: of an advert that it knows, nothing but a stamp; of any other, the whole, through the
+//! ring; of those refused one now and then, so that it can say who sends what is wrong with it.
+//!
+//! No sender may wake the daemon more often than a few times per interval, whatever it sends. What goes beyond, and
+//! what finds the ring full, is kept, the newest of each sender, until the daemon asks for it.
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
-use vrrp_common::abi::{RING_FULL_COUNTER, Verdict, refused_key};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
+use vrrp_common::abi::{RING_FULL_COUNTER, RouterRules, Verdict, refused_key};
+use vrrp_common::wire::ladder::Refusal;
 
-use crate::judge::{Accepted, Refused};
+use crate::classify::Packet;
+use crate::judge::Held;
 use crate::maps;
 
 /// Of each kind of refusal for each virtual router, each CPU shows the daemon one a second: a flood costs it
 /// nothing.
 const SHOWN_EVERY: u64 = 1_000_000_000;
 
-/// Stamp the sender and hand the message to the daemon.
+/// An advert that held every rule. Answers what to count, and what to do with the frame.
 #[inline(always)]
-pub(crate) fn accepted(accepted: Accepted) {
-    let record = accepted.record;
-    record.header.stamp = now();
-    record.header.slot = accepted.rules.slot;
-    record.header.verdict = Verdict::Accepted.number();
-    if let Some(peer) = accepted.peer {
-        peer.stamp(record);
+pub(crate) fn held(held: Held) -> (Verdict, u32) {
+    // Consumed, unless tcpdump is to see it too.
+    let action = if held.rules.flags & RouterRules::PASS_ACCEPTED == 0 {
+        XDP_DROP
+    } else {
+        XDP_PASS
+    };
+    let (seat, late_after) = match held.peer {
+        Some(peer) => (peer.seat, peer.late_after),
+        None => (held.rules.seat, u64::MAX),
+    };
+    let Some(seen) = maps::seen(seat) else {
+        return (Verdict::NotJudged, XDP_PASS);
+    };
+    let now = now();
+    let late = seen.arrives(now, late_after);
+    if held.unchanged && !late {
+        seen.lives(now);
+        return (Verdict::Unchanged, action);
     }
-    if !maps::submit(record) {
+    let record = held.record;
+    record.header.stamp = now;
+    record.header.alive = seen.alive();
+    record.header.quiet = seen.quiet();
+    record.header.slot = held.rules.slot;
+    record.header.seat = seat;
+    record.header.verdict = Verdict::Accepted.number();
+    if seen.may_wake(now, held.rules.spacing) {
+        if maps::submit(record) {
+            return (Verdict::Accepted, action);
+        }
         maps::count(RING_FULL_COUNTER);
     }
+    maps::keep(seat, record);
+    seen.kept();
+    (Verdict::Kept, action)
 }
 
 /// Count it, or show it to the daemon, which counts it then.
 #[inline(always)]
-pub(crate) fn refused(refused: Refused) {
-    let Refused {
-        rules,
-        refusal,
-        record,
-    } = refused;
+pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) {
     let Some(tally) = maps::refused(refused_key(rules.slot, refusal)) else {
         return;
     };
-    record.header.stamp = now();
-    record.header.slot = rules.slot;
-    record.header.verdict = Verdict::Refused(refusal).number();
-    if !(tally.due(record.header.stamp, SHOWN_EVERY) && maps::submit(record)) {
+    // Good to a few milliseconds, and cheaper than the other one, for every frame of a flood.
+    // SAFETY: takes nothing, and the kernel allows it in XDP.
+    #[expect(unsafe_code, reason = "a helper call without arguments")]
+    let roughly = unsafe { bpf_ktime_get_coarse_ns() };
+    if !(tally.due(roughly, SHOWN_EVERY) && show(packet, rules, refusal)) {
         tally.silent();
     }
+}
+
+#[inline(always)]
+fn show(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) -> bool {
+    let Some(record) = packet.record() else {
+        return false;
+    };
+    record.header.stamp = now();
+    record.header.alive = 0;
+    record.header.quiet = 0;
+    record.header.slot = rules.slot;
+    record.header.seat = rules.seat;
+    record.header.verdict = Verdict::Refused(refusal).number();
+    maps::submit(record)
 }
 
 /// CLOCK_MONOTONIC of the initial time namespace.

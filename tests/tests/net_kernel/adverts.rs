@@ -244,6 +244,7 @@ fn raw_sockets_hear_what_is_sent() {
         };
         assert!(heard.at >= before && heard.at <= clock::now());
         let expected = Heard {
+            mac: None,
             router: RouterId(router),
             source: ip(source),
             priority: Priority(100),
@@ -319,6 +320,7 @@ fn the_ip_header_is_read_and_not_assumed() {
     assert_eq!(
         refused,
         Judged::Refused {
+            mac: None,
             router: Some(FIRST),
             source,
             refusal: Refusal::Ttl
@@ -328,6 +330,7 @@ fn the_ip_header_is_read_and_not_assumed() {
         assert!(matches!(
             judged,
             Judged::Heard(Heard {
+                mac: None,
                 router: FIRST,
                 priority: Priority(150),
                 ..
@@ -365,6 +368,7 @@ fn of_an_unlisted_source_a_sample_is_heard() {
     peer.send(FIRST, Priority(100)).unwrap();
     let heard = hear(&mut receiver, &judge, |heard| heard.iter().any(is_peer));
     let refused = Judged::Refused {
+        mac: None,
         router: Some(FIRST),
         source: ip("192.0.2.66"),
         refusal: Refusal::Source,

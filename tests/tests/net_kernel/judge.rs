@@ -34,6 +34,7 @@ fn advert(vrid: u8, source: &str, destination: &str, addresses: &[&str]) -> Vec<
 
 fn judge(judge: &Judge, link: LinkId, source: &str, destination: &str, pdu: &[u8]) -> Judged {
     let datagram = Datagram {
+        source_mac: None,
         source: ip(source),
         destination: ip(destination),
         ttl: 255,
@@ -50,7 +51,7 @@ fn outcome(judged: Judged) -> (Option<u16>, Option<Refusal>) {
             (Some(heard.router.0), None)
         }
         Judged::Refused { router, refusal, .. } => (router.map(|RouterId(id)| id), Some(refusal)),
-        Judged::Stranger { .. } | Judged::NotOurs => (None, None),
+        Judged::Unchanged { .. } | Judged::Stranger { .. } | Judged::NotOurs => (None, None),
     }
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn unicast(source: &str, peers: &[&str]) -> Transport {
         peers: peers
             .iter()
             .map(|peer| Peer {
+                mac: None,
                 address: ip(peer),
                 ttl: TtlRange::ANY,
             })

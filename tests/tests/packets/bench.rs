@@ -87,6 +87,7 @@ pub(crate) fn monotonic() -> MonoNanos {
 /// Our side: 192.0.2.2 (and 192.0.2.251's group), fe80::2.
 pub(crate) fn model() -> (Model, Vec<Place>) {
     let peer = |address: &str, ttl| Peer {
+        mac: None,
         address: address.parse().unwrap(),
         ttl,
     };
@@ -134,6 +135,7 @@ pub(crate) fn model() -> (Model, Vec<Place>) {
             // VRID 62 lives on another device.
             ifindex: Some(if router.vrid.value() == 62 { 77 } else { LOOPBACK }),
             source: Some(ours),
+            ..Place::default()
         })
         .collect();
     (

@@ -18,6 +18,10 @@ pub(crate) const V3_IPV6: &str =
 pub(crate) enum Fate {
     /// Consumed, stamped, in the ring; for the router at this position.
     Accepted(u16),
+    /// Consumed and stamped; no news.
+    Unchanged,
+    /// Consumed, and kept until it is asked for.
+    Kept,
     /// Dropped and counted.
     Refused(Refusal),
     /// Protocol 112, passed and counted as nobody's of ours.

@@ -152,6 +152,7 @@ impl Host {
     /// An advert reaches the kernel; whether the daemon is to be woken for it.
     pub(crate) fn arrive(&mut self, flight: &Flight) -> bool {
         let datagram = Datagram {
+            source_mac: None,
             source: flight.source,
             destination: flight.destination,
             ttl: TTL,
@@ -169,12 +170,11 @@ impl Host {
                 self.inbox.push_back(judged);
                 return true;
             }
-            Judged::Stranger { .. } | Judged::NotOurs => return false,
+            Judged::Unchanged { .. } | Judged::Stranger { .. } | Judged::NotOurs => return false,
         };
         assert!(heard.same_addresses);
-        let status = self.vrrp.status(heard.router).unwrap();
-        let followed = status.state == State::Backup
-            && status.master.is_some_and(|master| master.address == heard.source);
+        let quiet = self.vrrp.quiet(heard.router);
+        let followed = quiet.is_some_and(|quiet| quiet.source == heard.source);
         let known = self
             .stamps
             .get_mut(&(flight.segment, heard.source))
@@ -205,6 +205,7 @@ impl Host {
                     if let Some((_, stamp)) = self.stamps.insert((heard.router.index(), heard.source), last) {
                         // What the kernel kept to itself came before.
                         let unchanged = Input::StillThere {
+                            adverts: 0,
                             router: heard.router,
                             source: heard.source,
                             at: stamp,
@@ -216,13 +217,15 @@ impl Host {
                 Judged::Refused {
                     router,
                     source,
+                    mac,
                     refusal,
                 } => Input::Refused {
                     router,
                     source,
+                    mac,
                     refusal,
                 },
-                Judged::Stranger { .. } | Judged::NotOurs => continue,
+                Judged::Unchanged { .. } | Judged::Stranger { .. } | Judged::NotOurs => continue,
             };
             self.vrrp.handle(now, input, &mut effects);
         }
@@ -234,6 +237,7 @@ impl Host {
                 .filter(|((segment, _), _)| *segment == router.index());
             for ((_, source), (_, at)) in stamps {
                 let input = Input::StillThere {
+                    adverts: 0,
                     router,
                     source: *source,
                     at: *at,

@@ -203,6 +203,7 @@ impl Sim {
                 Effect::Restore { .. }
                 | Effect::Announce { .. }
                 | Effect::AnnounceSource { .. }
+                | Effect::Listen { .. }
                 | Effect::Probe { .. }
                 | Effect::Notify { .. }
                 | Effect::Remark { .. } => {}

@@ -75,6 +75,7 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
                 source: Some(address(plan.family, host, segment)),
                 peers: others
                     .map(|other| Peer {
+                        mac: None,
                         address: address(plan.family, other, segment),
                         ttl: TtlRange::ON_LINK,
                     })

@@ -4,6 +4,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::checksum::{self, Sum};
+use super::ethernet::Mac;
 use super::ladder::{HEAD_LEN, Head, Refusal, Rules, Sources, TtlRange};
 use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
@@ -17,6 +18,8 @@ pub struct Datagram<'a> {
     pub source: IpAddr,
     /// IP destination, which a VRRPv3 checksum may cover.
     pub destination: IpAddr,
+    /// Ethernet source; `None` where the path it came by does not tell, as raw sockets do not.
+    pub source_mac: Option<Mac>,
     /// TTL or hop limit as received.
     pub ttl: u8,
     /// The message: IP payload, cut to the length in the IP header.
@@ -57,7 +60,10 @@ pub fn peek(pdu: &[u8]) -> Result<Head, Refusal> {
 pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a>, Refusal> {
     let head = peek(datagram.pdu)?;
 
-    let ttl = ttl_range(datagram.source, rules).ok_or(Refusal::Source)?;
+    let (ttl, pinned) = sender(datagram.source, rules).ok_or(Refusal::Source)?;
+    if pinned.is_some_and(|mac| datagram.source_mac.is_some_and(|source| source != mac)) {
+        return Err(Refusal::Mac);
+    }
     if !ttl.admits(datagram.ttl) {
         return Err(Refusal::Ttl);
     }
@@ -100,18 +106,19 @@ pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a
     })
 }
 
-/// The rung "source": the TTLs accepted from `source`, `None` if it may not send at all.
-fn ttl_range(source: IpAddr, rules: &Rules<'_>) -> Option<TtlRange> {
+/// The rung "source": the TTLs accepted from `source` and the Ethernet address it is pinned to, `None` if it may
+/// not send at all.
+fn sender(source: IpAddr, rules: &Rules<'_>) -> Option<(TtlRange, Option<Mac>)> {
     if Family::of(source) != rules.family {
         return None;
     }
     match rules.sources {
-        Sources::OnLink => Some(TtlRange::ON_LINK),
-        Sources::Anyone => Some(TtlRange::ANY),
+        Sources::OnLink => Some((TtlRange::ON_LINK, None)),
+        Sources::Anyone => Some((TtlRange::ANY, None)),
         Sources::Listed(peers) => peers
             .iter()
             .find(|peer| peer.address == source)
-            .map(|peer| peer.ttl),
+            .map(|peer| (peer.ttl, peer.mac)),
     }
 }
 

@@ -17,7 +17,8 @@ use crate::id::{Family, Vrid};
 pub const HEADER_LEN: usize = 14;
 
 /// A 48 bit hardware address.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {

@@ -86,6 +86,7 @@ impl<'a> Packet<'a> {
             return Err(Refusal::Fragment);
         }
         Ok(Datagram {
+            source_mac: None,
             source: IpAddr::V4(self.source),
             destination: IpAddr::V4(self.destination),
             ttl: self.ttl,

@@ -52,6 +52,7 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub const fn datagram(&self) -> Datagram<'a> {
         Datagram {
+            source_mac: None,
             source: IpAddr::V6(self.source),
             destination: IpAddr::V6(self.destination),
             ttl: self.hop_limit,

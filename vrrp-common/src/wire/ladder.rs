@@ -2,7 +2,7 @@
 //! daemon, so that both give the same reason for the same bytes.
 //!
 //! ```text
-//! fragment -> truncated -> version -> type -> VRID -> (router found) -> source -> TTL -> router's version
+//! fragment -> truncated -> version -> type -> VRID -> (router found) -> source -> MAC -> TTL -> router's version
 //!   -> count -> length -> checksum -> authentication type -> password -> interval
 //! ```
 //!
@@ -16,6 +16,7 @@ use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
 
 pub use super::auth::Auth;
+use super::ethernet::Mac;
 
 /// IP protocol number of VRRP.
 pub const IP_PROTOCOL: u8 = 112;
@@ -44,22 +45,24 @@ pub enum Refusal {
     Vrid = 4,
     /// Sent by an address that is not a configured unicast peer.
     Source = 5,
+    /// Sent from another Ethernet address than the one that its peer is pinned to.
+    Mac = 6,
     /// TTL or hop limit outside the policy (255 for multicast).
-    Ttl = 6,
+    Ttl = 7,
     /// The other VRRP version than the virtual router's.
-    RouterVersion = 7,
+    RouterVersion = 8,
     /// No address in it (RFC 9568 erratum 8299), although the virtual router has some.
-    Count = 8,
+    Count = 9,
     /// Length differs from what version and address count say.
-    Length = 9,
+    Length = 10,
     /// Checksum wrong in all readings.
-    Checksum = 10,
+    Checksum = 11,
     /// VRRPv2 authentication type differs from ours, or is unknown.
-    AuthType = 11,
+    AuthType = 12,
     /// VRRPv2 password differs.
-    AuthPassword = 12,
+    AuthPassword = 13,
     /// VRRPv3 interval 0 (erratum 8301), or a VRRPv2 interval other than ours (RFC 3768 §7.1).
-    Interval = 13,
+    Interval = 14,
 }
 
 impl Refusal {
@@ -77,13 +80,14 @@ impl Refusal {
     }
 
     /// Every reason, in ladder order; `ALL[reason.number()] == reason`.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Fragment,
         Self::Truncated,
         Self::Version,
         Self::Type,
         Self::Vrid,
         Self::Source,
+        Self::Mac,
         Self::Ttl,
         Self::RouterVersion,
         Self::Count,
@@ -104,6 +108,7 @@ impl Refusal {
             Self::Type => "type",
             Self::Vrid => "vrid",
             Self::Source => "source",
+            Self::Mac => "mac",
             Self::Ttl => "ttl",
             Self::RouterVersion => "router-version",
             Self::Count => "count",
@@ -147,6 +152,9 @@ pub struct Peer {
     pub address: IpAddr,
     /// The TTLs accepted from it.
     pub ttl: TtlRange,
+    /// The only Ethernet address it may send from; `None`: any.
+    #[cfg_attr(feature = "user", serde(default))]
+    pub mac: Option<Mac>,
 }
 
 /// Who may send adverts for a virtual router.

@@ -7,22 +7,36 @@ use std::net::IpAddr;
 use vrrp_common::id::{Family, Vrid};
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::advert::{self, Datagram};
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{HEAD_LEN, Head, Peer, Refusal, Rules, Sources};
 
 use crate::proto::model::{LinkId, Model, RouterId, Transport, VirtualRouter};
-use crate::proto::{Clue, Heard};
+use crate::proto::{Clue, Heard, Input};
 
 /// What a message turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// An advert of one of our virtual routers that held every rule.
     Heard(Heard),
+    /// Adverts that the kernel judged, found to be the same as the last one of their sender, and kept to itself.
+    Unchanged {
+        /// The virtual router.
+        router: RouterId,
+        /// The sender.
+        source: IpAddr,
+        /// Arrival of the last of them.
+        at: MonoNanos,
+        /// How many.
+        adverts: u64,
+    },
     /// It broke a rule.
     Refused {
         /// The virtual router it named, if it is ours.
         router: Option<RouterId>,
         /// The sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path tells.
+        mac: Option<Mac>,
         /// The rung it failed at.
         refusal: Refusal,
     },
@@ -39,6 +53,50 @@ pub enum Judged {
     },
     /// A virtual router that does not run here: somebody else's business.
     NotOurs,
+}
+
+impl Judged {
+    /// What the protocol is told of it, if anything.
+    #[must_use]
+    pub fn input(self) -> Option<Input> {
+        match self {
+            Self::Heard(heard) => Some(Input::Advert(heard)),
+            Self::Unchanged {
+                router,
+                source,
+                at,
+                adverts,
+            } => Some(Input::StillThere {
+                router,
+                source,
+                at,
+                adverts,
+            }),
+            Self::Refused {
+                router,
+                source,
+                mac,
+                refusal,
+            } => Some(Input::Refused {
+                router,
+                source,
+                mac,
+                refusal,
+            }),
+            Self::Stranger {
+                router,
+                source,
+                vrid,
+                clue,
+            } => Some(Input::Stranger {
+                router,
+                source,
+                vrid,
+                clue,
+            }),
+            Self::NotOurs => None,
+        }
+    }
 }
 
 /// The rules of every virtual router, to be found by what a message says.
@@ -96,6 +154,7 @@ impl Judge {
         let refused = |router, refusal| Judged::Refused {
             router,
             source: datagram.source,
+            mac: datagram.source_mac,
             refusal,
         };
         let head = match advert::peek(datagram.pdu) {
@@ -108,6 +167,7 @@ impl Judge {
         match advert::parse(datagram, &entry.rules()) {
             Err(refusal) => refused(Some(entry.router), refusal),
             Ok(advert) => Judged::Heard(Heard {
+                mac: datagram.source_mac,
                 router: entry.router,
                 source: datagram.source,
                 priority: advert.priority,

@@ -22,7 +22,7 @@ use crate::sys::ready::ReadySet;
 use crate::sys::{interface, rawsock};
 
 /// Most messages taken from one socket per [`RawReceiver::drain`]: a flood on one must starve no other.
-const PER_SOCKET: usize = 64;
+pub const PER_SOCKET: usize = 64;
 /// The longest advert is 8 + 255 x 16 bytes, after at most 60 of IP header.
 const BUFFER: usize = 8 * 1024;
 
@@ -412,6 +412,7 @@ fn read<'b>(
             let message = rawsock::receive_v6(socket, buffer, control)?;
             Ok(message.map(|message| {
                 Read::Message(Datagram {
+                    source_mac: None,
                     source: message.source.into(),
                     destination: message.destination.into(),
                     ttl: message.hop_limit,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use tracing::Level;
 use vrrp_common::id::{Family, Version, Vrid};
 use vrrp_common::time::MonoNanos;
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use crate::proto::model::Transport;
@@ -95,6 +96,7 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
         | Effect::Restore { .. }
         | Effect::Announce { .. }
         | Effect::AnnounceSource { .. }
+        | Effect::Listen { .. }
         | Effect::Probe { .. }
         | Effect::Notify { .. } => None,
     }
@@ -127,9 +129,14 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         Reason::Preempted { master, priority } => {
             format!("its priority is higher than that of {master} ({priority})")
         }
-        Reason::HigherPriority { source, priority } => {
-            format!("Master received advert from {source} with higher priority {priority}")
-        }
+        Reason::HigherPriority {
+            source,
+            mac,
+            priority,
+        } => format!(
+            "Master received advert from {source} with higher priority {priority}{}",
+            sent_by(mac)
+        ),
         Reason::OversleptTakenOver { source, late } => {
             format!("woke {late} late and {source} had taken over meanwhile")
         }
@@ -279,6 +286,7 @@ fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     if let Remark::Refused {
         source,
         refusal: Refusal::Interval,
+        ..
     } = remark
         && version(model, router) == Some(Version::V3)
     {
@@ -296,14 +304,23 @@ fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     }
 }
 
+/// The machine behind an address that may be anybody's, if the path told.
+fn sent_by(mac: Option<Mac>) -> String {
+    mac.map_or_else(String::new, |mac| format!("; sent by MAC address {mac}"))
+}
+
 /// Level, name, other router and words of a remark.
 fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
     match remark {
-        Remark::Refused { source, refusal } => (
+        Remark::Refused { source, mac, refusal } => (
             Level::WARN,
             "refused",
             Some(source),
-            format!("advert from {source} refused: {}", refused(refusal)),
+            format!(
+                "advert from {source} refused: {}{}",
+                refused(refusal),
+                sent_by(mac)
+            ),
         ),
         Remark::Stranger { source, vrid, clue } => {
             (Level::WARN, "stranger", Some(source), strange(source, vrid, clue))
@@ -323,35 +340,76 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
                  set the same advert_int on both"
             ),
         ),
+        Remark::IntervalTooShort { source, theirs, kept } => (
+            Level::WARN,
+            "interval-too-short",
+            Some(source),
+            format!(
+                "{source} advertises every {theirs}, less than a tenth of our interval: keeping {kept}; \
+                 set the same advert_int on both"
+            ),
+        ),
+        Remark::Late {
+            source,
+            gap,
+            master_down,
+        } => (
+            Level::WARN,
+            "late-advert",
+            Some(source),
+            format!(
+                "an advert of {source} came {gap} after the one before; we take over after {master_down} without one"
+            ),
+        ),
         Remark::AddressesDiffer { source } => (
             Level::WARN,
             "addresses-differ",
             Some(source),
             format!("{source} advertises other addresses than ours: make virtual_ipaddress the same on both"),
         ),
-        Remark::LowerPriority { source, priority } => (
+        Remark::LowerPriority {
+            source,
+            mac,
+            priority,
+        } => (
             Level::INFO,
             "lower-priority",
             Some(source),
-            format!("Received advert from {source} with lower priority {priority}, forcing new election"),
+            format!(
+                "Received advert from {source} with lower priority {priority}, forcing new election{}",
+                sent_by(mac)
+            ),
         ),
-        Remark::PreemptPending { source, priority } => (
+        Remark::PreemptPending {
+            source,
+            mac,
+            priority,
+        } => (
             Level::INFO,
             "preempt-pending",
             Some(source),
-            format!("received lower priority ({priority}) advert from {source} - discarding"),
+            format!(
+                "received lower priority ({priority}) advert from {source} - discarding{}",
+                sent_by(mac)
+            ),
         ),
-        Remark::TwoOwners { source } => (
+        Remark::TwoOwners { source, mac } => (
             Level::WARN,
             "two-owners",
             Some(source),
-            format!("{source} claims priority 255 too: only the owner of the addresses may have it"),
+            format!(
+                "{source} claims priority 255 too: only the owner of the addresses may have it{}",
+                sent_by(mac)
+            ),
         ),
-        Remark::SameAddress { source } => (
+        Remark::SameAddress { source, mac } => (
             Level::WARN,
             "same-address",
             Some(source),
-            format!("another router sends with our own address {source}: give each its own"),
+            format!(
+                "another router sends with our own address {source}: give each its own{}",
+                sent_by(mac)
+            ),
         ),
         Remark::Overslept { late } => (
             Level::WARN,
@@ -416,6 +474,10 @@ fn refused(refusal: Refusal) -> &'static str {
         Refusal::Type => "it is no advertisement",
         Refusal::Vrid => "no virtual router here has its VRID",
         Refusal::Source => "the sender is not a unicast_peer: add it there if it should be one",
+        Refusal::Mac => {
+            "its MAC address is not the one that the peer is pinned to: if the peer's network card was replaced, change \
+             vrrp_peer_mac"
+        }
         Refusal::Ttl => "its TTL says that it came through a router",
         Refusal::RouterVersion => "it is of the other VRRP version: set `version` the same on both",
         Refusal::Count => "it lists no address",

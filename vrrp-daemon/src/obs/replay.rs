@@ -35,6 +35,7 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
                 | Effect::Restore { .. }
                 | Effect::Announce { .. }
                 | Effect::AnnounceSource { .. }
+                | Effect::Listen { .. }
                 | Effect::Probe { .. } => Some(format!("{effect:?}")),
                 Effect::Send { .. }
                 | Effect::Release { .. }

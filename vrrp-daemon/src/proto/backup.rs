@@ -10,7 +10,7 @@ use vrrp_common::wire::advert::ChecksumForm;
 use super::effect::{Reason, Remark};
 use super::election::{self, AsBackup, Interval};
 use super::input::Heard;
-use super::model::{RouterId, VirtualRouter};
+use super::model::{Preempt, RouterId, VirtualRouter};
 use super::reload;
 use super::router::MasterSeen;
 
@@ -48,6 +48,8 @@ struct Seen {
     priority: Priority,
     interval: Centis,
     at: MonoNanos,
+    checksum: ChecksumForm,
+    same_addresses: bool,
 }
 
 impl Seen {
@@ -57,6 +59,8 @@ impl Seen {
             priority: heard.priority,
             interval: heard.interval,
             at: heard.at,
+            checksum: heard.checksum,
+            same_addresses: heard.same_addresses,
         }
     }
 }
@@ -151,7 +155,7 @@ impl Backup {
         self.interval = match election::interval(new.version, master.interval, new.interval) {
             Interval::Ours => new.interval,
             Interval::Adopt(theirs) => theirs,
-            Interval::TooLong => self.interval,
+            Interval::TooLong | Interval::TooShort => self.interval,
         };
         if self.released {
             self.shift(before, timers::skew(new.version, ours, self.interval));
@@ -194,7 +198,11 @@ impl Backup {
             AsBackup::Lower => {
                 self.lower_since = Some(lower_since);
                 self.overruled = Some(Seen::of(heard));
-                Some(Remark::PreemptPending { source, priority })
+                Some(Remark::PreemptPending {
+                    source,
+                    mac: heard.mac,
+                    priority,
+                })
             }
         }
     }
@@ -228,6 +236,11 @@ impl Backup {
                 theirs: heard.interval,
                 kept: self.interval,
             }),
+            Interval::TooShort => Some(Remark::IntervalTooShort {
+                source,
+                theirs: heard.interval,
+                kept: self.interval,
+            }),
         };
         let lower_since = self.lower_since.unwrap_or(heard.at);
         let patience = self.patience.filter(|(until, _)| heard.at < *until);
@@ -254,12 +267,27 @@ impl Backup {
         (!self.released).then_some(Heard {
             router,
             source,
+            mac: None,
             priority: seen.priority,
             interval: seen.interval,
             at,
-            checksum: ChecksumForm::Message,
-            same_addresses: true,
+            checksum: seen.checksum,
+            same_addresses: seen.same_addresses,
         })
+    }
+
+    /// The Master whose last advert, however often it comes again, keeps this one Backup: neither time nor the next
+    /// one like it can make it mean something else.
+    pub(super) fn unchanging(&self, config: &VirtualRouter, ours: Priority) -> Option<IpAddr> {
+        let master = self.followed.filter(|_| self.follows_somebody())?;
+        let for_good = master.priority >= ours || (config.preempt == Preempt::Never && !ours.is_owner());
+        for_good.then_some(master.source)
+    }
+
+    /// How long the Master had not been heard when this advert of it came.
+    pub(super) fn gap_before(&self, heard: &Heard) -> Option<Nanos> {
+        let master = self.followed.filter(|_| self.follows_somebody())?;
+        (master.source == heard.source).then(|| heard.at.since(master.at))
     }
 
     /// The Master to show.

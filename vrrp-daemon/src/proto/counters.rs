@@ -31,6 +31,9 @@ pub struct Counters {
     /// Addresses that somebody else took away from the Master.
     #[serde(default)]
     pub addresses_lost: u64,
+    /// Adverts of the Master that were long in coming.
+    #[serde(default)]
+    pub late_adverts: u64,
     /// Refused messages, by rung.
     pub refused: [u64; Refusal::ALL.len()],
 }

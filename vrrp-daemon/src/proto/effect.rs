@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::input::Clue;
@@ -51,6 +52,12 @@ pub enum Effect {
     },
     /// Announce the address that unicast adverts come from: where it is may have changed.
     AnnounceSource {
+        /// The virtual router.
+        router: RouterId,
+    },
+    /// Wake for every advert for this virtual router: one that was heard before may mean something else now. (Which
+    /// ones need not wake anybody is [`Vrrp::quiet`](super::Vrrp::quiet).)
+    Listen {
         /// The virtual router.
         router: RouterId,
     },
@@ -150,6 +157,9 @@ pub enum Reason {
     HigherPriority {
         /// Who.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// Its priority.
         priority: Priority,
     },
@@ -223,6 +233,9 @@ pub enum Remark {
     Refused {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// Rung.
         refusal: Refusal,
     },
@@ -253,6 +266,24 @@ pub enum Remark {
         /// What we keep.
         kept: Centis,
     },
+    /// The Master's interval is less than a tenth of ours: the last one is kept.
+    IntervalTooShort {
+        /// Sender.
+        source: IpAddr,
+        /// Its interval.
+        theirs: Centis,
+        /// What we keep.
+        kept: Centis,
+    },
+    /// The Master's adverts were long in coming (`vrrp_late_advert`).
+    Late {
+        /// Sender.
+        source: IpAddr,
+        /// Since the one before.
+        gap: Nanos,
+        /// After so long without any we would have taken over.
+        master_down: Nanos,
+    },
     /// The advert lists other addresses than ours.
     AddressesDiffer {
         /// Sender.
@@ -262,6 +293,9 @@ pub enum Remark {
     LowerPriority {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// Its priority.
         priority: Priority,
     },
@@ -269,6 +303,9 @@ pub enum Remark {
     PreemptPending {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// Its priority.
         priority: Priority,
     },
@@ -276,11 +313,17 @@ pub enum Remark {
     TwoOwners {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
     },
     /// Another router sends with our own source address.
     SameAddress {
         /// The address.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
     },
     /// As Master we woke this late and heard nobody: we carry on.
     Overslept {

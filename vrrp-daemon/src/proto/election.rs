@@ -7,8 +7,9 @@ use vrrp_common::time::{Centis, MonoNanos, Nanos};
 
 use super::model::Preempt;
 
-/// An interval up to this many times ours is adopted from a VRRPv3 Master; a longer one would let a single
-/// advert hold a Backup down for minutes.
+/// An interval up to this many times ours is adopted from a VRRPv3 Master, and down to this part of ours. A longer one
+/// would let a single advert hold a Backup down for minutes; a shorter one would let it take over before a living
+/// Master's next advert.
 const ADOPT_UP_TO: u32 = 10;
 
 /// What a Backup makes of an advert.
@@ -42,6 +43,8 @@ pub(super) enum Interval {
     Adopt(Centis),
     /// More than ten times ours: keep timing by the last.
     TooLong,
+    /// Less than a tenth of ours: keep timing by the last.
+    TooShort,
 }
 
 /// RFC 9568 §6.4.2. `lower_since` is when the unbroken run of lower-priority adverts began that this one,
@@ -85,6 +88,9 @@ pub(super) fn interval(version: Version, theirs: Centis, ours: Centis) -> Interv
     match version {
         Version::V2 => Interval::Ours,
         Version::V3 if theirs == ours => Interval::Ours,
+        Version::V3 if u32::from(theirs.value()) * ADOPT_UP_TO < u32::from(ours.value()) => {
+            Interval::TooShort
+        }
         Version::V3 if u32::from(theirs.value()) <= ADOPT_UP_TO * u32::from(ours.value()) => {
             Interval::Adopt(theirs)
         }
@@ -167,7 +173,10 @@ mod tests {
         let table = [
             (Version::V2, 200, 100, Interval::Ours),
             (Version::V3, 100, 100, Interval::Ours),
-            (Version::V3, 1, 100, Interval::Adopt(Centis::MIN)),
+            (Version::V3, 10, 100, Interval::Adopt(Centis::new(10).unwrap())),
+            (Version::V3, 9, 100, Interval::TooShort),
+            (Version::V3, 1, 100, Interval::TooShort),
+            (Version::V3, 1, 10, Interval::Adopt(Centis::MIN)),
             (
                 Version::V3,
                 1_000,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos};
 use vrrp_common::wire::advert::ChecksumForm;
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::model::{Carried, FileId, LinkId, ProcessId, RouterId, ScriptId};
@@ -20,15 +21,19 @@ pub enum Input {
     Tick,
     /// An advert that held every rule of the ladder.
     Advert(Heard),
-    /// The kernel's stamp says that this virtual router's current Master was heard at `at` with an advert
-    /// no different from its last one. Fed before a [`Input::Tick`] that would let the down timer fire.
+    /// The kernel's stamp says that `source` was heard at `at` with an advert no different from its last one, and how
+    /// many of them there were since it was last asked. Fed before a [`Input::Tick`] that would let the down timer fire,
+    /// and before an advert that came after them.
     StillThere {
         /// The virtual router.
         router: RouterId,
         /// The sender.
         source: IpAddr,
-        /// Arrival.
+        /// Arrival of the last of them.
         at: MonoNanos,
+        /// How many.
+        #[serde(default)]
+        adverts: u64,
     },
     /// A message for `router` (or for none of ours) was refused. Counted; never moves a timer.
     Refused {
@@ -36,6 +41,9 @@ pub enum Input {
         router: Option<RouterId>,
         /// The sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// The rung it failed at.
         refusal: Refusal,
     },
@@ -125,6 +133,9 @@ pub struct Heard {
     pub router: RouterId,
     /// IP source.
     pub source: IpAddr,
+    /// Ethernet source, if the path tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
     /// The sender's priority.
     pub priority: Priority,
     /// The sender's interval.

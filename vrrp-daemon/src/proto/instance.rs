@@ -19,6 +19,7 @@ use std::net::IpAddr;
 use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::timers;
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::backup::Backup;
@@ -51,6 +52,8 @@ pub(super) struct Instance {
     counters: Counters,
     said: Said,
     sending: Sending,
+    /// Whose unchanged adverts may be going by unheard.
+    hushed: Option<IpAddr>,
 }
 
 /// The state, with what is valid in it alone.
@@ -69,8 +72,12 @@ pub(super) enum Event {
     Due,
     /// An accepted advert.
     Advert(Heard),
-    /// A repeat of the last advert of `source`, at `at`.
-    StillThere { source: IpAddr, at: MonoNanos },
+    /// Repeats of the last advert of `source`, the last one at `at`.
+    StillThere {
+        source: IpAddr,
+        at: MonoNanos,
+        adverts: u64,
+    },
     /// What it tracks, or its group, stands thus. `owner_starts`: nothing keeps an owner from being Master
     /// at once.
     Standing { standing: Standing, owner_starts: bool },
@@ -131,6 +138,15 @@ impl Instance {
             counters: Counters::default(),
             said: Said::default(),
             sending: Sending::default(),
+            hushed: None,
+        }
+    }
+
+    /// Have every advert heard again if one that may be going by unheard could mean something else now.
+    pub(super) fn note_quiet(&mut self, step: &mut Step<'_>) {
+        let quiet = self.quiet(step.config).map(|quiet| quiet.source);
+        if std::mem::replace(&mut self.hushed, quiet).is_some_and(|before| quiet != Some(before)) {
+            step.effects.push(Effect::Listen { router: self.id });
         }
     }
 
@@ -142,9 +158,18 @@ impl Instance {
             }
             self.count(step, &heard);
             if self.source == Some(heard.source) {
-                self.remark(step, Remark::SameAddress { source: heard.source });
+                self.remark(
+                    step,
+                    Remark::SameAddress {
+                        source: heard.source,
+                        mac: heard.mac,
+                    },
+                );
                 return Outcome::Settled;
             }
+        }
+        if let Event::StillThere { source, adverts, .. } = event {
+            self.count_unchanged(step.config, source, adverts);
         }
         match (self.phase, event) {
             (Phase::Init | Phase::Fault, Event::Due) => {
@@ -206,10 +231,10 @@ impl Instance {
             }
             (Phase::Backup(backup), Event::Due) => self.backup_due(step, backup),
             (Phase::Backup(backup), Event::Advert(heard)) => {
-                self.backup_hears(step, backup, heard);
+                self.backup_hears_advert(step, backup, heard);
                 Outcome::Settled
             }
-            (Phase::Backup(backup), Event::StillThere { source, at }) => {
+            (Phase::Backup(backup), Event::StillThere { source, at, .. }) => {
                 if let Some(repeat) = backup.repeat_of(self.id, source, at) {
                     self.backup_hears(step, backup, repeat);
                 }
@@ -325,11 +350,17 @@ impl Instance {
 
     /// A message that named this virtual router was refused. Counted; no timer moves (keepalived re-arms the
     /// Master's advert timer here, which silences it).
-    pub(super) fn refused(&mut self, step: &mut Step<'_>, source: IpAddr, refusal: Refusal) {
+    pub(super) fn refused(
+        &mut self,
+        step: &mut Step<'_>,
+        source: IpAddr,
+        mac: Option<Mac>,
+        refusal: Refusal,
+    ) {
         if let Some(count) = self.counters.refused.get_mut(usize::from(refusal.number())) {
             *count += 1;
         }
-        self.remark(step, Remark::Refused { source, refusal });
+        self.remark(step, Remark::Refused { source, mac, refusal });
     }
 
     /// A link that was away may be in another place of the network now. Multicast tells the switches by itself;

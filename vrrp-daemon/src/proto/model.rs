@@ -175,6 +175,10 @@ pub struct Uncommon {
     pub xdp: XdpMode,
     /// What to do when somebody else removes an address (`vrrp_vip_removed`).
     pub when_lost: WhenLost,
+    /// An advert is late, and worth a line, after this share of Master_Down_Interval, in percent; 0: never
+    /// (`vrrp_late_advert`).
+    #[serde(default)]
+    pub late_share: u8,
 }
 
 /// What a Master does when somebody else removes one of its addresses.

@@ -67,7 +67,7 @@ impl Unknown {
 /// The bit of a limited kind; `None` for what only our own host can cause, and rarely.
 fn kind(remark: &Remark) -> Option<u8> {
     match remark {
-        // One bit for each of the fourteen rungs.
+        // One bit for each of the fifteen rungs.
         Remark::Refused { refusal, .. } => Some(refusal.number()),
         Remark::IntervalAdopted { .. } => Some(16),
         Remark::IntervalTooLong { .. } => Some(17),
@@ -84,6 +84,8 @@ fn kind(remark: &Remark) -> Option<u8> {
             Clue::Multicast => Some(25),
             Clue::Unicast => Some(26),
         },
+        Remark::IntervalTooShort { .. } => Some(27),
+        Remark::Late { .. } => Some(28),
         Remark::Overslept { .. }
         | Remark::SendFailed { .. }
         | Remark::SendRecovered
@@ -109,6 +111,7 @@ mod tests {
     fn refused(refusal: Refusal) -> Remark {
         Remark::Refused {
             source: SOURCE,
+            mac: None,
             refusal,
         }
     }
@@ -153,8 +156,14 @@ mod tests {
             .collect();
         kinds.extend([
             kind(&Remark::AddressesDiffer { source: SOURCE }),
-            kind(&Remark::TwoOwners { source: SOURCE }),
-            kind(&Remark::SameAddress { source: SOURCE }),
+            kind(&Remark::TwoOwners {
+                source: SOURCE,
+                mac: None,
+            }),
+            kind(&Remark::SameAddress {
+                source: SOURCE,
+                mac: None,
+            }),
             kind(&Remark::AddressesRefused { failed: 1 }),
         ]);
         assert_eq!(kinds.iter().collect::<BTreeSet<_>>().len(), kinds.len());

@@ -83,6 +83,15 @@ pub struct Status {
     pub counters: Counters,
 }
 
+/// A Master whose unchanged adverts change nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Source of its adverts.
+    pub source: IpAddr,
+    /// After a gap of this length the next one is to be handed over all the same.
+    pub late_after: Nanos,
+}
+
 /// The Master that a Backup follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MasterSeen {
@@ -129,15 +138,21 @@ impl Vrrp {
             Input::Start => self.start(now, effects),
             Input::Tick => self.tick(now, effects),
             Input::Advert(heard) => self.tell(now, heard.router, Event::Advert(heard), effects),
-            Input::StillThere { router, source, at } => {
-                self.tell(now, router, Event::StillThere { source, at }, effects);
+            Input::StillThere {
+                router,
+                source,
+                at,
+                adverts,
+            } => {
+                self.tell(now, router, Event::StillThere { source, at, adverts }, effects);
             }
             Input::Refused {
                 router: None,
                 source,
+                mac,
                 refusal,
             } => {
-                let remark = Remark::Refused { source, refusal };
+                let remark = Remark::Refused { source, mac, refusal };
                 if self.said.admits(now, &remark) {
                     effects.push(Effect::Remark { router: None, remark });
                 }
@@ -145,10 +160,11 @@ impl Vrrp {
             Input::Refused {
                 router: Some(router),
                 source,
+                mac,
                 refusal,
             } => {
                 self.at(now, router, effects, |instance, step| {
-                    instance.refused(step, source, refusal)
+                    instance.refused(step, source, mac, refusal)
                 });
             }
             Input::Stranger {
@@ -257,6 +273,14 @@ impl Vrrp {
             })
     }
 
+    /// The Master whose adverts, as long as they stay the same, need not be handed over one by one:
+    /// [`Input::StillThere`] tells of them when a timer is due. That holds until [`Effect::Listen`].
+    #[must_use]
+    pub fn quiet(&self, router: RouterId) -> Option<Quiet> {
+        let config = self.model.routers.get(router.index())?;
+        self.instances.get(router.index())?.quiet(config)
+    }
+
     /// Count from zero again, everywhere.
     pub fn clear_counters(&mut self) {
         for instance in &mut self.instances {
@@ -357,11 +381,13 @@ impl Vrrp {
                 let remark =
                     instance.set_priority(config, self.facts.priority(config.priority, &watch.tracks));
                 self.deadlines.set(watch.router, instance.deadline());
+                let mut step = Step { config, now, effects };
                 if let Some(remark) = remark
                     && self.life == Life::Running
                 {
-                    instance.remark(&mut Step { config, now, effects }, remark);
+                    instance.remark(&mut step, remark);
                 }
+                instance.note_quiet(&mut step);
             }
         }
         if self.life == Life::Running {
@@ -388,7 +414,9 @@ impl Vrrp {
     ) -> Option<T> {
         let instance = self.instances.get_mut(router.index())?;
         let config = self.model.routers.get(router.index())?;
-        let done = act(instance, &mut Step { config, now, effects });
+        let mut step = Step { config, now, effects };
+        let done = act(instance, &mut step);
+        instance.note_quiet(&mut step);
         self.deadlines.set(router, instance.deadline());
         Some(done)
     }

@@ -14,10 +14,8 @@ use std::io;
 use std::net::IpAddr;
 
 use tokio::sync::mpsc;
-use vrrp_common::time::{Centis, MonoNanos};
-use vrrp_common::wire::checksum::ChecksumForm;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
-use vrrp_common::wire::ladder::Head;
 
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
@@ -32,14 +30,18 @@ use crate::effects::notify::Notifier;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
 use crate::ingress::links::LinkEvent;
-use crate::ingress::raw::RawReceiver;
-use crate::proto::router::MasterSeen;
-use crate::proto::{Effect, Heard, Input, Remark, RouterId, Vrrp};
+use crate::ingress::raw::{PER_SOCKET, RawReceiver};
+use crate::proto::{Effect, Input, Remark, RouterId, Vrrp};
 use crate::sys::clock;
 use crate::sys::ready::ReadySet;
 use crate::sys::timer::Timer;
 use crate::track;
-use crate::xdp::Seen;
+
+/// So often all sockets are read once more, at most, when a timer is due: 64 messages each time from each, which is more
+/// than a socket's buffer of usual size holds.
+const ROUNDS_BEFORE_TIMERS: usize = 16;
+/// Down timers that end so soon are looked after together with those that have ended.
+const SOON: Nanos = Nanos::from_millis(10);
 
 /// Everything the protocol thread holds.
 pub struct Parts {
@@ -216,7 +218,7 @@ impl Driver {
     fn turn(&mut self) {
         // Errors of a descriptor of ours show as a wake-up that brings nothing; the next turn meets them again.
         let _ = self.timer.clear();
-        self.drain();
+        let mut waits = self.drain();
         let now = clock::now();
         if !self.started {
             if now >= self.parts.start_at && self.synced {
@@ -233,43 +235,55 @@ impl Driver {
         {
             return;
         }
+        // A timer decides nothing before all is read that came before it: what a late daemon finds waiting is more than
+        // one round takes. Under a flood there is always more; what came before `now` is read in this many rounds.
+        for _ in 0..ROUNDS_BEFORE_TIMERS {
+            if !waits {
+                break;
+            }
+            waits = self.drain();
+        }
+        self.drain_kept();
         self.read_stamps(now);
         self.feed(Input::Tick);
     }
 
-    /// Adverts from the ring and the raw sockets, in the order of their arrival within each.
-    fn drain(&mut self) {
+    /// Adverts from the ring and the raw sockets, in the order of their arrival within each. Answers whether there may
+    /// be more in the sockets.
+    fn drain(&mut self) -> bool {
         let Self { arrived, parts, .. } = self;
-        let mut sink = |judged: Judged| match judged {
-            Judged::Heard(heard) => arrived.push(Input::Advert(heard)),
-            Judged::Refused {
-                router,
-                source,
-                refusal,
-            } => {
-                arrived.push(Input::Refused {
-                    router,
-                    source,
-                    refusal,
-                });
+        parts.kernel.drain(&parts.judge, &mut |judged: Judged| {
+            arrived.extend(judged.input());
+        });
+        let from_ring = arrived.len();
+        let now = clock::now();
+        let read = parts.raw.drain(&parts.judge, now, &mut |judged: Judged| {
+            arrived.extend(judged.input());
+        });
+        for input in arrived.iter().skip(from_ring) {
+            if let Input::Advert(heard) = input {
+                parts.kernel.overtaken(heard.router);
             }
-            Judged::Stranger {
-                router,
-                source,
-                vrid,
-                clue,
-            } => arrived.push(Input::Stranger {
-                router,
-                source,
-                vrid,
-                clue,
-            }),
-            Judged::NotOurs => {}
-        };
-        parts.kernel.drain(&parts.judge, &mut sink);
-        if let Err(error) = parts.raw.drain(&parts.judge, clock::now(), &mut sink) {
-            tracing::debug!("reading a raw socket: {error}");
         }
+        let more = match read {
+            Ok(count) => count >= PER_SOCKET,
+            Err(error) => {
+                tracing::debug!("reading a raw socket: {error}");
+                false
+            }
+        };
+        self.feed_arrived();
+        let Parts { vrrp, kernel, .. } = &mut self.parts;
+        kernel.hush(|router| vrrp.quiet(router));
+        more
+    }
+
+    /// Adverts that are not in the ring.
+    fn drain_kept(&mut self) {
+        let Self { arrived, parts, .. } = self;
+        parts.kernel.drain_kept(&parts.judge, &mut |judged: Judged| {
+            arrived.extend(judged.input());
+        });
         self.feed_arrived();
     }
 
@@ -289,18 +303,23 @@ impl Driver {
         self.arrived = arrived;
     }
 
-    /// A Backup about to take over asks the kernel first when it last saw the Master: an advert that found
-    /// the ring full left its stamp and its first eight bytes.
+    /// A Backup about to take over asks first when the kernel last saw the Master, for whose adverts nobody is woken as
+    /// long as they stay the same. Those that are due soon are asked for too: one wake-up then serves many.
     fn read_stamps(&mut self, now: MonoNanos) {
-        let Parts { vrrp, kernel, .. } = &self.parts;
-        for router in vrrp.down_timers_due(now) {
-            let Some(master) = vrrp.status(router).and_then(|status| status.master) else {
-                continue;
-            };
-            let seen = kernel.last_seen(router, master.address);
-            if let Some(seen) = seen.filter(|seen| seen.at > master.last) {
-                self.arrived.extend(unread(router, &master, &seen));
-            }
+        let Parts { vrrp, kernel, .. } = &mut self.parts;
+        for router in vrrp.down_timers_due(now + SOON) {
+            self.arrived.extend(still_there(vrrp, kernel, router));
+        }
+        self.feed_arrived();
+    }
+
+    /// All that the kernel has kept to itself, for who wants to know how things stand.
+    fn catch_up(&mut self) {
+        self.drain_kept();
+        let Parts { vrrp, kernel, .. } = &mut self.parts;
+        let routers = (0..).map(RouterId).take(vrrp.model().routers.len());
+        for router in routers {
+            self.arrived.extend(still_there(vrrp, kernel, router));
         }
         self.feed_arrived();
     }
@@ -323,30 +342,23 @@ impl Driver {
             recorder.step(now, &input);
         }
         self.parts.vrrp.handle(now, input, &mut self.effects);
-        if let Input::Advert(heard) = input {
-            self.follow(heard.router);
-        }
         self.carry_out_all(now);
     }
 
     fn carry_out_all(&mut self, now: MonoNanos) {
         let mut effects = std::mem::take(&mut self.effects);
-        // Everything that others wait for goes out before anything is written for people.
-        for effect in &effects {
+        // Everything that others wait for goes out before the kernel is told, and before anything is written for people.
+        let for_the_kernel = |effect: &&Effect| matches!(effect, Effect::Listen { .. });
+        for effect in effects.iter().filter(|effect| !for_the_kernel(effect)) {
+            self.carry_out(effect);
+        }
+        for effect in effects.iter().filter(for_the_kernel) {
             self.carry_out(effect);
         }
         for effect in effects.drain(..) {
             self.parts.observer.effect(&self.parts.vrrp, now, &effect);
         }
         self.effects = effects;
-    }
-
-    /// Have the kernel keep the stamps of the Master that a Backup follows.
-    fn follow(&mut self, router: RouterId) {
-        let Parts { vrrp, kernel, .. } = &mut self.parts;
-        if let Some(master) = vrrp.status(router).and_then(|status| status.master) {
-            kernel.follow(router, master.address);
-        }
     }
 
     fn carry_out(&mut self, effect: &Effect) {
@@ -366,6 +378,12 @@ impl Driver {
                 }
             }
             Effect::AnnounceSource { router } => self.announce_source(router),
+            Effect::Listen { router } => {
+                let Self { outcomes, parts, .. } = self;
+                parts.kernel.listen(router, &mut |judged: Judged| {
+                    outcomes.extend(judged.input());
+                });
+            }
             Effect::Acquire { router, announce } => self.parts.writer.acquire(router, announce),
             Effect::Release { router } if self.stopping && self.keep_addresses => {
                 tracing::debug!(router = router.0, "addresses stay (-V)");
@@ -392,73 +410,14 @@ impl Driver {
     }
 }
 
-/// What an advert that never came through the ring has to say. Its first eight bytes hold all that the election
-/// asks of it; that it held every rule the kernel has seen to.
-fn unread(router: RouterId, master: &MasterSeen, seen: &Seen) -> Option<Input> {
-    let head = Head::read(&seen.head).ok()?;
-    let (source, at) = (master.address, seen.at);
-    if head.priority == master.priority {
-        return Some(Input::StillThere { router, source, at });
-    }
-    Some(Input::Advert(Heard {
+/// The unchanged adverts of the Master that a virtual router follows, since that was asked last.
+fn still_there(vrrp: &Vrrp, kernel: &mut KernelPath, router: RouterId) -> Option<Input> {
+    let source = vrrp.quiet(router)?.source;
+    let life = kernel.life(router, source)?;
+    Some(Input::StillThere {
         router,
         source,
-        priority: head.priority,
-        interval: Centis::new(head.interval)?,
-        at,
-        checksum: ChecksumForm::Pseudo,
-        same_addresses: true,
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use vrrp_common::id::Priority;
-    use vrrp_common::time::{Centis, MonoNanos};
-    use vrrp_common::wire::checksum::ChecksumForm;
-
-    use super::unread;
-    use crate::proto::router::MasterSeen;
-    use crate::proto::{Heard, Input, RouterId};
-    use crate::xdp::Seen;
-
-    const MASTER: MasterSeen = MasterSeen {
-        address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)),
-        priority: Priority(200),
-        last: MonoNanos(1_000),
-    };
-
-    fn head(priority: u8) -> Seen {
-        // VRRPv3, VRID 51, one address, 25 cs.
-        let head = [0x31, 51, priority, 1, 0, 25, 0xab, 0xcd];
-        Seen {
-            at: MonoNanos(2_000),
-            head,
-        }
-    }
-
-    #[test]
-    fn an_unread_advert_as_before_says_that_the_master_lives() {
-        let expected = Input::StillThere {
-            router: RouterId(3),
-            source: MASTER.address,
-            at: MonoNanos(2_000),
-        };
-        assert_eq!(unread(RouterId(3), &MASTER, &head(200)), Some(expected));
-    }
-
-    /// Taken for a sign of life, an unread priority 0 would delay the takeover by a whole Master_Down_Interval.
-    #[test]
-    fn an_unread_release_is_a_release() {
-        let expected = Input::Advert(Heard {
-            router: RouterId(3),
-            source: MASTER.address,
-            priority: Priority::RELEASE,
-            interval: Centis::new(25).unwrap(),
-            at: MonoNanos(2_000),
-            checksum: ChecksumForm::Pseudo,
-            same_addresses: true,
-        });
-        assert_eq!(unread(RouterId(3), &MASTER, &head(0)), Some(expected));
-    }
+        at: life.at,
+        adverts: life.adverts,
+    })
 }

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use crate::ingress::control::status::ReceivePath;
 use crate::ingress::judge::{Judge, Judged};
-use crate::proto::model::XdpMode;
+use crate::proto::model::{Transport, VirtualRouter, XdpMode};
+use crate::proto::router::Quiet;
 use crate::proto::{Correspondence, LinkId, Model, RouterId};
-use crate::xdp::{self, Attached, Mode, Place, Seen, XdpPath};
+use crate::xdp::{self, Arrivals, Attached, Event, Life, Mode, Place, XdpPath};
 
 /// The XDP path, or its absence.
 #[derive(Debug)]
@@ -26,10 +28,23 @@ struct Loaded {
     path: XdpPath,
     /// Same order as `model.routers`.
     places: Vec<Place>,
+    /// What each virtual router heard last, if it came through the ring; same order.
+    heard: Vec<LastHeard>,
+    /// Those of which something came through the ring since the kernel was told what is no news.
+    fresh: Vec<RouterId>,
     /// Same order as `model.links`.
     links: Vec<Option<u32>>,
     /// `places` have changed since the program was told.
     stale: bool,
+}
+
+/// The last advert of a virtual router that came through the ring and was accepted: what may be no news next time.
+#[derive(Clone, Debug, Default)]
+struct LastHeard {
+    source: Option<IpAddr>,
+    message: Vec<u8>,
+    /// It is among those of which the kernel is still to be told.
+    fresh: bool,
 }
 
 impl KernelPath {
@@ -43,11 +58,13 @@ impl KernelPath {
             return Self { loaded: None };
         }
         let object = xdp::embedded().ok_or(xdp::XdpError::NoObject);
-        match object.and_then(XdpPath::load) {
+        match object.and_then(|object| XdpPath::load_for(object, senders(model))) {
             Ok(path) => Self {
                 loaded: Some(Loaded {
                     path,
                     places: vec![Place::default(); model.routers.len()],
+                    heard: vec![LastHeard::default(); model.routers.len()],
+                    fresh: Vec::with_capacity(model.routers.len()),
                     links: vec![None; model.links.len()],
                     stale: false,
                 }),
@@ -65,6 +82,12 @@ impl KernelPath {
         let Some(loaded) = &mut self.loaded else { return };
         let places = correspondence.routers.carry(std::mem::take(&mut loaded.places));
         loaded.places = places.into_iter().map(Option::unwrap_or_default).collect();
+        let heard = correspondence.routers.carry(std::mem::take(&mut loaded.heard));
+        loaded.heard = heard.into_iter().map(Option::unwrap_or_default).collect();
+        for last in &mut loaded.heard {
+            last.fresh = false;
+        }
+        loaded.fresh.clear();
         let before = std::mem::take(&mut loaded.links);
         for (link, ifindex) in (0..).map(LinkId).zip(&before) {
             let goes_on = correspondence
@@ -106,40 +129,96 @@ impl KernelPath {
 
     /// Judge what is in the ring by the same code as what the raw sockets bring.
     pub fn drain(&mut self, judge: &Judge, sink: &mut impl FnMut(Judged)) {
-        let Some(Loaded { path, links, .. }) = &mut self.loaded else {
+        if let Some(loaded) = &mut self.loaded {
+            let Loaded {
+                path,
+                links,
+                heard,
+                fresh,
+                ..
+            } = loaded;
+            path.drain(|event| {
+                let judged = judged(links, judge, &event);
+                note(heard, fresh, &judged, &event);
+                tell(judged, &event, sink);
+            });
+        }
+    }
+
+    /// What came in and is not in the ring: adverts that found it full, or came faster than the daemon wants to be woken.
+    /// To be called before a timer decides anything. Cheap when there is nothing.
+    pub fn drain_kept(&mut self, judge: &Judge, sink: &mut impl FnMut(Judged)) {
+        if let Some(loaded) = &mut self.loaded {
+            let Loaded { path, links, .. } = loaded;
+            let result = path.take_kept(|event| tell(judged(links, judge, &event), &event, sink));
+            if let Err(error) = result {
+                tracing::warn!("{error}; adverts that came in a burst may be lost");
+            }
+        }
+    }
+
+    /// Unchanged adverts of `source` for `router` since it was asked last, `None` if there were none. No system call.
+    pub fn life(&mut self, router: RouterId, source: IpAddr) -> Option<Life> {
+        self.loaded.as_mut()?.path.life(router, source)
+    }
+
+    /// Tell the kernel which of the adverts just heard are no news from now on; `quiet` says whose need not wake anybody.
+    /// To be called when everything that was drained has been fed to the protocol.
+    pub fn hush(&mut self, quiet: impl Fn(RouterId) -> Option<Quiet>) {
+        let Some(Loaded {
+            path, heard, fresh, ..
+        }) = &mut self.loaded
+        else {
             return;
         };
-        path.drain(|event| {
-            let link = links.iter().position(|ifindex| *ifindex == Some(event.ifindex));
-            // An interface that went away while its advert was in the ring.
-            let Some(link) = link.and_then(|link| u16::try_from(link).ok()) else {
-                return;
+        for router in fresh.drain(..) {
+            let Some(last) = heard.get_mut(router.index()) else {
+                continue;
             };
-            sink(match event.refused {
-                Some(refusal) => Judged::Refused {
-                    router: event.router,
-                    source: event.datagram.source,
-                    refusal,
-                },
-                None => judge.judge(LinkId(link), &event.datagram, event.at),
+            last.fresh = false;
+            if let Some(quiet) = quiet(router)
+                && last.source == Some(quiet.source)
+                && let Err(error) = path.hush(router, quiet.source, &last.message, quiet.late_after)
+            {
+                tracing::warn!("{error}; every advert of {} wakes the daemon", quiet.source);
+            }
+        }
+    }
+
+    /// Every advert for `router` is news from now on. What came until then and was not told goes to `sink`: should one
+    /// have come since the stamps were read, it is the next one that the protocol hears.
+    pub fn listen(&mut self, router: RouterId, sink: &mut impl FnMut(Judged)) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let result = loaded.path.listen(router, |source, life| {
+            sink(Judged::Unchanged {
+                router,
+                source,
+                at: life.at,
+                adverts: life.adverts,
             });
         });
+        if let Err(error) = result {
+            tracing::warn!("{error}; some adverts may be missed");
+        }
     }
 
-    /// The last advert of `source` for `router` that the kernel accepted, also one that found the ring full.
-    #[must_use]
-    pub fn last_seen(&self, router: RouterId, source: IpAddr) -> Option<Seen> {
-        self.loaded.as_ref()?.path.last_seen(router, source)
-    }
-
-    /// An interface has this index now, or is gone: attach there, for the virtual routers on it.
-    pub fn set_link(&mut self, model: &Model, link: LinkId, ifindex: Option<u32>) {
+    /// An interface has this index and this address now, or is gone: attach there, for the virtual routers on it.
+    pub fn set_link(&mut self, model: &Model, link: LinkId, ifindex: Option<u32>, mac: Option<Mac>) {
         let Some(loaded) = &mut self.loaded else { return };
         let Some(known) = loaded.links.get_mut(link.index()) else {
             return;
         };
         let runs_here = model.routers.iter().any(|router| router.link == link);
-        if *known == ifindex || !runs_here {
+        if !runs_here {
+            return;
+        }
+        for (router, place) in model.routers.iter().zip(&mut loaded.places) {
+            if router.link == link && place.mac != mac {
+                place.mac = mac;
+                loaded.stale = true;
+            }
+        }
+        if *known == ifindex {
             return;
         }
         if let Some(gone) = *known {
@@ -179,13 +258,18 @@ impl KernelPath {
         }
     }
 
-    /// `router` follows `source` now: keep its stamps.
-    pub fn follow(&mut self, router: RouterId, source: IpAddr) {
-        if let Some(loaded) = &mut self.loaded
-            && let Err(error) = loaded.path.follow(router, source)
-        {
-            tracing::warn!("{error}; stamps of {source} are not kept");
+    /// A message for `router` came by the raw socket: what the ring brought before it is not the last one any more.
+    pub fn overtaken(&mut self, router: RouterId) {
+        let heard = self.loaded.as_mut().map(|loaded| &mut loaded.heard);
+        if let Some(last) = heard.and_then(|heard| heard.get_mut(router.index())) {
+            last.source = None;
         }
+    }
+
+    /// How adverts for `router` come in, by sender.
+    pub fn arrivals(&self, router: RouterId) -> impl Iterator<Item = Arrivals> + '_ {
+        let loaded = self.loaded.iter();
+        loaded.flat_map(move |loaded| loaded.path.arrivals(router))
     }
 
     /// How adverts on this interface arrive.
@@ -209,18 +293,76 @@ impl KernelPath {
     }
 }
 
+/// Room for every virtual router, for every peer that it lists or the Master that it follows, and as much again for a
+/// reload.
+fn senders(model: &Model) -> u32 {
+    let of_one = |router: &VirtualRouter| match &router.transport {
+        Transport::Unicast { peers, .. } => peers.len().max(1) + 1,
+        Transport::Multicast { .. } => 2,
+    };
+    let all: usize = model.routers.iter().map(of_one).sum();
+    u32::try_from(all.saturating_mul(2).max(256)).unwrap_or(u32::MAX)
+}
+
+fn link(links: &[Option<u32>], ifindex: u32) -> Option<LinkId> {
+    let link = links.iter().position(|known| *known == Some(ifindex))?;
+    u16::try_from(link).ok().map(LinkId)
+}
+
+fn judged(links: &[Option<u32>], judge: &Judge, event: &Event<'_>) -> Judged {
+    // An interface that went away while its advert was in the ring.
+    let Some(link) = link(links, event.ifindex) else {
+        return Judged::NotOurs;
+    };
+    match event.refused {
+        Some(refusal) => Judged::Refused {
+            router: event.router,
+            source: event.source(),
+            mac: event.datagram.source_mac,
+            refusal,
+        },
+        None => judge.judge(link, &event.datagram, event.at),
+    }
+}
+
+/// An advert, and before it those of the same sender that the kernel kept to itself.
+fn tell(judged: Judged, event: &Event<'_>, sink: &mut impl FnMut(Judged)) {
+    if let (Some(before), Some(router)) = (event.before, event.router) {
+        sink(Judged::Unchanged {
+            router,
+            source: event.source(),
+            at: before.at,
+            adverts: before.adverts,
+        });
+    }
+    sink(judged);
+}
+
+/// Remember what was heard last.
+fn note(heard: &mut [LastHeard], fresh: &mut Vec<RouterId>, judged: &Judged, event: &Event<'_>) {
+    let Judged::Heard(advert) = judged else { return };
+    if let Some(last) = heard.get_mut(advert.router.index()) {
+        last.source = Some(advert.source);
+        last.message.clear();
+        last.message.extend_from_slice(event.datagram.pdu);
+        if !std::mem::replace(&mut last.fresh, true) {
+            fresh.push(advert.router);
+        }
+    }
+}
+
 impl Loaded {
     fn configure(&mut self, model: &Model) {
         self.stale = false;
         match self.path.configure(model, &self.places, false) {
-            Ok(ambiguous) => {
-                for router in ambiguous {
+            Ok(left_out) => {
+                for router in left_out {
                     let name = model
                         .routers
                         .get(router.index())
                         .map_or("?", |router| &router.name);
                     tracing::debug!(
-                        "({name}) shares VRID and address with another instance: raw socket alone"
+                        "({name}) shares VRID and address with another instance, or finds no room: raw socket alone"
                     );
                 }
             }

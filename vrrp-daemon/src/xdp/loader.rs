@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fs, io};
 
-use aya::maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::Xdp;
 use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
-use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerState, RefusedState, RouterKey, RouterRules};
+use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, RefusedState, RouterKey, RouterRules};
 use vrrp_common::time::MonoNanos;
 
 use super::attach::Attached;
-use super::maps::Table;
+use super::seats::Seats;
+use super::table::Table;
 
 /// Programs for frames in several buffers, and the helper that reads them, came with Linux 5.18.
 const OLDEST_KERNEL: (u32, u32) = (5, 18);
+
+/// Virtual routers and peers that there is room for if nobody says how many.
+const DEFAULT_SENDERS: u32 = 1_023;
 
 /// What the verifier's log ends with, after the reason.
 const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time "];
@@ -25,7 +29,11 @@ const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time 
 pub struct XdpPath {
     pub(super) ebpf: Ebpf,
     pub(super) routers: HashMap<MapData, RouterKey, RouterRules>,
-    pub(super) peers: HashMap<MapData, PeerKey, PeerState>,
+    pub(super) peers: HashMap<MapData, PeerKey, PeerRules>,
+    pub(super) seats: Seats,
+    pub(super) kept: HashMap<MapData, u32, Record>,
+    /// How many kept adverts, of all senders, have been looked for.
+    pub(super) kept_told: u64,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) refused: PerCpuHashMap<MapData, u32, RefusedState>,
     pub(super) ring: RingBuf<MapData>,
@@ -97,6 +105,16 @@ impl XdpPath {
     /// # Errors
     /// See [`XdpError`].
     pub fn load(object: &[u8]) -> Result<Self, XdpError> {
+        Self::load_for(object, DEFAULT_SENDERS)
+    }
+
+    /// The same, with room for so many virtual routers and peers together.
+    ///
+    /// # Errors
+    /// See [`XdpError`].
+    pub fn load_for(object: &[u8], senders: u32) -> Result<Self, XdpError> {
+        // The first seat is nobody's.
+        let seats = senders.saturating_add(1);
         let release = kernel_release();
         if kernel_version(&release) < OLDEST_KERNEL {
             return Err(XdpError::KernelTooOld { release });
@@ -105,6 +123,7 @@ impl XdpPath {
         // The program needs no relocation against the kernel's types: reading those would cost megabytes.
         let mut ebpf = EbpfLoader::new()
             .btf(None)
+            .map_max_entries(abi::SEEN, seats)
             .load(object)
             .map_err(|error| explain(&error))?;
         let found = abi_version(&ebpf);
@@ -136,6 +155,9 @@ impl XdpPath {
             verdicts: super::verdicts::Verdicts::of(&mut ebpf),
             routers: take(&mut ebpf, abi::ROUTERS)?,
             peers: take(&mut ebpf, abi::PEERS)?,
+            seats: take_seats(&mut ebpf, seats)?,
+            kept: take(&mut ebpf, abi::KEPT)?,
+            kept_told: 0,
             counters: take(&mut ebpf, abi::COUNTERS)?,
             refused: take(&mut ebpf, abi::REFUSED)?,
             ring: take(&mut ebpf, abi::RING)?,
@@ -198,9 +220,18 @@ fn abi_version(ebpf: &Ebpf) -> Option<u32> {
     array.get(&0, 0).ok()
 }
 
+fn take_seats(ebpf: &mut Ebpf, seats: u32) -> Result<Seats, XdpError> {
+    match ebpf.take_map(abi::SEEN) {
+        Some(Map::Array(map)) => {
+            Seats::new(map, seats).map_err(|error| XdpError::Load(format!("map {}: {error}", abi::SEEN)))
+        }
+        Some(_) | None => Err(XdpError::Load(format!("no array {} in it", abi::SEEN))),
+    }
+}
+
 fn take<M>(ebpf: &mut Ebpf, name: &str) -> Result<M, XdpError>
 where
-    M: TryFrom<aya::maps::Map, Error = aya::maps::MapError>,
+    M: TryFrom<Map, Error = aya::maps::MapError>,
 {
     let map = ebpf
         .take_map(name)

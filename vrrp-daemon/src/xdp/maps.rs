@@ -1,23 +1,27 @@
-//! What the kernel is told of our virtual routers, and what it tells of their peers.
+//! What the kernel is told of our virtual routers and their peers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aya::maps::MapError;
-use vrrp_common::abi::{
-    self, AddressWords, PeerKey, PeerState, RING_FULL_COUNTER, RouterKey, RouterRules, Verdict,
-};
-use vrrp_common::time::MonoNanos;
-use vrrp_common::wire::ladder::{HEAD_LEN, Refusal, TtlRange};
+use vrrp_common::abi::{self, AddressWords, PeerKey, RouterKey, RouterRules};
+use vrrp_common::id::Family;
+use vrrp_common::wire::ethernet::Mac;
+use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::XdpPath;
+use super::table::{Entry, Seat, Sender, SenderDemand};
 use crate::proto::model::{Model, RouterId, Transport, VirtualRouter, XdpMode};
 
-/// Where a virtual router's adverts arrive. Both come and go with devices and addresses.
+/// Where a virtual router's adverts arrive. All of it comes and goes with devices and addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Index of its device, `None` while there is none.
     pub ifindex: Option<u32>,
+    /// VLAN tags in the frames that the program sees there, 12 bits each, outermost first; 0: none.
+    pub vlan: u32,
+    /// Where unicast frames are sent to on it; `None`: not known, and any will do.
+    pub mac: Option<Mac>,
     /// The address it sends from: what its peers' unicast adverts are sent to.
     pub source: Option<IpAddr>,
 }
@@ -27,104 +31,17 @@ pub struct Place {
 #[error("the XDP program's maps cannot be accessed: {0}")]
 pub struct MapsError(#[from] MapError);
 
-/// The last advert that the kernel accepted from a sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its arrival.
-    pub at: MonoNanos,
-    /// Its first eight bytes, the checksum among them: equal heads mean equal adverts.
-    pub head: [u8; HEAD_LEN],
-}
-
-/// What the program counted since it was loaded, all CPUs together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Adverts that held every rule.
-    pub accepted: u64,
-    /// Protocol 112 for no virtual router of ours; passed on.
-    pub not_ours: u64,
-    /// Protocol 112 that the kernel leaves to the stack (too long, a later fragment, a broken IP header).
-    pub not_judged: u64,
-    /// Accepted adverts that found the ring full; they were stamped.
-    pub ring_full: u64,
-    /// Refused and dropped, by rung; index is the refusal's discriminant.
-    pub refused: [u64; Refusal::ALL.len()],
-}
-
-/// What the maps hold, and which virtual router each entry stands for.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    entries: BTreeMap<RouterKey, Entry>,
-    keys: HashMap<RouterId, RouterKey>,
-    slots: HashMap<u32, RouterId>,
-    /// The slot given last; a slot is never given twice, so an old record is never taken for another router.
-    last_slot: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    router: RouterId,
-    slot: u32,
-    rules: Demand,
-    /// Listed peers, or the source that is followed.
-    peers: BTreeMap<AddressWords, TtlRange>,
-}
-
-/// [`RouterRules`] before a slot is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Demand {
-    version: vrrp_common::id::Version,
-    interval: vrrp_common::time::Centis,
-    auth: vrrp_common::wire::auth::Auth,
-    ttl: TtlRange,
-    flags: u16,
-}
-
-impl Demand {
-    fn with_slot(&self, slot: u32) -> RouterRules {
-        RouterRules::new(slot, self.version, self.interval, self.auth, self.ttl, self.flags)
-    }
-
-    const fn checks_source(&self) -> bool {
-        self.flags & RouterRules::CHECK_SOURCE != 0
-    }
-}
-
-impl Table {
-    /// The virtual router behind a slot.
-    pub(super) fn router(&self, slot: u32) -> Option<RouterId> {
-        self.slots.get(&slot).copied()
-    }
-
-    fn entry(&self, router: RouterId) -> Option<&Entry> {
-        self.entries.get(self.keys.get(&router)?)
-    }
-
-    fn entry_mut(&mut self, router: RouterId) -> Option<&mut Entry> {
-        self.entries.get_mut(self.keys.get(&router)?)
-    }
-
-    fn index(&mut self) {
-        self.keys = self
-            .entries
-            .iter()
-            .map(|(key, entry)| (entry.router, *key))
-            .collect();
-        self.slots = self
-            .entries
-            .values()
-            .map(|entry| (entry.slot, entry.router))
-            .collect();
-    }
-}
+/// What the configuration and the device ask of adverts: [`RouterRules`] before numbers are given.
+pub(super) type Demand = RouterRules;
 
 impl XdpPath {
     /// Tell the kernel of the virtual routers of `model`, each at its place (same order). Call it again
     /// whenever a place changes: what is unchanged keeps its stamps, what has no place is taken out.
     /// `pass_accepted` lets accepted adverts go on to the stack, where tcpdump sees them.
     ///
-    /// Answers the virtual routers that the kernel cannot tell apart (same device, VRID and destination, as
-    /// unicast instances with disjoint peers may have): these are left to the raw socket.
+    /// Answers the virtual routers that are left to the raw socket: those that the kernel cannot tell apart (same
+    /// device, VRID and destination, as unicast instances with disjoint peers may have), and those for which it has no
+    /// room.
     ///
     /// # Errors
     /// [`MapsError`]; the maps may then hold a part of it, and calling again mends that.
@@ -134,7 +51,7 @@ impl XdpPath {
         places: &[Place],
         pass_accepted: bool,
     ) -> Result<Vec<RouterId>, MapsError> {
-        let (wanted, ambiguous) = wanted(model, places, pass_accepted);
+        let (wanted, mut left_out) = wanted(model, places, pass_accepted);
         let gone: Vec<RouterKey> = self
             .table
             .entries
@@ -143,179 +60,196 @@ impl XdpPath {
             .copied()
             .collect();
         for key in gone {
-            gone_is_fine(self.routers.remove(&key))?;
-            if let Some(entry) = self.table.entries.remove(&key) {
-                self.forget_refused(entry.slot)?;
-                for source in entry.peers.into_keys() {
-                    gone_is_fine(self.peers.remove(&PeerKey {
-                        slot: entry.slot,
-                        source,
-                    }))?;
-                }
-            }
+            self.take_out(&key)?;
         }
-        for (key, (router, rules, mut peers)) in wanted {
-            let known = self.table.entries.remove(&key);
-            let slot = known.as_ref().map_or_else(
-                || {
-                    self.table.last_slot += 1;
-                    self.table.last_slot
-                },
-                |entry| entry.slot,
-            );
-            let before = known.as_ref().map(|entry| &entry.peers);
-            for source in before.into_iter().flat_map(BTreeMap::keys) {
-                if rules.checks_source() {
-                    if !peers.contains_key(source) {
-                        gone_is_fine(self.peers.remove(&PeerKey {
-                            slot,
-                            source: *source,
-                        }))?;
-                    }
-                } else {
-                    // Whom we follow is not in the configuration.
-                    peers.insert(*source, rules.ttl);
-                }
+        for (key, (router, demand, senders)) in wanted {
+            if !self.admit_router(key, router, demand, &senders)? {
+                left_out.push(router);
             }
-            for (source, ttl) in &peers {
-                if before.and_then(|before| before.get(source)) != Some(ttl) {
-                    self.admit(
-                        PeerKey {
-                            slot,
-                            source: *source,
-                        },
-                        *ttl,
-                    )?;
-                }
-            }
-            if known.as_ref().is_none_or(|entry| entry.rules != rules) {
-                self.routers.insert(key, rules.with_slot(slot), 0)?;
-            }
-            self.table.entries.insert(
-                key,
-                Entry {
-                    router,
-                    slot,
-                    rules,
-                    peers,
-                },
-            );
         }
         self.table.index();
-        Ok(ambiguous)
+        Ok(left_out)
     }
 
-    /// Keep stamps of adverts from `source`, the Master that `router` follows now. Peers of a router that
-    /// checks its sources are stamped anyway; for multicast there is one entry, so strangers cannot push the
-    /// Master's out. Cheap when nothing changes.
+    /// Have an entry for `source`, the Master that `router` follows now. Peers of a router that checks its sources
+    /// have one anyway; for multicast there is one, so strangers cannot push the Master's out. Cheap when nothing
+    /// changes.
     ///
     /// # Errors
     /// [`MapsError`].
     pub fn follow(&mut self, router: RouterId, source: IpAddr) -> Result<(), MapsError> {
         let source = abi::address_words(source);
-        let Some(entry) = self.table.entry_mut(router) else {
+        let Some(entry) = self.table.entry(router) else {
             return Ok(());
         };
-        if entry.rules.checks_source() || entry.peers.contains_key(&source) {
+        if entry.rules.flags & RouterRules::CHECK_SOURCE != 0 || entry.senders.contains_key(&source) {
             return Ok(());
         }
-        let (slot, ttl) = (entry.slot, entry.rules.ttl);
-        let before = std::mem::take(&mut entry.peers);
-        entry.peers.insert(source, ttl);
-        for source in before.into_keys() {
-            gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
+        let (slot, ttl) = (
+            entry.slot,
+            TtlRange {
+                min: entry.rules.ttl_min,
+                max: entry.rules.ttl_max,
+            },
+        );
+        let before: Vec<AddressWords> = entry.senders.keys().copied().collect();
+        for source in before {
+            self.take_out_sender(router, slot, source)?;
         }
-        self.admit(PeerKey { slot, source }, ttl)
-    }
-
-    /// The last advert for `router` that the kernel accepted from `source`; also one that found the ring full.
-    /// `None` if there was none, or if nobody asked for stamps of this source ([`XdpPath::follow`]).
-    #[must_use]
-    pub fn last_seen(&self, router: RouterId, source: IpAddr) -> Option<Seen> {
-        let slot = self.table.entry(router)?.slot;
-        let key = PeerKey {
-            slot,
-            source: abi::address_words(source),
+        let Some(seat) = self.seats.take()? else {
+            return Ok(());
         };
-        let state = self.peers.get(&key, 0).ok()?;
-        (state.stamp != 0).then(|| Seen {
-            at: self.clock.here(state.stamp),
-            head: state.head,
-        })
-    }
-
-    /// What was counted so far.
-    ///
-    /// # Errors
-    /// [`MapsError`].
-    pub fn counters(&self) -> Result<Counters, MapsError> {
-        let sum =
-            |counter: u32| -> Result<u64, MapsError> { Ok(self.counters.get(&counter, 0)?.iter().sum()) };
-        let mut refused = [0; Refusal::ALL.len()];
-        for (count, refusal) in refused.iter_mut().zip(Refusal::ALL) {
-            *count = sum(Verdict::Refused(refusal).counter())?;
-        }
-        Ok(Counters {
-            accepted: sum(Verdict::Accepted.counter())?,
-            not_ours: sum(Verdict::NotOurs.counter())?,
-            not_judged: sum(Verdict::NotJudged.counter())?,
-            ring_full: sum(RING_FULL_COUNTER)?,
-            refused,
-        })
-    }
-
-    /// What the kernel refused for each virtual router and did not show, by rung; index is the refusal's
-    /// discriminant. Together with the refused [events](super::Event) that is all of it.
-    ///
-    /// # Errors
-    /// [`MapsError`].
-    pub fn refused_silently(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
-        let mut refused = HashMap::new();
-        for item in self.refused.iter() {
-            let (key, states) = item?;
-            let Some((slot, refusal)) = abi::slot_and_refusal(key) else {
-                continue;
-            };
-            let Some(router) = self.table.router(slot) else {
-                continue;
-            };
-            let rungs: &mut [u64; Refusal::ALL.len()] = refused.entry(router).or_default();
-            for (count, _) in rungs
-                .iter_mut()
-                .zip(Refusal::ALL)
-                .filter(|(_, rung)| *rung == refusal)
-            {
-                *count += states.iter().map(|state| state.silent).sum::<u64>();
-            }
-        }
-        Ok(refused)
-    }
-
-    /// Forget what was refused for a slot that is not in use any more.
-    fn forget_refused(&mut self, slot: u32) -> Result<(), MapsError> {
-        for refusal in Refusal::ALL {
-            gone_is_fine(self.refused.remove(&abi::refused_key(slot, refusal)))?;
+        let sender = Sender::new(Seat::new(seat), SenderDemand { ttl, mac: None });
+        self.peers.insert(PeerKey { slot, source }, sender.rules(), 0)?;
+        if let Some(entry) = self.table.entry_mut(router) {
+            entry.senders.insert(source, sender);
         }
         Ok(())
     }
 
-    /// Make or change a sender's entry; what the kernel wrote into it stays.
-    fn admit(&mut self, key: PeerKey, ttl: TtlRange) -> Result<(), MapsError> {
-        let before = match self.peers.get(&key, 0) {
-            Ok(state) => state,
-            Err(MapError::KeyNotFound) => PeerState::default(),
-            Err(error) => return Err(error.into()),
+    /// A virtual router as it is wanted, new or known. False: there is no room for it.
+    fn admit_router(
+        &mut self,
+        key: RouterKey,
+        router: RouterId,
+        demand: Demand,
+        listed: &BTreeMap<AddressWords, SenderDemand>,
+    ) -> Result<bool, MapsError> {
+        if !self.table.entries.contains_key(&key) {
+            // One for the others, and one for the Master of a router that lists nobody.
+            if self.seats.left() < listed.len().max(1) + 1 {
+                return Ok(false);
+            }
+            let Some(seat) = self.seats.take()? else {
+                return Ok(false);
+            };
+            self.table.last_slot += 1;
+            let entry = Entry {
+                router,
+                slot: self.table.last_slot,
+                family: router_family(&key),
+                // Nothing that is ever asked for, so that it is told below.
+                rules: Demand { version: 0, ..demand },
+                others: Seat::new(seat),
+                senders: BTreeMap::new(),
+            };
+            self.table.entries.insert(key, entry);
+        }
+        let Some(entry) = self.table.entries.get_mut(&key) else {
+            return Ok(false);
         };
-        let state = PeerState {
-            ttl_min: ttl.min,
-            ttl_max: ttl.max,
-            ..before
+        entry.router = router;
+        let changed = entry.rules != demand;
+        if changed {
+            // What was accepted by other rules may not hold these: everything is news again, before they count.
+            for (source, sender) in &mut entry.senders {
+                if !sender.unchanged.is_empty() {
+                    sender.unchanged.clear();
+                    let key = PeerKey {
+                        slot: entry.slot,
+                        source: *source,
+                    };
+                    self.peers.insert(key, sender.rules(), 0)?;
+                }
+            }
+        }
+        let room = self.admit_senders(&key, demand, listed)?;
+        if let Some(entry) = self.table.entries.get_mut(&key).filter(|_| changed && room) {
+            entry.rules = demand;
+            let rules = RouterRules {
+                slot: entry.slot,
+                seat: entry.others.number,
+                ..demand
+            };
+            self.routers.insert(key, rules, 0)?;
+        }
+        if !room {
+            self.take_out(&key)?;
+        }
+        Ok(room)
+    }
+
+    /// The peers of a virtual router as they are listed. False: there is no room for one of them.
+    fn admit_senders(
+        &mut self,
+        key: &RouterKey,
+        demand: Demand,
+        listed: &BTreeMap<AddressWords, SenderDemand>,
+    ) -> Result<bool, MapsError> {
+        let Some(entry) = self.table.entries.get_mut(key) else {
+            return Ok(false);
         };
-        Ok(self.peers.insert(key, state, 0)?)
+        let slot = entry.slot;
+        // Whom a router without a list follows is not in the configuration.
+        if demand.flags & RouterRules::CHECK_SOURCE != 0 {
+            let gone = entry
+                .senders
+                .extract_if(.., |source, _| !listed.contains_key(source));
+            for (source, sender) in gone {
+                gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
+                gone_is_fine(self.kept.remove(&sender.seat.number))?;
+                self.seats.give_back(sender.seat.number);
+            }
+        }
+        for (source, demand) in listed {
+            let key = PeerKey {
+                slot,
+                source: *source,
+            };
+            if let Some(sender) = entry.senders.get_mut(source) {
+                if sender.demand != *demand {
+                    sender.demand = *demand;
+                    self.peers.insert(key, sender.rules(), 0)?;
+                }
+                continue;
+            }
+            let Some(seat) = self.seats.take()? else {
+                return Ok(false);
+            };
+            let sender = Sender::new(Seat::new(seat), *demand);
+            self.peers.insert(key, sender.rules(), 0)?;
+            entry.senders.insert(*source, sender);
+        }
+        Ok(true)
+    }
+
+    /// A virtual router is not ours any more, or not here.
+    fn take_out(&mut self, key: &RouterKey) -> Result<(), MapsError> {
+        gone_is_fine(self.routers.remove(key))?;
+        let Some(entry) = self.table.entries.remove(key) else {
+            return Ok(());
+        };
+        let slot = entry.slot;
+        for refusal in Refusal::ALL {
+            gone_is_fine(self.refused.remove(&abi::refused_key(slot, refusal)))?;
+        }
+        for seat in entry.seats() {
+            gone_is_fine(self.kept.remove(&seat.number))?;
+            self.seats.give_back(seat.number);
+        }
+        for source in entry.senders.into_keys() {
+            gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
+        }
+        Ok(())
+    }
+
+    fn take_out_sender(
+        &mut self,
+        router: RouterId,
+        slot: u32,
+        source: AddressWords,
+    ) -> Result<(), MapsError> {
+        gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
+        let entry = self.table.entry_mut(router);
+        if let Some(sender) = entry.and_then(|entry| entry.senders.remove(&source)) {
+            gone_is_fine(self.kept.remove(&sender.seat.number))?;
+            self.seats.give_back(sender.seat.number);
+        }
+        Ok(())
     }
 }
 
-type Wanted = BTreeMap<RouterKey, (RouterId, Demand, BTreeMap<AddressWords, TtlRange>)>;
+type Wanted = BTreeMap<RouterKey, (RouterId, Demand, BTreeMap<AddressWords, SenderDemand>)>;
 
 /// What the maps should hold, and the virtual routers that share a key.
 fn wanted(model: &Model, places: &[Place], pass_accepted: bool) -> (Wanted, Vec<RouterId>) {
@@ -327,7 +261,7 @@ fn wanted(model: &Model, places: &[Place], pass_accepted: bool) -> (Wanted, Vec<
         };
         let id = RouterId(index);
         shared.entry(key).or_default().push(id);
-        wanted.insert(key, (id, demand(router, pass_accepted), listed(router)));
+        wanted.insert(key, (id, demand(router, place, pass_accepted), listed(router)));
     }
     shared.retain(|_, routers| routers.len() > 1);
     wanted.retain(|key, _| !shared.contains_key(key));
@@ -344,10 +278,15 @@ fn key(router: &VirtualRouter, place: &Place) -> Option<RouterKey> {
         Transport::Multicast { group, .. } => *group,
         Transport::Unicast { .. } => place.source?,
     };
-    Some(RouterKey::untagged(place.ifindex?, router.vrid, destination))
+    Some(RouterKey::new(
+        place.ifindex?,
+        place.vlan,
+        router.vrid,
+        destination,
+    ))
 }
 
-fn demand(router: &VirtualRouter, pass_accepted: bool) -> Demand {
+fn demand(router: &VirtualRouter, place: &Place, pass_accepted: bool) -> Demand {
     let (ttl, check) = match &router.transport {
         Transport::Multicast { .. } => (TtlRange::ON_LINK, 0),
         Transport::Unicast {
@@ -362,16 +301,20 @@ fn demand(router: &VirtualRouter, pass_accepted: bool) -> Demand {
     } else {
         0
     };
+    let mac = place.mac.map_or(0, |_| RouterRules::CHECK_MAC);
     Demand {
-        version: router.version,
-        interval: router.interval,
-        auth: router.auth,
-        ttl,
-        flags: check | pass,
+        mac: place.mac.unwrap_or_default().0,
+        ..Demand::new(
+            router.version,
+            router.interval,
+            router.auth,
+            ttl,
+            check | pass | mac,
+        )
     }
 }
 
-fn listed(router: &VirtualRouter) -> BTreeMap<AddressWords, TtlRange> {
+fn listed(router: &VirtualRouter) -> BTreeMap<AddressWords, SenderDemand> {
     match &router.transport {
         Transport::Unicast {
             peers,
@@ -379,12 +322,25 @@ fn listed(router: &VirtualRouter) -> BTreeMap<AddressWords, TtlRange> {
             ..
         } => peers
             .iter()
-            .map(|peer| (abi::address_words(peer.address), peer.ttl))
+            .map(|peer| {
+                let demand = SenderDemand {
+                    ttl: peer.ttl,
+                    mac: peer.mac,
+                };
+                (abi::address_words(peer.address), demand)
+            })
             .collect(),
         Transport::Unicast {
             check_source: false, ..
         }
         | Transport::Multicast { .. } => BTreeMap::new(),
+    }
+}
+
+fn router_family(key: &RouterKey) -> Family {
+    match abi::family(key.family) {
+        Some(Family::V6) => Family::V6,
+        Some(Family::V4) | None => Family::V4,
     }
 }
 

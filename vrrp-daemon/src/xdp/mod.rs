@@ -7,14 +7,20 @@
 
 mod attach;
 mod events;
+mod liveness;
 mod loader;
 mod maps;
 mod object;
+mod seats;
+mod table;
+mod tallies;
 #[cfg(feature = "xdp-log")]
 mod verdicts;
 
 pub use attach::{AttachError, Attached, Mode};
 pub use events::Event;
+pub use liveness::{Arrivals, Life};
 pub use loader::{XdpError, XdpPath};
-pub use maps::{Counters, MapsError, Place, Seen};
+pub use maps::{MapsError, Place};
 pub use object::embedded;
+pub use tallies::Counters;

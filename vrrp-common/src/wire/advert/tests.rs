@@ -7,6 +7,7 @@ use super::{ChecksumForm, Datagram, parse, peek};
 use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
 use crate::wire::auth::Auth;
+use crate::wire::ethernet::Mac;
 use crate::wire::golden::{self, bytes, ip};
 use crate::wire::ladder::{Peer, Refusal, Rules, Sources, TtlRange};
 
@@ -15,6 +16,7 @@ fn golden_adverts_say_what_they_say() {
     for golden in golden::ALL {
         let pdu = bytes(golden.hex);
         let datagram = Datagram {
+            source_mac: None,
             source: ip(golden.source),
             destination: ip(golden.destination),
             ttl: 255,
@@ -40,6 +42,7 @@ fn golden_adverts_say_what_they_say() {
 #[derive(Clone)]
 struct Case {
     source: IpAddr,
+    source_mac: Option<Mac>,
     ttl: u8,
     pdu: Vec<u8>,
     peers: Vec<Peer>,
@@ -55,9 +58,11 @@ impl Case {
     fn v2() -> Self {
         Self {
             source: ip("192.0.2.1"),
+            source_mac: Some(Mac([2, 0, 0, 0, 0, 1])),
             ttl: 255,
             pdu: bytes("2133960201013169 c0000264 c0000265 6162636465666768"),
             peers: [Peer {
+                mac: Some(Mac([2, 0, 0, 0, 0, 1])),
                 address: ip("192.0.2.1"),
                 ttl: TtlRange { min: 254, max: 255 },
             }]
@@ -93,6 +98,7 @@ impl Case {
             may_be_empty: false,
         };
         let datagram = Datagram {
+            source_mac: self.source_mac,
             source: self.source,
             destination: ip("192.0.2.2"),
             ttl: self.ttl,
@@ -117,12 +123,15 @@ fn repair(pdu: &mut [u8]) {
 type Damage = fn(&mut Case);
 
 /// One fault per rung, in ladder order ("fragment" is in `ipv4`).
-const FAULTS: [(Refusal, Damage); 13] = [
+const FAULTS: [(Refusal, Damage); 14] = [
     (Refusal::Truncated, |case| case.pdu.truncate(7)),
     (Refusal::Version, |case| case.pdu[0] = 0x40 | case.pdu[0] & 0x0f),
     (Refusal::Type, |case| case.pdu[0] = case.pdu[0] & 0xf0 | 2),
     (Refusal::Vrid, |case| case.pdu[1] = 0),
     (Refusal::Source, |case| case.source = ip("192.0.2.3")),
+    (Refusal::Mac, |case| {
+        case.source_mac = Some(Mac([2, 0, 0, 0, 0, 9]))
+    }),
     (Refusal::Ttl, |case| case.ttl = 253),
     (Refusal::RouterVersion, |case| case.version = Version::V3),
     (Refusal::Count, |case| case.pdu[3] = 0),
@@ -157,6 +166,14 @@ fn of_two_faults_the_earlier_rung_is_named() {
             assert_eq!(case.verdict(), Err(*refusal), "{refusal:?} and {later:?}");
         }
     }
+}
+
+/// A raw socket does not tell the sender's MAC address; a pin asks nothing of what nobody knows.
+#[test]
+fn a_path_that_does_not_tell_the_mac_address_is_not_asked_for_it() {
+    let mut case = Case::v2();
+    case.source_mac = None;
+    assert_eq!(case.verdict(), Ok(Centis::DEFAULT));
 }
 
 #[test]
@@ -208,6 +225,7 @@ fn multicast_is_accepted_with_ttl_255_only() {
     };
     for ttl in 0..=255 {
         let datagram = Datagram {
+            source_mac: None,
             source: ip(golden.source),
             destination: ip(golden.destination),
             ttl,
@@ -232,6 +250,7 @@ fn an_advert_without_addresses() {
             may_be_empty,
         };
         let datagram = Datagram {
+            source_mac: None,
             source: ip("192.0.2.1"),
             destination: ip("224.0.0.18"),
             ttl: 255,
@@ -253,10 +272,12 @@ fn sources_and_their_ttls() {
     let pdu = bytes(golden.hex);
     let peers = [
         Peer {
+            mac: None,
             address: ip("192.0.2.9"),
             ttl: TtlRange::ANY,
         },
         Peer {
+            mac: None,
             address: ip("192.0.2.1"),
             ttl: TtlRange { min: 60, max: 64 },
         },
@@ -282,6 +303,7 @@ fn sources_and_their_ttls() {
             ..golden.rules()
         };
         let datagram = Datagram {
+            source_mac: None,
             source: ip(source),
             destination: ip(golden.destination),
             ttl,
@@ -301,6 +323,7 @@ fn a_unicast_message_summed_for_the_group_is_accepted_and_named() {
     let golden = &golden::ALL[6];
     let pdu = bytes("3135c8010019a1af c000026f");
     let datagram = Datagram {
+        source_mac: None,
         source: ip(golden.source),
         destination: ip(golden.destination),
         ttl: 255,
@@ -379,6 +402,7 @@ fn address_lists_are_compared_in_any_order() {
     let mut pdu = bytes("310ac8030064828a c0000201 c0000202 c0000203");
     repair(&mut pdu);
     let datagram = Datagram {
+        source_mac: None,
         source: ip("192.0.2.251"),
         destination: ip("224.0.0.18"),
         ttl: 255,
@@ -414,7 +438,7 @@ proptest! {
             auth: Auth::None,
             interval: Centis::DEFAULT, may_be_empty: false,
 };
-        let datagram = Datagram { source: endpoint, destination: endpoint, ttl, pdu: &pdu };
+        let datagram = Datagram { source_mac: None, source: endpoint, destination: endpoint, ttl, pdu: &pdu };
         let _ = parse(&datagram, &rules);
         let _ = crate::wire::ethernet::parse(&pdu);
         let _ = crate::wire::arp::parse(&pdu);

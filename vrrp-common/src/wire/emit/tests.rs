@@ -294,7 +294,7 @@ proptest! {
         let count = u8::try_from(addresses.len()).unwrap();
         prop_assert_eq!(pdu.len(), emitted_len(version, family, count));
 
-        let parsed = parse(&Datagram { source, destination, ttl: 255, pdu: &pdu }, &rules).unwrap();
+        let parsed = parse(&Datagram { source_mac: None, source, destination, ttl: 255, pdu: &pdu }, &rules).unwrap();
         prop_assert_eq!(parsed.version, version);
         prop_assert_eq!(parsed.vrid.value(), vrid);
         prop_assert_eq!(parsed.priority, Priority(priority));

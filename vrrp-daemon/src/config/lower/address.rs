@@ -202,6 +202,7 @@ impl Lowering<'_> {
                     } else {
                         peers.list.push((
                             Peer {
+                                mac: None,
                                 address,
                                 ttl: TtlRange::ANY,
                             },

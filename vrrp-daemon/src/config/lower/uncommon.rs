@@ -81,6 +81,9 @@ pub(super) struct Resolved<'a> {
     pub(super) addresses: usize,
 }
 
+/// One advert lost of three is worth a line: in percent of Master_Down_Interval.
+const LATE_SHARE: u8 = 50;
+
 impl Lowering<'_> {
     pub(super) fn uncommon_keyword(&mut self, key: UncommonKey, statement: &Statement, said: &mut Said) {
         match key {
@@ -206,6 +209,7 @@ impl Lowering<'_> {
             receive_buffer: receive_buffer(said, defaults, &resolved),
             xdp: said.xdp.unwrap_or(self.config.global.xdp),
             when_lost: said.when_lost.or(defaults.when_lost).unwrap_or_default(),
+            late_share: LATE_SHARE,
         }
     }
 

@@ -51,6 +51,7 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         transport: Transport::Unicast {
             source: Some(ip(ours)),
             peers: vec![Peer {
+                mac: None,
                 address: ip(peer),
                 ttl: TtlRange { min: 0, max: 255 },
             }],
@@ -80,7 +81,10 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         advert_on_lower: true,
         advert_on_higher: false,
         group: Some(GroupId(0)),
-        uncommon: Uncommon::default(),
+        uncommon: Uncommon {
+            late_share: 50,
+            ..Uncommon::default()
+        },
     }
 }
 

@@ -97,6 +97,7 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
             State::Master,
             State::Backup,
             Reason::HigherPriority {
+                mac: None,
                 source: peer(),
                 priority: Priority(150),
             },
@@ -209,6 +210,7 @@ fn remarks_name_the_remedy() {
     let table = [
         (
             Remark::Refused {
+                mac: None,
                 source,
                 refusal: Refusal::Source,
             },
@@ -216,6 +218,7 @@ fn remarks_name_the_remedy() {
         ),
         (
             Remark::Refused {
+                mac: None,
                 source,
                 refusal: Refusal::AuthPassword,
             },
@@ -231,6 +234,7 @@ fn remarks_name_the_remedy() {
         ),
         (
             Remark::LowerPriority {
+                mac: None,
                 source,
                 priority: Priority(90),
             },
@@ -238,6 +242,7 @@ fn remarks_name_the_remedy() {
         ),
         (
             Remark::PreemptPending {
+                mac: None,
                 source,
                 priority: Priority(90),
             },
@@ -265,6 +270,7 @@ fn remarks_name_the_remedy() {
         );
     }
     let remark = Remark::Refused {
+        mac: None,
         source,
         refusal: Refusal::Vrid,
     };
@@ -278,6 +284,7 @@ fn remarks_name_the_remedy() {
 #[test]
 fn a_refused_interval_by_version() {
     let remark = Remark::Refused {
+        mac: None,
         source: peer(),
         refusal: Refusal::Interval,
     };

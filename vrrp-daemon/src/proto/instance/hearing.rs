@@ -1,7 +1,9 @@
 //! What an instance makes of the adverts it hears, by its state.
 
+use std::net::IpAddr;
+
 use vrrp_common::id::{Family, Version};
-use vrrp_common::time::Nanos;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::timers;
 use vrrp_common::wire::advert::ChecksumForm;
 
@@ -11,7 +13,8 @@ use crate::proto::effect::{NotifyState, Reason, Remark};
 use crate::proto::election::{self, AsMaster};
 use crate::proto::input::Heard;
 use crate::proto::master::Master;
-use crate::proto::model::Preempt;
+use crate::proto::model::{Preempt, VirtualRouter};
+use crate::proto::router::Quiet;
 
 impl Instance {
     /// What is counted and remarked of an accepted advert in any state.
@@ -21,18 +24,82 @@ impl Instance {
         if heard.priority.is_release() {
             self.counters.priority_zero_received += 1;
         }
-        match (heard.checksum, step.config.version, step.config.family) {
-            (ChecksumForm::Message, Version::V3, Family::V4) => self.counters.checksum_message_only += 1,
-            (ChecksumForm::PseudoGroup, _, _) => self.counters.checksum_group += 1,
-            (ChecksumForm::Message | ChecksumForm::Pseudo, _, _) => {}
-        }
+        self.count_form(step.config, heard.checksum, 1);
         if !heard.same_addresses {
             self.counters.address_list_errors += 1;
             self.remark(step, Remark::AddressesDiffer { source });
         }
         if heard.priority.is_owner() && self.priority.is_owner() {
-            self.remark(step, Remark::TwoOwners { source });
+            self.remark(
+                step,
+                Remark::TwoOwners {
+                    source,
+                    mac: heard.mac,
+                },
+            );
         }
+    }
+
+    /// What is counted of adverts of `source` that the kernel kept to itself, since nothing in them was new.
+    pub(super) fn count_unchanged(&mut self, config: &VirtualRouter, source: IpAddr, adverts: u64) {
+        self.counters.adverts_received += adverts;
+        let known = match &self.phase {
+            Phase::Backup(backup) => backup.repeat_of(self.id, source, MonoNanos(0)),
+            Phase::Init | Phase::Master(_) | Phase::Fault => None,
+        };
+        if let Some(known) = known {
+            self.count_form(config, known.checksum, adverts);
+            if !known.same_addresses {
+                self.counters.address_list_errors += adverts;
+            }
+        }
+    }
+
+    fn count_form(&mut self, config: &VirtualRouter, form: ChecksumForm, adverts: u64) {
+        match (form, config.version, config.family) {
+            (ChecksumForm::Message, Version::V3, Family::V4) => {
+                self.counters.checksum_message_only += adverts
+            }
+            (ChecksumForm::PseudoGroup, _, _) => self.counters.checksum_group += adverts,
+            (ChecksumForm::Message | ChecksumForm::Pseudo, _, _) => {}
+        }
+    }
+
+    /// Say so if the Master's advert was long in coming.
+    fn remark_late(&mut self, step: &mut Step<'_>, backup: &Backup, heard: &Heard) {
+        let master_down = self.master_down(step.config, backup.interval());
+        let Some(gap) = backup.gap_before(heard) else {
+            return;
+        };
+        if late_after(step.config, master_down).is_some_and(|limit| gap >= limit) {
+            self.counters.late_adverts += 1;
+            let source = heard.source;
+            self.remark(
+                step,
+                Remark::Late {
+                    source,
+                    gap,
+                    master_down,
+                },
+            );
+        }
+    }
+
+    /// The Master whose unchanged adverts need not wake anybody.
+    pub(in crate::proto) fn quiet(&self, config: &VirtualRouter) -> Option<Quiet> {
+        let Phase::Backup(backup) = &self.phase else {
+            return None;
+        };
+        let master_down = self.master_down(config, backup.interval());
+        Some(Quiet {
+            source: backup.unchanging(config, self.priority)?,
+            late_after: late_after(config, master_down).unwrap_or(Nanos(u64::MAX)),
+        })
+    }
+
+    pub(super) fn backup_hears_advert(&mut self, step: &mut Step<'_>, backup: Backup, heard: Heard) {
+        self.remark_late(step, &backup, &heard);
+        self.backup_hears(step, backup, heard);
     }
 
     pub(super) fn backup_hears(&mut self, step: &mut Step<'_>, mut backup: Backup, heard: Heard) {
@@ -67,7 +134,15 @@ impl Instance {
                 if step.config.advert_on_higher && overslept.is_none() {
                     self.send(step, self.priority);
                 }
-                self.become_backup(step, Reason::HigherPriority { source, priority }, Some(&heard));
+                self.become_backup(
+                    step,
+                    Reason::HigherPriority {
+                        source,
+                        mac: heard.mac,
+                        priority,
+                    },
+                    Some(&heard),
+                );
                 Outcome::StoodDown {
                     to_higher_address: source > ours,
                 }
@@ -90,7 +165,14 @@ impl Instance {
                 if step.config.advert_on_lower || overslept.is_some() {
                     self.answer(step, &mut master);
                 }
-                self.remark(step, Remark::LowerPriority { source, priority });
+                self.remark(
+                    step,
+                    Remark::LowerPriority {
+                        source,
+                        mac: heard.mac,
+                        priority,
+                    },
+                );
                 self.announce_contested(step, master);
                 Outcome::Contested
             }
@@ -137,4 +219,10 @@ impl Instance {
         let wait = timers::master_down(config.version, highest, config.interval, config.down_adverts);
         (applies && master.silence(step.now) > wait).then(|| step.now.since(master.advert_at()))
     }
+}
+
+/// The gap before an advert from which on it was late (`vrrp_late_advert`); `None`: never.
+fn late_after(config: &VirtualRouter, master_down: Nanos) -> Option<Nanos> {
+    let share = u64::from(config.uncommon.late_share);
+    (share != 0).then(|| Nanos(master_down.0 / 100 * share))
 }

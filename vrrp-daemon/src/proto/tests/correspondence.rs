@@ -23,6 +23,7 @@ fn unicast(name: &str, source: Option<u8>, peer: u8) -> VirtualRouter {
         transport: Transport::Unicast {
             source: source.map(host),
             peers: vec![Peer {
+                mac: None,
                 address: host(peer),
                 ttl: TtlRange::ANY,
             }],

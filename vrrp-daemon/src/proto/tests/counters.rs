@@ -113,6 +113,7 @@ fn adverts_received() {
     bench.feed(
         ms(2_100),
         Input::StillThere {
+            adverts: 0,
             router: R0,
             source: HIGH,
             at: ms(2_100),
@@ -174,13 +175,21 @@ fn refused_by_rung() {
     let mut bench = Bench::backup(router(100));
     for (refusal, index) in Refusal::ALL.into_iter().zip(0_usize..) {
         let refused = Input::Refused {
+            mac: None,
             router: Some(R0),
             source: LOW,
             refusal,
         };
         assert_eq!(
             bench.feed(ms(1), refused),
-            [remark(R0, Remark::Refused { source: LOW, refusal })]
+            [remark(
+                R0,
+                Remark::Refused {
+                    mac: None,
+                    source: LOW,
+                    refusal
+                }
+            )]
         );
         assert_eq!(bench.feed(ms(2), refused), []);
         let mut expected = [0; Refusal::ALL.len()];

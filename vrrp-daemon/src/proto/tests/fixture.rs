@@ -208,7 +208,14 @@ impl Bench {
         (bench, now)
     }
 
+    /// All but [`Effect::Listen`], which has tests of its own.
     pub(super) fn feed(&mut self, now: MonoNanos, input: Input) -> Vec<Effect> {
+        let mut effects = self.feed_whole(now, input);
+        effects.retain(|effect| !matches!(effect, Effect::Listen { .. }));
+        effects
+    }
+
+    pub(super) fn feed_whole(&mut self, now: MonoNanos, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.vrrp.handle(now, input, &mut effects);
         effects
@@ -240,6 +247,7 @@ impl Bench {
 
 pub(super) fn heard(at: MonoNanos, router: RouterId, source: IpAddr, priority: u8) -> Heard {
     Heard {
+        mac: None,
         router,
         source,
         priority: Priority(priority),

@@ -109,6 +109,7 @@ fn members_that_wait_are_asked_about_again() {
     bench.feed(
         us(6_609_375),
         Input::StillThere {
+            adverts: 0,
             router: R0,
             source: HIGH,
             at: ms(6_000),
@@ -170,6 +171,7 @@ fn one_fault_is_everyones() {
 fn one_backup_is_everyones() {
     let (mut bench, _) = master_pair();
     let reason = Reason::HigherPriority {
+        mac: None,
         source: HIGH,
         priority: Priority(150),
     };
@@ -258,6 +260,7 @@ fn siblings_announce_after_a_contention() {
             remark(
                 R0,
                 Remark::LowerPriority {
+                    mac: None,
                     source: LOW,
                     priority: Priority(50)
                 }

@@ -25,6 +25,7 @@ fn lower_heard(source: std::net::IpAddr, priority: u8) -> Effect {
     remark(
         R0,
         Remark::LowerPriority {
+            mac: None,
             source,
             priority: Priority(priority),
         },
@@ -38,6 +39,7 @@ fn preemption() {
     let pending = remark(
         R0,
         Remark::PreemptPending {
+            mac: None,
             source: LOW,
             priority: Priority(50),
         },
@@ -98,6 +100,7 @@ fn preempt_delay_counts_from_the_first_lower_advert() {
     let pending = remark(
         R0,
         Remark::PreemptPending {
+            mac: None,
             source: LOW,
             priority: Priority(50),
         },
@@ -179,6 +182,7 @@ fn higher_prio_send_advert() {
         ..router(100)
     });
     let reason = Reason::HigherPriority {
+        mac: None,
         source: HIGH,
         priority: Priority(150),
     };
@@ -284,11 +288,29 @@ fn two_owners() {
     };
     let mut bench = Bench::started(model(vec![owner.clone()]));
     let effects = bench.hear(ms(1), R0, LOW, 255);
-    assert_eq!(effects[0], remark(R0, Remark::TwoOwners { source: LOW }));
+    assert_eq!(
+        effects[0],
+        remark(
+            R0,
+            Remark::TwoOwners {
+                mac: None,
+                source: LOW
+            }
+        )
+    );
     assert_eq!(bench.state(R0), State::Master);
     let mut bench = Bench::started(model(vec![owner]));
     let effects = bench.hear(ms(1), R0, HIGH, 255);
-    assert_eq!(effects[0], remark(R0, Remark::TwoOwners { source: HIGH }));
+    assert_eq!(
+        effects[0],
+        remark(
+            R0,
+            Remark::TwoOwners {
+                mac: None,
+                source: HIGH
+            }
+        )
+    );
     assert_eq!(bench.state(R0), State::Backup);
 }
 
@@ -402,6 +424,7 @@ fn a_late_backup_does_not_take_over_from_a_living_master() {
         bench.feed(
             now,
             Input::StillThere {
+                adverts: 0,
                 router: R0,
                 source: HIGH,
                 at: ms(59_700)
@@ -477,7 +500,13 @@ fn our_own_address_is_never_heard() {
     let (mut bench, now) = Bench::master(router(100));
     assert_eq!(
         bench.hear(now, R0, OURS, 150),
-        [remark(R0, Remark::SameAddress { source: OURS })]
+        [remark(
+            R0,
+            Remark::SameAddress {
+                mac: None,
+                source: OURS
+            }
+        )]
     );
     assert_eq!(bench.state(R0), State::Master);
 }

@@ -12,6 +12,7 @@ mod groups;
 mod lost;
 mod mastership;
 mod pitfalls;
+mod quiet;
 mod recording;
 mod reload;
 mod sequences;

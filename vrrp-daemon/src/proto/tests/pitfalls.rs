@@ -22,6 +22,7 @@ fn a_refused_packet_does_not_silence_the_master() {
                 bench.feed(
                     now,
                     Input::Refused {
+                        mac: None,
                         router: Some(R0),
                         source: LOW,
                         refusal,
@@ -180,12 +181,14 @@ fn a_flood_of_bad_packets_is_one_line_a_minute() {
     let mut lines = 0;
     for milli in 0..120_000 {
         let refused = Input::Refused {
+            mac: None,
             router: Some(R0),
             source: LOW,
             refusal: Refusal::Checksum,
         };
         lines += bench.feed(ms(milli), refused).len();
         let stranger = Input::Refused {
+            mac: None,
             router: None,
             source: LOW,
             refusal: Refusal::Vrid,

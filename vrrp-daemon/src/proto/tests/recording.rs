@@ -69,7 +69,7 @@ fn replay_repeats_the_run() {
             })
             .unwrap(),
         );
-        let effects = bench.feed(now, input);
+        let effects = bench.feed_whole(now, input);
         expected.push(Played {
             now,
             fed: Fed::Input(input),

@@ -10,7 +10,7 @@ use vrrp_common::wire::ladder::Refusal;
 
 use super::fixture::{Bench, HIGH, LOW, OURS, centis, grouped, model, router, track};
 use crate::proto::model::{LinkId, Model, Preempt, RouterId, ScriptId, TrackObject, Uncommon, VirtualRouter};
-use crate::proto::{Correspondence, Effect, Heard, Input, LinkState, ScriptState, State};
+use crate::proto::{Correspondence, Effect, Heard, Input, LinkState, ScriptState, State, Vrrp};
 
 /// Three routers: alone, or in one group; with trackers; one that does not preempt.
 fn models() -> impl Strategy<Value = Model> {
@@ -84,6 +84,7 @@ fn ops() -> impl Strategy<Value = Op> {
         .prop_map(
             |(router, source, priority, interval, same_addresses, ago): (_, IpAddr, u8, u16, bool, u64)| {
                 let heard = Heard {
+                    mac: None,
                     router,
                     source,
                     priority: Priority(priority),
@@ -114,6 +115,7 @@ fn ops() -> impl Strategy<Value = Op> {
     let source_input = (id.clone(), prop::option::weighted(0.8, Just(OURS)))
         .prop_map(|(router, address)| Input::Source { router, address });
     let refused = (prop::option::of(id.clone()), source).prop_map(|(router, source)| Input::Refused {
+        mac: None,
         router,
         source,
         refusal: Refusal::Checksum,
@@ -139,6 +141,8 @@ fn ops() -> impl Strategy<Value = Op> {
 struct World {
     held: [bool; 3],
     sent: [u64; 3],
+    /// Whose unchanged adverts wake nobody.
+    hushed: [Option<IpAddr>; 3],
 }
 
 impl World {
@@ -180,8 +184,24 @@ impl World {
                     prop_assert_ne!(from, to);
                     states[router.index()] = to;
                 }
+                Effect::Listen { router } => self.hushed[router.index()] = None,
                 Effect::Notify { .. } | Effect::Remark { .. } => {}
             }
+        }
+        Ok(())
+    }
+
+    /// As the driver does: hush whom the protocol need not hear. Who was hushed before must be still.
+    fn hush(&mut self, vrrp: &Vrrp) -> Result<(), TestCaseError> {
+        for (id, hushed) in (0..).map(RouterId).zip(&mut self.hushed) {
+            let quiet = vrrp.quiet(id).map(|quiet| quiet.source);
+            prop_assert!(
+                hushed.is_none() || *hushed == quiet,
+                "{:?} stays hushed, {:?} may be",
+                hushed,
+                quiet
+            );
+            *hushed = quiet;
         }
         Ok(())
     }
@@ -269,8 +289,9 @@ proptest! {
                 }
             };
             let before = states(&bench);
-            let effects = bench.feed(now, input);
+            let effects = bench.feed_whole(now, input);
             world.carry_out(before, &effects)?;
+            world.hush(&bench.vrrp)?;
             invariants(&bench, &world, now)?;
             if input == Input::Tick {
                 prop_assert!(bench.deadline().is_none_or(|at| at > now), "a tick leaves nothing due");

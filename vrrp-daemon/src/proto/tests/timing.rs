@@ -295,6 +295,7 @@ fn a_spurious_tick_does_nothing() {
 #[test]
 fn a_stamp_counts_like_its_advert() {
     let still = |source, at| Input::StillThere {
+        adverts: 0,
         router: R0,
         source,
         at,

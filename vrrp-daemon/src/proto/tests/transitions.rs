@@ -150,6 +150,7 @@ fn what_is_ignored() {
         rows.push(ignored(
             state,
             Input::StillThere {
+                adverts: 0,
                 router: R0,
                 source: HIGH,
                 at: ms(8_000),
@@ -158,6 +159,7 @@ fn what_is_ignored() {
         rows.push(ignored(
             state,
             Input::StillThere {
+                adverts: 0,
                 router: R0,
                 source: LOW,
                 at: NOW,
@@ -171,6 +173,7 @@ fn what_is_ignored() {
         rows.push(ignored(
             state,
             Input::StillThere {
+                adverts: 0,
                 router: R0,
                 source: HIGH,
                 at: NOW,
@@ -181,6 +184,7 @@ fn what_is_ignored() {
     rows.push(ignored(
         State::Master,
         Input::StillThere {
+            adverts: 0,
             router: R0,
             source: HIGH,
             at: NOW,
@@ -198,11 +202,13 @@ fn what_is_only_remarked() {
         let remarks = [
             (
                 Input::Refused {
+                    mac: None,
                     router: Some(R0),
                     source: LOW,
                     refusal: Refusal::Ttl,
                 },
                 Remark::Refused {
+                    mac: None,
                     source: LOW,
                     refusal: Refusal::Ttl,
                 },
@@ -222,16 +228,30 @@ fn what_is_only_remarked() {
                 },
                 Remark::SendFailed { errno: 1 },
             ),
-            (advert(NOW, R0, OURS, 200), Remark::SameAddress { source: OURS }),
-            (advert(NOW, R0, OURS, 0), Remark::SameAddress { source: OURS }),
+            (
+                advert(NOW, R0, OURS, 200),
+                Remark::SameAddress {
+                    mac: None,
+                    source: OURS,
+                },
+            ),
+            (
+                advert(NOW, R0, OURS, 0),
+                Remark::SameAddress {
+                    mac: None,
+                    source: OURS,
+                },
+            ),
         ];
         rows.extend(remarks.map(|(input, said)| row(state, input, vec![remark(R0, said)], next)));
         let stranger = Input::Refused {
+            mac: None,
             router: None,
             source: LOW,
             refusal: Refusal::Vrid,
         };
         let said = Remark::Refused {
+            mac: None,
             source: LOW,
             refusal: Refusal::Vrid,
         };
@@ -262,6 +282,7 @@ fn adverts_to_a_backup() {
         vec![remark(
             R0,
             Remark::PreemptPending {
+                mac: None,
                 source,
                 priority: Priority(priority),
             },
@@ -281,6 +302,7 @@ fn adverts_to_a_backup() {
         row(
             State::Backup,
             Input::StillThere {
+                adverts: 0,
                 router: R0,
                 source: HIGH,
                 at: ms(9_500),
@@ -299,6 +321,7 @@ fn adverts_to_a_master() {
             remark(
                 R0,
                 Remark::LowerPriority {
+                    mac: None,
                     source,
                     priority: Priority(priority),
                 },
@@ -309,6 +332,7 @@ fn adverts_to_a_master() {
     };
     let higher = |source, priority| {
         let reason = Reason::HigherPriority {
+            mac: None,
             source,
             priority: Priority(priority),
         };

@@ -41,6 +41,7 @@ fn unicast(uncommon: Uncommon) -> VirtualRouter {
         transport: Transport::Unicast {
             source: None,
             peers: vec![Peer {
+                mac: None,
                 address: HIGH,
                 ttl: TtlRange::ANY,
             }],

@@ -26,7 +26,9 @@ impl Driver {
                     .writer
                     .set_link(link, ifindex, mac, state == LinkState::Up);
                 self.parts.raw.set_link(link, ifindex);
-                self.parts.kernel.set_link(self.parts.vrrp.model(), link, ifindex);
+                self.parts
+                    .kernel
+                    .set_link(self.parts.vrrp.model(), link, ifindex, mac);
                 if let Some(known) = self.ifindexes.get_mut(link.index()) {
                     *known = ifindex;
                 }
@@ -272,6 +274,7 @@ impl Driver {
             ControlRequest::Status { reply } => reply,
             ControlRequest::Reload { reply } => return self.request_reload(Some(reply)),
         };
+        self.catch_up();
         let present = |router: RouterId, address| self.presence.has(router, Carried::Address(address));
         let status = self.parts.snapshots.take(
             clock::now(),

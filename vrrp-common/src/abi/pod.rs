@@ -1,0 +1,21 @@
+//! aya asks for plain data as an unsafe impl.
+#![allow(
+    unsafe_code,
+    reason = "map types are plain data, which is said here and nowhere else"
+)]
+
+// SAFETY: for each: `repr(C)`, integers and arrays of integers only, no implicit padding (the size
+// assertions beside the types), so every bit pattern is a value and every byte is initialised.
+unsafe impl aya::Pod for super::RouterKey {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::RouterRules {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::PeerKey {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::PeerRules {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::PeerSeen {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::Record {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::RefusedState {}

@@ -1,0 +1,189 @@
+//! What the daemon tells the kernel: the rules of virtual routers and of their peers.
+
+use core::net::IpAddr;
+
+use super::{AddressWords, MAX_PDU, address_words, family_byte};
+use crate::id::{Family, Version, Vrid};
+use crate::time::{Centis, Nanos};
+use crate::wire::auth::Auth;
+use crate::wire::ethernet::Mac;
+use crate::wire::ladder::TtlRange;
+
+/// What names a virtual router on the wire. The destination is part of it, so a frame for another host (or
+/// another group) finds nothing and passes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouterKey {
+    /// The device the program is attached to.
+    pub ifindex: u32,
+    /// VLAN tags in the frame, 12 bits each, outermost first; 0 without a tag (or with a priority tag).
+    pub vlan: u32,
+    /// Our unicast source, or the group.
+    pub destination: AddressWords,
+    /// [`family_byte`].
+    pub family: u8,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// Zero.
+    pub pad: [u8; 2],
+}
+
+impl RouterKey {
+    /// The key of a virtual router whose adverts reach `ifindex` behind these VLAN tags.
+    #[must_use]
+    pub const fn new(ifindex: u32, vlan: u32, vrid: Vrid, destination: IpAddr) -> Self {
+        Self {
+            ifindex,
+            vlan,
+            destination: address_words(destination),
+            family: family_byte(Family::of(destination)),
+            vrid: vrid.value(),
+            pad: [0; 2],
+        }
+    }
+}
+
+/// What the kernel demands of an advert for a virtual router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterRules {
+    /// The shortest time between two adverts of one sender for which the daemon is woken, in nanoseconds, after
+    /// a burst of [`BURST`].
+    pub spacing: u64,
+    /// Number of the router in [`PeerKey`] and [`Record`](super::Record); never given twice while a program is loaded.
+    pub slot: u32,
+    /// Where senders without a [`PeerRules`] sit, all of them together.
+    pub seat: u32,
+    /// VRRPv2's password, if `auth_type` is 1.
+    pub password: [u8; 8],
+    /// Our interval in centiseconds.
+    pub interval: u16,
+    /// [`RouterRules::CHECK_SOURCE`], [`RouterRules::PASS_ACCEPTED`], [`RouterRules::CHECK_MAC`].
+    pub flags: u16,
+    /// 2 or 3.
+    pub version: u8,
+    /// VRRPv2's Auth Type.
+    pub auth_type: u8,
+    /// Lowest TTL accepted, unless [`RouterRules::CHECK_SOURCE`]: then the peer's counts.
+    pub ttl_min: u8,
+    /// Highest TTL accepted, likewise.
+    pub ttl_max: u8,
+    /// The device's own address, with [`RouterRules::CHECK_MAC`]: a unicast frame to another one is not ours,
+    /// whatever IP address is in it.
+    pub mac: [u8; 6],
+    /// Zero.
+    pub pad: [u8; 2],
+}
+
+impl RouterRules {
+    /// Only sources with a [`PeerRules`] may send.
+    pub const CHECK_SOURCE: u16 = 1;
+    /// Accepted adverts go on to the stack too, where tcpdump sees them.
+    pub const PASS_ACCEPTED: u16 = 2;
+    /// `mac` is known.
+    pub const CHECK_MAC: u16 = 4;
+
+    /// Rules that depend on the configuration alone. `slot` and `seat` are still to be given.
+    #[must_use]
+    pub fn new(version: Version, interval: Centis, auth: Auth, ttl: TtlRange, flags: u16) -> Self {
+        Self {
+            spacing: spacing(interval),
+            slot: 0,
+            seat: super::NO_SEAT,
+            password: match auth {
+                Auth::None => [0; 8],
+                Auth::Pass(password) => password,
+            },
+            interval: interval.value(),
+            flags,
+            version: version.number(),
+            auth_type: auth.wire_type(),
+            ttl_min: ttl.min,
+            ttl_max: ttl.max,
+            mac: [0; 6],
+            pad: [0; 2],
+        }
+    }
+}
+
+/// For so many adverts of one sender the daemon is woken at once; after them at the rate of
+/// [`ADVERTS_PER_INTERVAL`].
+pub const BURST: u64 = 32;
+/// So many adverts of one sender in one interval may wake the daemon. An honest one sends one, and a few more when
+/// something changes.
+pub const ADVERTS_PER_INTERVAL: u64 = 4;
+
+/// [`RouterRules::spacing`] for an interval.
+fn spacing(interval: Centis) -> u64 {
+    let Nanos(interval) = interval.nanos();
+    interval / ADVERTS_PER_INTERVAL
+}
+
+/// A sender of adverts for one virtual router.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey {
+    /// [`RouterRules::slot`].
+    pub slot: u32,
+    /// IP source.
+    pub source: AddressWords,
+}
+
+/// What the kernel is told of a sender. The daemon replaces the whole, so the kernel never sees half of it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerRules {
+    /// A gap between two adverts from this one on is news, in nanoseconds.
+    pub late_after: u64,
+    /// Its place in [`SEEN`](super::SEEN) and [`KEPT`](super::KEPT).
+    pub seat: u32,
+    /// Bytes of `unchanged` that count; 0: the daemon wants to hear every advert.
+    pub unchanged_len: u16,
+    /// Lowest TTL accepted from a listed peer.
+    pub ttl_min: u8,
+    /// Highest TTL accepted from a listed peer.
+    pub ttl_max: u8,
+    /// The only Ethernet source accepted, with `pinned`.
+    pub mac: [u8; 6],
+    /// 1: `mac` counts. 0: any.
+    pub pinned: u8,
+    /// Zero.
+    pub pad: u8,
+    /// The message that is no news: one that the daemon has accepted from this sender, zeros behind it.
+    pub unchanged: [u8; MAX_PDU],
+}
+
+impl PeerRules {
+    /// A sender of which every advert is news.
+    #[must_use]
+    pub fn new(seat: u32, ttl: TtlRange, mac: Option<Mac>, late_after: Nanos) -> Self {
+        Self {
+            late_after: late_after.0,
+            seat,
+            unchanged_len: 0,
+            ttl_min: ttl.min,
+            ttl_max: ttl.max,
+            mac: mac.unwrap_or_default().0,
+            pinned: u8::from(mac.is_some()),
+            pad: 0,
+            unchanged: [0; MAX_PDU],
+        }
+    }
+
+    /// The same, and `message` is no news from now on. `None` for one that is too long.
+    #[must_use]
+    pub fn with_unchanged(mut self, message: &[u8]) -> Option<Self> {
+        self.unchanged = [0; MAX_PDU];
+        self.unchanged.get_mut(..message.len())?.copy_from_slice(message);
+        self.unchanged_len = u16::try_from(message.len()).ok()?;
+        Some(self)
+    }
+}
+
+const _: () = {
+    assert!(size_of::<RouterKey>() == 28);
+    assert!(size_of::<RouterRules>() == 40);
+    assert!(size_of::<PeerKey>() == 20);
+    assert!(size_of::<PeerRules>() == 24 + MAX_PDU);
+    assert!(MAX_PDU.is_multiple_of(8));
+};

@@ -1,0 +1,211 @@
+//! What the kernel counts.
+
+use crate::wire::ladder::Refusal;
+
+/// Buckets of [`PeerSeen::gaps`].
+pub const GAP_BUCKETS: usize = 32;
+
+/// What the kernel saw of a sender. Nobody else writes it; the daemon reads it through shared memory, each field by
+/// itself.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerSeen {
+    /// `bpf_ktime_get_ns` at the last advert that was the one told to be unchanged; 0: none yet.
+    pub alive: u64,
+    /// Adverts of that kind, for which nobody was woken.
+    pub quiet: u64,
+    /// `bpf_ktime_get_ns` at the last advert that held every rule, whatever it said; 0: none yet.
+    pub last: u64,
+    /// Adverts that held every rule and did not get into the ring: it was full, or the sender's rate too high.
+    pub kept: u64,
+    /// When the sender's budget of wake-ups is whole again, in nanoseconds of the same clock (a GCRA's theoretical
+    /// arrival time).
+    pub full_at: u64,
+    /// Gaps between two adverts that were longer than [`PeerRules::late_after`](super::PeerRules::late_after).
+    pub late: u64,
+    /// How many gaps were how long; see [`gap_bucket`].
+    pub gaps: [u64; GAP_BUCKETS],
+}
+
+impl PeerSeen {
+    /// Nothing yet.
+    pub const NOTHING: Self = Self {
+        alive: 0,
+        quiet: 0,
+        last: 0,
+        kept: 0,
+        full_at: 0,
+        late: 0,
+        gaps: [0; GAP_BUCKETS],
+    };
+}
+
+/// The bucket of a gap in nanoseconds: bucket `n` holds those from 2^(n+10) ns to just below 2^(n+11) ns, the first
+/// one the shorter ones too (1 us = 2^10 ns, nearly), the last one the longer ones.
+#[inline(always)]
+#[must_use]
+pub const fn gap_bucket(gap: u64) -> usize {
+    // The position of the highest bit, by halves: a BPF program has no instruction for it.
+    let mut rest = gap >> 10;
+    let mut bucket = 0;
+    if rest >> 32 != 0 {
+        return GAP_BUCKETS - 1;
+    }
+    if rest >> 16 != 0 {
+        rest >>= 16;
+        bucket += 16;
+    }
+    if rest >> 8 != 0 {
+        rest >>= 8;
+        bucket += 8;
+    }
+    if rest >> 4 != 0 {
+        rest >>= 4;
+        bucket += 4;
+    }
+    if rest >> 2 != 0 {
+        rest >>= 2;
+        bucket += 2;
+    }
+    if rest >> 1 != 0 {
+        bucket += 1;
+    }
+    bucket
+}
+
+/// Key of the refusals at one rung for one virtual router.
+#[inline(always)]
+#[must_use]
+#[expect(
+    clippy::as_conversions,
+    reason = "the discriminant of a field-less repr(u8) enum"
+)]
+pub const fn refused_key(slot: u32, refusal: Refusal) -> u32 {
+    slot << 4 | refusal as u32
+}
+
+/// Slot and rung of a [`refused_key`]; `None` for a number that is none.
+#[must_use]
+pub fn slot_and_refusal(key: u32) -> Option<(u32, Refusal)> {
+    let rung = usize::try_from(key & 0xf).ok()?;
+    Some((key >> 4, *Refusal::ALL.get(rung)?))
+}
+
+/// Refused adverts at one rung for one virtual router. The kernel makes the entry.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefusedState {
+    /// Those that did not go into the ring.
+    pub silent: u64,
+    /// `bpf_ktime_get_ns` when one went into the ring last; 0: none yet.
+    pub told: u64,
+}
+
+/// What became of a frame with IP protocol 112. Other frames pass uncounted: counting them would cost every
+/// frame of the host a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Held every rule, and went into the ring.
+    Accepted,
+    /// Held every rule and is no news: stamped, and nobody was woken.
+    Unchanged,
+    /// Held every rule, and waits to be asked for: the ring was full, or the sender's rate too high.
+    Kept,
+    /// For one of our virtual routers, and against a rule; dropped.
+    Refused(Refusal),
+    /// For no virtual router of ours; passed on untouched.
+    NotOurs,
+    /// Not for the kernel to judge (too long, a later fragment, a broken IP header); passed on untouched.
+    NotJudged,
+}
+
+impl Verdict {
+    /// Number of the verdict's counter: refusals first, in ladder order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn counter(self) -> u32 {
+        match self {
+            // `u32::from`, which is not const yet.
+            Self::Refused(refusal) => u32::from_le_bytes([refusal.number(), 0, 0, 0]),
+            Self::Accepted => FIRST_VERDICT,
+            Self::NotOurs => FIRST_VERDICT + 1,
+            Self::NotJudged => FIRST_VERDICT + 2,
+            Self::Unchanged => FIRST_VERDICT + 4,
+            Self::Kept => FIRST_VERDICT + 5,
+        }
+    }
+}
+
+impl Verdict {
+    /// [`Verdict::counter`] as a ring record has it.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "there are fewer than 256 counters")]
+    pub const fn number(self) -> u8 {
+        self.counter() as u8
+    }
+}
+
+/// Refusals have the counters below this one; room is left for more of them.
+const FIRST_VERDICT: u32 = 32;
+/// Counter of those [kept](Verdict::Kept) because the ring was full.
+pub const RING_FULL_COUNTER: u32 = FIRST_VERDICT + 3;
+/// Number of counters.
+pub const COUNTER_SLOTS: u32 = FIRST_VERDICT + 6;
+
+const _: () = {
+    // The four bits of `refused_key`.
+    assert!(Refusal::ALL.len() <= 16);
+    assert!(size_of::<RefusedState>() == 16);
+    assert!(size_of::<PeerSeen>() == 6 * 8 + GAP_BUCKETS * 8);
+};
+
+#[cfg(test)]
+mod tests {
+    use super::{COUNTER_SLOTS, RING_FULL_COUNTER, Verdict, gap_bucket, refused_key, slot_and_refusal};
+    use crate::wire::ladder::Refusal;
+
+    #[test]
+    fn a_gap_lies_between_the_powers_of_two_of_its_bucket() {
+        let table = [
+            (0, 0),
+            (1_023, 0),
+            (2_047, 0),
+            (2_048, 1),
+            // 10 ms, 1 s, 40.95 s.
+            (10_000_000, 13),
+            (1_000_000_000, 19),
+            (40_950_000_000, 25),
+            ((1 << 41) - 1, 30),
+            (1 << 41, 31),
+            (u64::MAX, 31),
+        ];
+        for (gap, bucket) in table {
+            assert_eq!(gap_bucket(gap), bucket, "{gap} ns");
+        }
+    }
+
+    #[test]
+    fn a_refused_key_holds_slot_and_rung() {
+        assert_eq!(refused_key(5, Refusal::Interval), 5 * 16 + 14);
+        assert_eq!(slot_and_refusal(5 * 16 + 14), Some((5, Refusal::Interval)));
+        assert_eq!(slot_and_refusal(5 * 16 + 15), None);
+    }
+
+    /// The numbers are the order of the ladder, and no two verdicts share one.
+    #[test]
+    fn every_verdict_has_a_counter_of_its_own() {
+        for (number, refusal) in (0..).zip(Refusal::ALL) {
+            assert_eq!(Verdict::Refused(refusal).counter(), number);
+        }
+        let others = [
+            Verdict::Accepted,
+            Verdict::NotOurs,
+            Verdict::NotJudged,
+            Verdict::Unchanged,
+            Verdict::Kept,
+        ];
+        assert_eq!(others.map(Verdict::counter), [32, 33, 34, 36, 37]);
+        assert_eq!((RING_FULL_COUNTER, COUNTER_SLOTS), (35, 38));
+    }
+}

@@ -1,0 +1,204 @@
+//! Silent liveness: of an advert that the daemon knows already the program writes down the arrival, and wakes nobody.
+//!
+//! The daemon says which advert that is ([`XdpPath::hush`]), asks when a timer is due ([`XdpPath::life`]), and wants to
+//! hear everything again as soon as the same advert would mean something else ([`XdpPath::listen`]).
+
+use std::net::IpAddr;
+
+use vrrp_common::abi::{self, PeerKey};
+use vrrp_common::time::{MonoNanos, Nanos};
+
+use super::events::Event;
+use super::{MapsError, XdpPath};
+use crate::proto::model::RouterId;
+
+/// Unchanged adverts of one sender since it was last asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// The last one's arrival.
+    pub at: MonoNanos,
+    /// How many.
+    pub adverts: u64,
+}
+
+/// How adverts of one sender come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrivals {
+    /// The sender; `None` for all together that have no place of their own.
+    pub source: Option<IpAddr>,
+    /// The last good advert.
+    pub last: Option<MonoNanos>,
+    /// Those that a newer one replaced before anybody read them.
+    pub unread: u64,
+    /// Gaps that were longer than was allowed.
+    pub late: u64,
+    /// Gaps by length; see [`abi::gap_bucket`].
+    pub gaps: [u64; abi::GAP_BUCKETS],
+}
+
+impl XdpPath {
+    /// `message` of `source`, which was accepted, is no news for `router` from now on, unless it comes `late_after` after
+    /// the one before. Cheap when nothing changes.
+    ///
+    /// # Errors
+    /// [`MapsError`]; then everything is news still.
+    pub fn hush(
+        &mut self,
+        router: RouterId,
+        source: IpAddr,
+        message: &[u8],
+        late_after: Nanos,
+    ) -> Result<(), MapsError> {
+        self.follow(router, source)?;
+        let Some(slot) = self.table.entry(router).map(|entry| entry.slot) else {
+            return Ok(());
+        };
+        let Some(sender) = self.table.sender_mut(router, source) else {
+            return Ok(());
+        };
+        if message.len() > abi::MAX_PDU || (sender.unchanged == message && sender.late_after == late_after) {
+            return Ok(());
+        }
+        sender.unchanged.clear();
+        sender.unchanged.extend_from_slice(message);
+        sender.late_after = late_after;
+        let key = PeerKey {
+            slot,
+            source: abi::address_words(source),
+        };
+        Ok(self.peers.insert(key, sender.rules(), 0)?)
+    }
+
+    /// Every advert for `router` is news from now on. Hands over what came until this moment and was not told. Cheap when
+    /// nothing was hushed.
+    ///
+    /// # Errors
+    /// [`MapsError`].
+    pub fn listen(
+        &mut self,
+        router: RouterId,
+        mut untold: impl FnMut(IpAddr, Life),
+    ) -> Result<(), MapsError> {
+        let clock = self.clock;
+        let (
+            Self {
+                table, peers, seats, ..
+            },
+            mut result,
+        ) = (self, Ok(()));
+        let Some(entry) = table.entry_mut(router) else {
+            return Ok(());
+        };
+        for (source, sender) in &mut entry.senders {
+            if sender.unchanged.is_empty() {
+                continue;
+            }
+            sender.unchanged.clear();
+            let key = PeerKey {
+                slot: entry.slot,
+                source: *source,
+            };
+            result = result.and(peers.insert(key, sender.rules(), 0));
+            // After that, so that none is missed between the two.
+            let (alive, quiet) = seats.life(sender.seat.number);
+            if let Some(life) = sender.seat.lives(alive, quiet, clock) {
+                untold(abi::address(entry.family, *source), life);
+            }
+        }
+        Ok(result?)
+    }
+
+    /// What `source` sent for `router` that was no news, since it was last asked. Reads shared memory.
+    pub fn life(&mut self, router: RouterId, source: IpAddr) -> Option<Life> {
+        let clock = self.clock;
+        let sender = self.table.sender_mut(router, source)?;
+        let (alive, quiet) = self.seats.life(sender.seat.number);
+        sender.seat.lives(alive, quiet, clock)
+    }
+
+    /// Whether adverts wait that did not get into the ring. Reads shared memory.
+    #[must_use]
+    pub fn keeps_some(&self) -> bool {
+        self.seats.kept_of_all() != self.kept_told
+    }
+
+    /// Hand over the newest advert of each sender that did not get into the ring and was not handed over yet.
+    ///
+    /// # Errors
+    /// [`MapsError`].
+    pub fn take_kept(&mut self, mut take: impl FnMut(Event<'_>)) -> Result<(), MapsError> {
+        if !self.keeps_some() {
+            return Ok(());
+        }
+        // Before looking: what comes meanwhile is looked at next time.
+        self.kept_told = self.seats.kept_of_all();
+        let clock = self.clock;
+        for entry in self.table.entries.values_mut() {
+            let senders = entry.senders.values_mut().map(|sender| &mut sender.seat);
+            for seat in std::iter::once(&mut entry.others).chain(senders) {
+                let kept = self.seats.kept(seat.number);
+                if kept == seat.kept {
+                    continue;
+                }
+                let record = match self.kept.get(&seat.number, 0) {
+                    Ok(record) => Some(record),
+                    // There was no memory for it.
+                    Err(aya::maps::MapError::KeyNotFound) => None,
+                    Err(error) => return Err(error.into()),
+                };
+                // The record may be newer than the count: then it is handed over twice, and judged as a repeat.
+                seat.lost += (kept - seat.kept).saturating_sub(u64::from(record.is_some()));
+                seat.kept = kept;
+                let event = record
+                    .as_ref()
+                    .and_then(|record| Event::new(&record.header, record.message()?, clock));
+                if let Some(event) = event {
+                    take(Event {
+                        router: Some(entry.router),
+                        ..event
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How adverts for `router` come in, by sender.
+    pub fn arrivals(&self, router: RouterId) -> impl Iterator<Item = Arrivals> + '_ {
+        let entry = self.table.entry(router);
+        entry.into_iter().flat_map(move |entry| {
+            let senders = entry.senders.iter().map(|(source, sender)| {
+                let source = abi::address(entry.family, *source);
+                (Some(source), &sender.seat)
+            });
+            std::iter::once((None, &entry.others))
+                .chain(senders)
+                .map(|(source, seat)| {
+                    let seen = self.seats.seen(seat.number);
+                    Arrivals {
+                        source,
+                        last: (seen.last != 0).then(|| self.clock.here(seen.last)),
+                        unread: seat.lost,
+                        late: seen.late,
+                        gaps: seen.gaps,
+                    }
+                })
+                .filter(|arrivals| arrivals.last.is_some())
+        })
+    }
+}
+
+impl super::table::Seat {
+    /// What is new in these two readings of the kernel's.
+    pub(super) fn lives(&mut self, alive: u64, quiet: u64, clock: super::loader::Clock) -> Option<Life> {
+        let adverts = quiet.saturating_sub(self.quiet);
+        if alive <= self.alive && adverts == 0 {
+            return None;
+        }
+        (self.alive, self.quiet) = (self.alive.max(alive), self.quiet.max(quiet));
+        Some(Life {
+            at: clock.here(self.alive),
+            adverts,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! Which entry of the maps stands for whom.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use vrrp_common::abi::{self, AddressWords, PeerRules, RouterKey};
+use vrrp_common::id::Family;
+use vrrp_common::time::Nanos;
+use vrrp_common::wire::ethernet::Mac;
+use vrrp_common::wire::ladder::TtlRange;
+
+use super::maps::Demand;
+use crate::proto::model::RouterId;
+
+/// What the maps hold, and which virtual router each entry stands for.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) entries: BTreeMap<RouterKey, Entry>,
+    keys: HashMap<RouterId, RouterKey>,
+    slots: HashMap<u32, RouterId>,
+    /// The slot given last; a slot is never given twice, so an old record is never taken for another router.
+    pub(super) last_slot: u32,
+}
+
+/// A virtual router.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) router: RouterId,
+    pub(super) slot: u32,
+    pub(super) family: Family,
+    pub(super) rules: Demand,
+    /// Everybody whom `senders` does not have.
+    pub(super) others: Seat,
+    /// Listed peers, or the source that is followed.
+    pub(super) senders: BTreeMap<AddressWords, Sender>,
+}
+
+/// A sender with an entry of its own.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) seat: Seat,
+    pub(super) demand: SenderDemand,
+    /// What it says that is no news; empty: everything is.
+    pub(super) unchanged: Vec<u8>,
+    /// The gap that is news all the same.
+    pub(super) late_after: Nanos,
+}
+
+/// What the configuration asks of a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SenderDemand {
+    pub(super) ttl: TtlRange,
+    pub(super) mac: Option<Mac>,
+}
+
+/// A seat, and what of it has been told already.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) number: u32,
+    /// Unchanged adverts.
+    pub(super) quiet: u64,
+    /// The stamp of the last of them.
+    pub(super) alive: u64,
+    /// Adverts that did not get into the ring.
+    pub(super) kept: u64,
+    /// Of these, those that a newer one replaced before they were read.
+    pub(super) lost: u64,
+}
+
+impl Seat {
+    pub(super) fn new(number: u32) -> Self {
+        Self {
+            number,
+            quiet: 0,
+            alive: 0,
+            kept: 0,
+            lost: 0,
+        }
+    }
+}
+
+impl Sender {
+    pub(super) fn new(seat: Seat, demand: SenderDemand) -> Self {
+        Self {
+            seat,
+            demand,
+            unchanged: Vec::new(),
+            late_after: Nanos(u64::MAX),
+        }
+    }
+
+    /// As the kernel is to have it.
+    pub(super) fn rules(&self) -> PeerRules {
+        let SenderDemand { ttl, mac } = self.demand;
+        let all = PeerRules::new(self.seat.number, ttl, mac, self.late_after);
+        all.with_unchanged(&self.unchanged).unwrap_or(all)
+    }
+}
+
+impl Entry {
+    pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
+        std::iter::once(&self.others).chain(self.senders.values().map(|sender| &sender.seat))
+    }
+
+    /// The seat with this number, if it is of this virtual router.
+    pub(super) fn seat_mut(&mut self, number: u32) -> Option<&mut Seat> {
+        let senders = self.senders.values_mut().map(|sender| &mut sender.seat);
+        std::iter::once(&mut self.others)
+            .chain(senders)
+            .find(|seat| seat.number == number)
+    }
+}
+
+impl Table {
+    /// The virtual router behind a slot.
+    pub(super) fn router(&self, slot: u32) -> Option<RouterId> {
+        self.slots.get(&slot).copied()
+    }
+
+    pub(super) fn entry(&self, router: RouterId) -> Option<&Entry> {
+        self.entries.get(self.keys.get(&router)?)
+    }
+
+    pub(super) fn entry_mut(&mut self, router: RouterId) -> Option<&mut Entry> {
+        self.entries.get_mut(self.keys.get(&router)?)
+    }
+
+    pub(super) fn sender_mut(&mut self, router: RouterId, source: IpAddr) -> Option<&mut Sender> {
+        self.entry_mut(router)?
+            .senders
+            .get_mut(&abi::address_words(source))
+    }
+
+    /// To be called when `entries` have come or gone.
+    pub(super) fn index(&mut self) {
+        self.keys = self
+            .entries
+            .iter()
+            .map(|(key, entry)| (entry.router, *key))
+            .collect();
+        self.slots = self
+            .entries
+            .values()
+            .map(|entry| (entry.slot, entry.router))
+            .collect();
+    }
+}
