@@ -331,6 +331,41 @@ fn without_room_a_virtual_router_is_left_to_the_raw_socket() {
     xdp.hush(UNICAST, PEER, &hex(V3_UNICAST), NEVER_LATE).unwrap();
 }
 
+/// A driver runs a bond's program on the bond's devices, and frames come in under their numbers.
+#[test]
+fn what_arrives_at_a_member_arrives_at_its_bond() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    // VRID 62 runs on device 77; the test's frames come in on the loopback device.
+    let on_bond = RouterId(8);
+    let advert = packets::hex("313e c801 0064 0000 c000026f");
+    let frame = Frame::new("192.0.2.1", "192.0.2.2", packets::summed(advert)).bytes();
+    let mut arrive = |members: &[u32]| {
+        bench
+            .xdp
+            .set_members(77, &members.iter().copied().collect())
+            .unwrap();
+        bench.run(&frame, 1);
+        let mut told = Vec::new();
+        bench.xdp.drain(|event| told.push((event.router, event.ifindex)));
+        told
+    };
+    assert_eq!(arrive(&[]), []);
+    assert_eq!(arrive(&[1, 9]), [(Some(on_bond), 77)]);
+    assert_eq!(arrive(&[9]), []);
+    assert_eq!(arrive(&[1]), [(Some(on_bond), 77)]);
+    // What is taken out is taken out at the members, too.
+    bench.places[8].ifindex = None;
+    bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+    bench.run(&frame, 1);
+    assert_eq!(bench.told(), []);
+    bench.places[8].ifindex = Some(77);
+    bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+    bench.run(&frame, 1);
+    assert_eq!(bench.told().len(), 1);
+}
+
 /// A unicast frame to another host's MAC address is not ours, whatever IP address it carries.
 #[test]
 fn a_frame_for_another_machine_passes() {

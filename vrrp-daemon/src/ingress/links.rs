@@ -51,6 +51,22 @@ pub enum LinkEvent {
         /// Its state.
         state: LinkState,
     },
+    /// A device joined a bond or a team, or left it: what arrives there arrives here.
+    Member {
+        /// The bond.
+        link: LinkId,
+        /// The device.
+        ifindex: u32,
+        /// It is there now.
+        joined: bool,
+    },
+    /// VLAN devices stand on an interface now, or none any more.
+    Vlans {
+        /// The interface.
+        link: LinkId,
+        /// Whether there are some.
+        some: bool,
+    },
     /// The address that a virtual router sends from, `None` while there is none: `unicast_src_ip` or
     /// `mcast_src_ip` if on the host, else the first of its interface. Never a virtual address.
     Source {

@@ -3,7 +3,7 @@
 //! Native, then generic, then raw sockets alone; each outcome is said once per interface. Whatever fails here,
 //! the raw sockets go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -34,8 +34,20 @@ struct Loaded {
     fresh: Vec<RouterId>,
     /// Same order as `model.links`.
     links: Vec<Option<u32>>,
-    /// `places` have changed since the program was told.
+    /// Same order.
+    around: Vec<Around>,
+    /// `places` or `around` have changed since the program was told.
     stale: bool,
+}
+
+/// What hangs together with an interface.
+#[derive(Clone, Debug, Default)]
+struct Around {
+    /// A bond's devices, on which the program runs in its place.
+    members: BTreeSet<u32>,
+    /// There are VLAN devices on it. Where the driver hands a tag over beside the frame, the program does not see it,
+    /// and would take a VLAN's adverts to the group for the interface's own.
+    vlans: bool,
 }
 
 /// The last advert of a virtual router that came through the ring and was accepted: what may be no news next time.
@@ -66,6 +78,7 @@ impl KernelPath {
                     heard: vec![LastHeard::default(); model.routers.len()],
                     fresh: Vec::with_capacity(model.routers.len()),
                     links: vec![None; model.links.len()],
+                    around: vec![Around::default(); model.links.len()],
                     stale: false,
                 }),
             },
@@ -103,9 +116,9 @@ impl KernelPath {
         loaded.links = links
             .map(|(link, ifindex)| ifindex.flatten().filter(|_| used(link)))
             .collect();
-        for (place, router) in loaded.places.iter_mut().zip(&new.routers) {
-            place.ifindex = loaded.links.get(router.link.index()).copied().flatten();
-        }
+        // All of it is told again.
+        loaded.around = vec![Around::default(); new.links.len()];
+        loaded.settle_places(new);
         loaded.configure(new);
         for (link, ifindex) in (0..).map(LinkId).zip(loaded.links.clone()) {
             if let (Some(ifindex), Some(mode)) = (ifindex, mode(new, link))
@@ -225,16 +238,46 @@ impl KernelPath {
             loaded.path.detach(gone);
         }
         *known = ifindex;
-        for (router, place) in model.routers.iter().zip(&mut loaded.places) {
-            if router.link == link {
-                place.ifindex = ifindex;
-            }
-        }
+        loaded.settle_places(model);
         // Rules first: a program without them would pass everything, which is harmless but useless.
         loaded.configure(model);
         if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link)) {
             loaded.attach(ifindex, name(model, link), mode);
         }
+    }
+
+    /// A device joined a bond, or left it. The program learns it by [`refresh`](Self::refresh).
+    pub fn set_member(&mut self, link: LinkId, ifindex: u32, joined: bool) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let Some(around) = loaded.around.get_mut(link.index()) else {
+            return;
+        };
+        loaded.stale |= if joined {
+            around.members.insert(ifindex)
+        } else {
+            around.members.remove(&ifindex)
+        };
+    }
+
+    /// There are VLAN devices on an interface now, or none any more. The program learns it by
+    /// [`refresh`](Self::refresh).
+    pub fn set_vlans(&mut self, model: &Model, link: LinkId, some: bool) {
+        let Some(loaded) = &mut self.loaded else { return };
+        let Some(around) = loaded.around.get_mut(link.index()) else {
+            return;
+        };
+        around.vlans = some;
+        let multicast = |router: &&VirtualRouter| router.link == link && is_multicast(router);
+        if some && let Some(router) = model.routers.iter().find(multicast) {
+            tracing::info!(
+                "({}) {} has VLAN devices, whose adverts the XDP program may not tell from untagged ones: adverts to \
+                 the group are received by the raw socket",
+                router.name,
+                name(model, link)
+            );
+        }
+        loaded.settle_places(model);
+        loaded.stale = true;
     }
 
     /// A virtual router sends from this address now, which is where unicast adverts are sent to. The program
@@ -272,11 +315,12 @@ impl KernelPath {
         loaded.flat_map(move |loaded| loaded.path.arrivals(router))
     }
 
-    /// How adverts on this interface arrive.
+    /// How adverts for this virtual router arrive.
     #[must_use]
-    pub fn receive_path(&self, ifindex: Option<u32>) -> ReceivePath {
-        let loaded = self.loaded.as_ref().zip(ifindex);
-        match loaded.and_then(|(loaded, ifindex)| loaded.path.attached(ifindex)) {
+    pub fn receive_path(&self, router: RouterId) -> ReceivePath {
+        let device = |loaded: &Loaded| loaded.path.device_of(router);
+        let loaded = self.loaded.as_ref();
+        match loaded.and_then(|loaded| loaded.path.attached(device(loaded)?)) {
             Some(Attached::Native) => ReceivePath::XdpNative,
             Some(Attached::Generic) => ReceivePath::XdpGeneric,
             None => ReceivePath::Raw,
@@ -351,9 +395,30 @@ fn note(heard: &mut [LastHeard], fresh: &mut Vec<RouterId>, judged: &Judged, eve
     }
 }
 
+fn is_multicast(router: &VirtualRouter) -> bool {
+    matches!(router.transport, Transport::Multicast { .. })
+}
+
 impl Loaded {
+    /// Where adverts of each virtual router come in, by what is known of the interfaces.
+    fn settle_places(&mut self, model: &Model) {
+        for (place, router) in self.places.iter_mut().zip(&model.routers) {
+            let link = router.link.index();
+            let vlans = self.around.get(link).is_some_and(|around| around.vlans);
+            let ifindex = self.links.get(link).copied().flatten();
+            place.ifindex = ifindex.filter(|_| !(vlans && is_multicast(router)));
+        }
+    }
+
     fn configure(&mut self, model: &Model) {
         self.stale = false;
+        for (ifindex, around) in self.links.iter().zip(&self.around) {
+            if let Some(ifindex) = ifindex
+                && let Err(error) = self.path.set_members(*ifindex, &around.members)
+            {
+                tracing::warn!("{error}; adverts go to the raw sockets");
+            }
+        }
         match self.path.configure(model, &self.places, false) {
             Ok(left_out) => {
                 for router in left_out {

@@ -199,7 +199,6 @@ fn instance(
         let name = view.vrrp.model().links.get(link.index());
         name.cloned().unwrap_or_default()
     };
-    let ifindex = view.ifindexes.get(router.link.index()).copied().flatten();
     Some(Instance {
         name: router.name.clone(),
         vrid: router.vrid.value(),
@@ -219,7 +218,7 @@ fn instance(
             }),
         master_down_us: status.master_down.as_micros(),
         interval_ms: router.interval.nanos().as_millis(),
-        receive_path: view.kernel.receive_path(ifindex),
+        receive_path: view.kernel.receive_path(id),
         addresses: router
             .addresses
             .iter()

@@ -73,12 +73,14 @@ impl XdpPath {
                 continue;
             };
             let router = self.table.router(header.slot);
+            let ifindex = self.table.device(header.ifindex);
             let accepted = router.filter(|_| event.refused.is_none());
             let seat = accepted
                 .and_then(|router| self.table.entry_mut(router))
                 .and_then(|entry| entry.seat_mut(header.seat));
             take(Event {
                 router,
+                ifindex,
                 before: seat.and_then(|seat| seat.lives(header.alive, header.quiet, clock)),
                 ..event
             });

@@ -133,7 +133,7 @@ impl XdpPath {
         // Before looking: what comes meanwhile is looked at next time.
         self.kept_told = self.seats.kept_of_all();
         let clock = self.clock;
-        for entry in self.table.entries.values_mut() {
+        for (key, entry) in &mut self.table.entries {
             let senders = entry.senders.values_mut().map(|sender| &mut sender.seat);
             for seat in std::iter::once(&mut entry.others).chain(senders) {
                 let kept = self.seats.kept(seat.number);
@@ -155,6 +155,7 @@ impl XdpPath {
                 if let Some(event) = event {
                     take(Event {
                         router: Some(entry.router),
+                        ifindex: key.ifindex,
                         ..event
                     });
                 }

@@ -1,6 +1,6 @@
 //! What the kernel is told of our virtual routers and their peers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aya::maps::MapError;
@@ -69,6 +69,50 @@ impl XdpPath {
         }
         self.table.index();
         Ok(left_out)
+    }
+
+    /// `members` are the devices of `device`, a bond: the driver runs the program there, and frames come in under their
+    /// numbers. Cheap when nothing changes.
+    ///
+    /// # Errors
+    /// [`MapsError`].
+    pub fn set_members(&mut self, device: u32, members: &BTreeSet<u32>) -> Result<(), MapsError> {
+        let known = self.table.members.iter();
+        let known: BTreeSet<u32> = known
+            .filter(|(_, of)| **of == device)
+            .map(|(member, _)| *member)
+            .collect();
+        if known == *members {
+            return Ok(());
+        }
+        for gone in known.difference(members) {
+            self.table.members.remove(gone);
+        }
+        for new in members.difference(&known) {
+            self.table.members.insert(*new, device);
+        }
+        for (key, entry) in self.table.entries.iter().filter(|(key, _)| key.ifindex == device) {
+            for ifindex in known.difference(members) {
+                gone_is_fine(self.routers.remove(&RouterKey {
+                    ifindex: *ifindex,
+                    ..*key
+                }))?;
+            }
+            for ifindex in members.difference(&known) {
+                let key = RouterKey {
+                    ifindex: *ifindex,
+                    ..*key
+                };
+                self.routers.insert(key, entry.numbered(), 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The device at which the program judges adverts for `router`, `None` if they are the raw socket's.
+    #[must_use]
+    pub fn device_of(&self, router: RouterId) -> Option<u32> {
+        self.table.key(router).map(|key| key.ifindex)
     }
 
     /// Have an entry for `source`, the Master that `router` follows now. Peers of a router that checks its sources
@@ -156,12 +200,10 @@ impl XdpPath {
         let room = self.admit_senders(&key, demand, listed)?;
         if let Some(entry) = self.table.entries.get_mut(&key).filter(|_| changed && room) {
             entry.rules = demand;
-            let rules = RouterRules {
-                slot: entry.slot,
-                seat: entry.others.number,
-                ..demand
-            };
-            self.routers.insert(key, rules, 0)?;
+            let rules = entry.numbered();
+            for key in self.table.aliases(key) {
+                self.routers.insert(key, rules, 0)?;
+            }
         }
         if !room {
             self.take_out(&key)?;
@@ -215,7 +257,9 @@ impl XdpPath {
 
     /// A virtual router is not ours any more, or not here.
     fn take_out(&mut self, key: &RouterKey) -> Result<(), MapsError> {
-        gone_is_fine(self.routers.remove(key))?;
+        for key in self.table.aliases(*key) {
+            gone_is_fine(self.routers.remove(&key))?;
+        }
         let Some(entry) = self.table.entries.remove(key) else {
             return Ok(());
         };

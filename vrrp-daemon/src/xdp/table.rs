@@ -18,6 +18,8 @@ pub(super) struct Table {
     pub(super) entries: BTreeMap<RouterKey, Entry>,
     keys: HashMap<RouterId, RouterKey>,
     slots: HashMap<u32, RouterId>,
+    /// Devices whose frames are those of another one, a bond.
+    pub(super) members: BTreeMap<u32, u32>,
     /// The slot given last; a slot is never given twice, so an old record is never taken for another router.
     pub(super) last_slot: u32,
 }
@@ -98,6 +100,15 @@ impl Sender {
 }
 
 impl Entry {
+    /// The rules as the kernel is to have them.
+    pub(super) fn numbered(&self) -> Demand {
+        Demand {
+            slot: self.slot,
+            seat: self.others.number,
+            ..self.rules
+        }
+    }
+
     pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
         std::iter::once(&self.others).chain(self.senders.values().map(|sender| &sender.seat))
     }
@@ -115,6 +126,30 @@ impl Table {
     /// The virtual router behind a slot.
     pub(super) fn router(&self, slot: u32) -> Option<RouterId> {
         self.slots.get(&slot).copied()
+    }
+
+    /// Where a virtual router is, if it is here.
+    pub(super) fn key(&self, router: RouterId) -> Option<&RouterKey> {
+        self.keys.get(&router)
+    }
+
+    /// The device that stands for the one at which a frame came in.
+    pub(super) fn device(&self, ifindex: u32) -> u32 {
+        self.members.get(&ifindex).copied().unwrap_or(ifindex)
+    }
+
+    /// The key, and the same for each member of its device.
+    pub(super) fn aliases(&self, key: RouterKey) -> impl Iterator<Item = RouterKey> {
+        let members: Vec<u32> = self
+            .members
+            .iter()
+            .filter(|(_, device)| **device == key.ifindex)
+            .map(|(member, _)| *member)
+            .collect();
+        let members = members
+            .into_iter()
+            .map(move |ifindex| RouterKey { ifindex, ..key });
+        std::iter::once(key).chain(members)
     }
 
     pub(super) fn entry(&self, router: RouterId) -> Option<&Entry> {

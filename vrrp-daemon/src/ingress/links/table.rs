@@ -1,11 +1,13 @@
 //! What the kernel has told, and what of it has been passed on. No I/O.
 
+mod device;
+
 use std::collections::{HashMap, HashSet};
 use std::iter::repeat;
 use std::mem;
 use std::net::IpAddr;
 
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vrrp_common::id::Family;
@@ -19,6 +21,7 @@ use crate::config::LinkDelays;
 use crate::proto::LinkState;
 use crate::proto::model::{Carried, LinkId, Model, RouterId, Transport};
 use crate::sys::address::{Entry, is_link_local};
+use device::{Around, Device};
 
 /// Interfaces and addresses of the host, as far as they concern our virtual routers.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ struct Link {
     name: String,
     told: Option<(Option<u32>, Option<Mac>, LinkState)>,
     held: Held,
+    around: Around,
 }
 
 #[derive(Debug)]
@@ -73,16 +77,6 @@ struct Vip {
     owner: bool,
     /// It is there whoever is Master (`static_ipaddress`).
     fixed: bool,
-}
-
-#[derive(Debug)]
-struct Device {
-    name: String,
-    mac: Option<Mac>,
-    /// Operational.
-    up: bool,
-    /// Switched on: without that there are no IPv4 routes over it.
-    on: bool,
 }
 
 impl Table {
@@ -124,6 +118,7 @@ impl Table {
                     name: name.clone(),
                     told: None,
                     held: Held::new(delays),
+                    around: Around::default(),
                 })
                 .collect(),
             routers: routers.collect(),
@@ -217,19 +212,7 @@ impl Table {
         let Some(name) = name.filter(|_| is_device(link)) else {
             return;
         };
-        let mac = link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok().map(Mac),
-            _ => None,
-        });
-        let ethernet = link.header.link_layer_type == LinkLayerType::Ether;
-        // RUNNING says that it is operational, which for a bond or a bridge means: through some port.
-        let up = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
-        let device = Device {
-            name,
-            mac: mac.filter(|_| ethernet),
-            up: link.header.flags.contains(up),
-            on: link.header.flags.contains(LinkFlags::Up),
-        };
+        let device = Device::read(name, link);
         let on = device.on;
         let before = self.devices.insert(link.header.index, device);
         if !on && before.is_some_and(|before| before.on) {
@@ -347,6 +330,7 @@ impl Table {
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
         if mem::take(&mut self.dirty) || due {
             self.changed_links(now, &mut events);
+            self.changed_around(&mut events);
             self.changed_sources(&mut events);
         }
         let moved = self.moved.drain(..);
@@ -373,6 +357,25 @@ impl Table {
                     ifindex,
                     mac,
                     state,
+                });
+            }
+        }
+    }
+
+    fn changed_around(&mut self, events: &mut Vec<LinkEvent>) {
+        for (id, link) in (0..).map(LinkId).zip(&mut self.links) {
+            let around = Around::of(&link.name, &self.devices);
+            let before = mem::replace(&mut link.around, around);
+            let moved = link.around.members.symmetric_difference(&before.members);
+            events.extend(moved.map(|ifindex| LinkEvent::Member {
+                link: id,
+                ifindex: *ifindex,
+                joined: link.around.members.contains(ifindex),
+            }));
+            if link.around.vlans != before.vlans {
+                events.push(LinkEvent::Vlans {
+                    link: id,
+                    some: link.around.vlans,
                 });
             }
         }
@@ -431,3 +434,6 @@ fn link_local(address: IpAddr) -> bool {
         IpAddr::V6(address) => is_link_local(address),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,6 +40,14 @@ impl Driver {
                 }
                 self.feed(Input::Link { link, state });
             }
+            LinkEvent::Member {
+                link,
+                ifindex,
+                joined,
+            } => self.parts.kernel.set_member(link, ifindex, joined),
+            LinkEvent::Vlans { link, some } => {
+                self.parts.kernel.set_vlans(self.parts.vrrp.model(), link, some);
+            }
             LinkEvent::Source { router, address } => {
                 if let Some(source) = self.sources.get_mut(router.index()) {
                     *source = address;
