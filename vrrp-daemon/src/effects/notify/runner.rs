@@ -35,6 +35,8 @@ pub struct Runner {
     order: Vec<Subject>,
     lanes: HashMap<LaneId, Lane>,
     next_lane: u64,
+    /// By kind and name, the lanes of subjects that a reload removed, while something of theirs runs.
+    departed: HashMap<(&'static str, String), LaneId>,
     identities: Identities,
     config: Fifos,
     fifos: Vec<OpenFifo>,
@@ -159,7 +161,8 @@ impl Told {
             NotifyState::Backup => (scripts.backup.as_ref(), any),
             NotifyState::Fault => (scripts.fault.as_ref(), any),
             NotifyState::Stop => (scripts.stop.as_ref(), any),
-            NotifyState::Deleted => (scripts.deleted.as_ref(), any),
+            // Told as a fault, it is still not what `notify_fault` is for (2.2.7).
+            NotifyState::Deleted => (scripts.deleted.as_ref().filter(|_| scripts.tell_deleted), any),
             // Not a state: its own script only, as in keepalived.
             NotifyState::MasterRxLowerPri => (scripts.master_rx_lower_pri.as_ref(), None),
         };
@@ -169,7 +172,7 @@ impl Told {
             argv.extend([
                 self.kind.to_owned(),
                 self.name.clone(),
-                word(state).to_owned(),
+                word(self.word(state)).to_owned(),
                 priority.to_string(),
             ]);
             (argv, command.user.as_ref())
@@ -192,6 +195,7 @@ impl Runner {
             order: Vec::new(),
             lanes: HashMap::new(),
             next_lane: 0,
+            departed: HashMap::new(),
             identities: Identities::default(),
             config: told.fifos.clone(),
             fifos: Vec::new(),
@@ -252,7 +256,7 @@ impl Runner {
         };
         let priority = notice.priority;
         let state = match notice.event {
-            Event::State(state) => told.word(state),
+            Event::State(state) => state,
             Event::Priority => {
                 let word = match &mut told.last {
                     Some((NotifyState::Master, last)) => {
@@ -275,7 +279,7 @@ impl Runner {
         };
         let is_state = state != NotifyState::MasterRxLowerPri;
         if is_state {
-            told.last = Some((state, priority));
+            told.last = Some((told.word(state), priority));
         }
         let jobs: Vec<Job> = told
             .commands(state, priority)
@@ -284,7 +288,7 @@ impl Runner {
                 Some(Job { argv, identity })
             })
             .collect();
-        let (lane, line) = (told.lane, told.line(word(state), priority));
+        let (lane, line) = (told.lane, told.line(word(told.word(state)), priority));
         self.tell_fifos(&line, is_state.then_some(lane));
         if !jobs.is_empty() {
             self.enqueue(lane, jobs, running);
@@ -358,17 +362,27 @@ impl Runner {
     fn take_subjects(&mut self, new: Tellings, correspondence: &Correspondence) {
         let mut old = std::mem::take(&mut self.subjects);
         self.order = new.subjects.iter().map(|(subject, ..)| *subject).collect();
-        for (subject, name, scripts) in new.subjects {
-            let (kind, before) = match subject {
-                Subject::Router(id) => ("INSTANCE", correspondence.routers.before(id).map(Subject::Router)),
-                Subject::Group(id) => ("GROUP", correspondence.groups.before(id).map(Subject::Group)),
+        let before = |subject: Subject| match subject {
+            Subject::Router(id) => correspondence.routers.before(id).map(Subject::Router),
+            Subject::Group(id) => correspondence.groups.before(id).map(Subject::Group),
+        };
+        let carried: Vec<Option<Told>> = self
+            .order
+            .iter()
+            .map(|subject| before(*subject).and_then(|before| old.remove(&before)))
+            .collect();
+        for gone in old.into_values() {
+            self.departed.insert((gone.kind, gone.name), gone.lane);
+        }
+        self.departed.retain(|_, lane| self.lanes.contains_key(lane));
+        for ((subject, name, scripts), carried) in new.subjects.into_iter().zip(carried) {
+            let kind = match subject {
+                Subject::Router(_) => "INSTANCE",
+                Subject::Group(_) => "GROUP",
             };
-            let (lane, last) = match before.and_then(|before| old.remove(&before)) {
+            let (lane, last) = match carried {
                 Some(before) => (before.lane, before.last),
-                None => {
-                    self.next_lane += 1;
-                    (LaneId(self.next_lane), None)
-                }
+                None => (self.lane_of(kind, &name), None),
             };
             let told = Told {
                 kind,
@@ -379,6 +393,15 @@ impl Runner {
             };
             self.subjects.insert(subject, told);
         }
+    }
+
+    /// The lane of a subject that is new. A script cannot tell it from one of the same name that went, and must not
+    /// hear the end of that after the beginning of this.
+    fn lane_of(&mut self, kind: &'static str, name: &str) -> LaneId {
+        self.departed.remove(&(kind, name.to_owned())).unwrap_or_else(|| {
+            self.next_lane += 1;
+            LaneId(self.next_lane)
+        })
     }
 
     /// Open what the configuration has and is not open; close what it has no more.
