@@ -1,17 +1,18 @@
 //! Another configuration while running: what is the same is not touched, and what differs is done at once.
 
+mod monitor;
+mod random;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use vrrp_tests::lab::{Daemon, Duo, Host, Program, Side, Stamp, root_or_skip, until};
+
+use self::monitor::Monitor;
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// All instances here advertise every 100 ms: half of that is one too many, twice that one too few.
@@ -95,9 +96,17 @@ fn settle(duo: &Duo, before: &str, instances: &[Instance<'_>]) -> anyhow::Result
     Ok((on_a, on_b))
 }
 
+/// Put `file` in the place of the one before, whole: a daemon that is still reading must not see half of it.
+fn replace(host: &Host, file: &str) -> anyhow::Result<()> {
+    let new = format!("{}.new", Daemon::FILE);
+    host.install(&new, file, 0o644)?;
+    host.run("mv", &[&new, Daemon::FILE])?;
+    Ok(())
+}
+
 /// Have `daemon` read `file`, and wait until it has.
 fn reload(daemon: &Daemon, file: &str) -> anyhow::Result<String> {
-    daemon.host().install(Daemon::FILE, file, 0o644)?;
+    replace(daemon.host(), file)?;
     let vrrpctl = Program::ours()?.binary().with_file_name("vrrpctl");
     daemon.host().run(&vrrpctl.display().to_string(), &["reload"])
 }
@@ -124,75 +133,6 @@ fn in_turn(side: &Side, vrid: u8, priority: u8, since: Stamp) {
         let gap = pair[1].0.since(pair[0].0);
         assert!(gap > EXTRA, "an advert of {vrid} too many: {gap:?}");
         assert!(gap < MISSED, "no advert of {vrid} for {gap:?}");
-    }
-}
-
-/// What the kernel tells of addresses on a host.
-struct Monitor {
-    host: Host,
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-    marks: u8,
-}
-
-impl Monitor {
-    fn start(host: &Host) -> anyhow::Result<Self> {
-        let mut command = host.namespace().command("ip");
-        command.args(["-o", "monitor", "address"]).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
-        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let output = BufReader::new(child.stdout.take().context("its output")?);
-        let shared = Arc::clone(&lines);
-        thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                shared.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        });
-        let mut monitor = Self {
-            host: host.clone(),
-            child,
-            lines,
-            marks: 1,
-        };
-        // It listens once it has seen something.
-        until("the monitor listens", LIMIT, || {
-            monitor.mark()?;
-            Ok(!monitor.seen().is_empty())
-        })?;
-        monitor.news()?;
-        Ok(monitor)
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn mark(&mut self) -> anyhow::Result<String> {
-        self.marks += 1;
-        let mark = format!("127.1.0.{}", self.marks);
-        self.host
-            .run("ip", &["addr", "add", &format!("{mark}/32"), "dev", "lo"])?;
-        Ok(mark)
-    }
-
-    /// All that was told of `eth0` since this was last asked.
-    fn news(&mut self) -> anyhow::Result<Vec<String>> {
-        let mark = self.mark()?;
-        let shared = Arc::clone(&self.lines);
-        until("the monitor has caught up", LIMIT, || {
-            let lines = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(lines.iter().any(|line| line.contains(&mark)))
-        })?;
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = std::mem::take(&mut *lines);
-        Ok(told.into_iter().filter(|line| line.contains("eth0")).collect())
-    }
-}
-
-impl Drop for Monitor {
-    fn drop(&mut self) {
-        let _it_may_be_gone = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }
 
