@@ -160,16 +160,19 @@ impl Task {
                 _ = self.stopped.changed() => return,
             }
             let run = run(&spec.command.argv, identity.as_ref(), limit, &mut self.stopped).await;
-            let Some(run) = run else { return };
-            let Some(state) = verdict.observe(run.state()) else {
-                continue;
-            };
-            let name = self.desk.name(self.key);
-            match state {
-                ScriptState::Passing => tracing::info!(script = %name, "VRRP_Script({name}) succeeded"),
-                ScriptState::Failing => tracing::warn!(script = %name, "VRRP_Script({name}) {run}"),
+            let Some((run, overdue)) = run else { return };
+            // A run that is overdue is told before it has ended: it may take its time.
+            if let Some(state) = verdict.observe(run.state()) {
+                let name = self.desk.name(self.key);
+                match state {
+                    ScriptState::Passing => tracing::info!(script = %name, "VRRP_Script({name}) succeeded"),
+                    ScriptState::Failing => tracing::warn!(script = %name, "VRRP_Script({name}) {run}"),
+                }
+                self.desk.put(self.key, Word::Script(state));
             }
-            self.desk.put(self.key, Word::Script(state));
+            if let Some(overdue) = overdue {
+                overdue.end().await;
+            }
         }
     }
 }
@@ -218,18 +221,18 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// Run it once; `None` when we are to stop. Whatever happens, nothing of its process group that was seen to
-/// misbehave is left.
+/// Run it once, and what is still to be ended; `None` when we are to stop. Whatever happens, nothing of its process
+/// group that was seen to misbehave is left.
 async fn run(
     argv: &[String],
     identity: Option<&Identity>,
     limit: Duration,
     stopped: &mut watch::Receiver<()>,
-) -> Option<Run> {
+) -> Option<(Run, Option<Leader>)> {
     let command = process::command(argv, identity, Lifetime::WithUs);
     let mut child = match tokio::process::Command::from(command).spawn() {
         Ok(child) => Leader::new(child),
-        Err(error) => return Some(Run::NotStarted(error)),
+        Err(error) => return Some((Run::NotStarted(error), None)),
     };
     let ended = tokio::select! {
         status = child.wait() => Some(match status {
@@ -239,10 +242,14 @@ async fn run(
         () = sleep(limit) => Some(Run::TimedOut(limit)),
         _ = stopped.changed() => None,
     };
-    if !matches!(ended, Some(Run::Ended(_))) {
-        child.end().await;
+    match ended {
+        Some(Run::Ended(status)) => Some((Run::Ended(status), None)),
+        Some(run) => Some((run, Some(child))),
+        None => {
+            child.end().await;
+            None
+        }
     }
-    ended
 }
 
 /// A child whose process group is killed if it is dropped before it has ended.

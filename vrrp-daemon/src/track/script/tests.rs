@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -116,17 +116,11 @@ async fn a_hanging_script_fails_and_all_its_family_is_gone() {
     let mut hanging = spec(&[&check]);
     hanging.interval = Nanos::from_secs(60);
     hanging.timeout = Nanos::from_millis(300);
-    let started = Instant::now();
     let (trackers, mut verdicts) = run(vec![hanging]);
+    // Told at the timeout: nobody waits for the SIGKILL two seconds later.
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
-    // SIGKILL comes two seconds after the timeout, and only then is the run over.
-    assert!(
-        started.elapsed() >= Duration::from_millis(2300),
-        "{:?}",
-        started.elapsed()
-    );
     let pids = scratch.read("pids");
-    assert_eq!(pids.lines().count(), 4);
+    assert_eq!(pids.lines().filter(|pid| alive(pid)).count(), 4);
     until("its processes are gone", || !pids.lines().any(alive)).await;
     trackers.stop().await;
 }
@@ -140,7 +134,7 @@ async fn a_polite_script_may_clean_up_on_sigterm() {
     let (trackers, mut verdicts) = run(vec![hanging]);
     // Its exit status 0 does not make a timeout a success.
     assert_eq!(verdict(&mut verdicts).await, (0, Failing));
-    assert_eq!(scratch.read("said"), "bye\n");
+    until("it has cleaned up", || scratch.read("said") == "bye\n").await;
     trackers.stop().await;
 }
 
