@@ -23,30 +23,61 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A running reader. If it is dropped, its script is killed.
 #[derive(Debug)]
 pub(in crate::effects) struct Reader {
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Patience>,
     task: JoinHandle<()>,
 }
 
+/// How a reader is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// It may read to the end of the FIFO, which was closed.
+    ToTheEnd,
+    /// The FIFO stays open: what it reads from now on is another's.
+    None,
+}
+
 impl Reader {
-    /// Start `argv` with the path of the FIFO as its last argument. Must be called inside a runtime.
-    pub(in crate::effects) fn start(argv: &[String], fifo: &Path, identity: Option<Identity>) -> Self {
+    /// Start `argv` with the path of the FIFO as its last argument, after `before` has ended: two readers would share
+    /// the lines out between them. Must be called inside a runtime.
+    pub(in crate::effects) fn start(
+        argv: &[String],
+        fifo: &Path,
+        identity: Option<Identity>,
+        before: Option<Self>,
+    ) -> Self {
         let mut argv = argv.to_vec();
         argv.push(fifo.display().to_string());
         let (stop, stopped) = oneshot::channel();
+        let task = async {
+            if let Some(before) = before {
+                before.give_way().await;
+            }
+            keep_running(argv, identity, stopped).await;
+        };
         Self {
             stop,
-            task: tokio::spawn(keep_running(argv, identity, stopped)),
+            task: tokio::spawn(task),
         }
     }
 
     /// Let it read to the end of a FIFO that was closed; then SIGTERM, then SIGKILL.
     pub(in crate::effects) async fn stop(self) {
-        let _ = self.stop.send(());
+        let _ = self.stop.send(Patience::ToTheEnd);
+        let _ = self.task.await;
+    }
+
+    /// SIGTERM, then SIGKILL: the FIFO goes on without it.
+    pub(in crate::effects) async fn give_way(self) {
+        let _ = self.stop.send(Patience::None);
         let _ = self.task.await;
     }
 }
 
-async fn keep_running(argv: Vec<String>, identity: Option<Identity>, mut stopped: oneshot::Receiver<()>) {
+async fn keep_running(
+    argv: Vec<String>,
+    identity: Option<Identity>,
+    mut stopped: oneshot::Receiver<Patience>,
+) {
     let shown = argv.first().cloned().unwrap_or_default();
     let mut pause = Duration::from_secs(1);
     loop {
@@ -62,7 +93,9 @@ async fn keep_running(argv: Vec<String>, identity: Option<Identity>, mut stopped
                         Ok(status) => tracing::warn!("FIFO script {shown} ended with {status}"),
                         Err(error) => tracing::warn!("waiting for FIFO script {shown}: {error}"),
                     },
-                    _ = &mut stopped => return end(child, group).await,
+                    how = &mut stopped => {
+                        return end(child, group, how.unwrap_or(Patience::ToTheEnd)).await;
+                    }
                 }
             }
         }
@@ -78,9 +111,9 @@ async fn keep_running(argv: Vec<String>, identity: Option<Identity>, mut stopped
     }
 }
 
-async fn end(mut child: Child, group: Option<ProcessGroup>) {
+async fn end(mut child: Child, group: Option<ProcessGroup>, patience: Patience) {
     let signals = [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)];
-    for signal in signals {
+    for signal in signals.into_iter().skip(usize::from(patience == Patience::None)) {
         if let (Some(group), Some(signal)) = (group, signal) {
             group.signal(signal);
         }

@@ -417,16 +417,14 @@ impl Runner {
             match kept {
                 Some(kept) if kept.config == config => self.fifos.push(kept),
                 Some(mut kept) => {
-                    if let Some(reader) = kept.reader.take() {
-                        tokio::spawn(reader.stop());
-                    }
                     let owner = self.identities.of(config.owner.as_ref()).flatten();
                     if let Some(owner) = owner.filter(|_| kept.config.owner != config.owner)
                         && let Err(error) = kept.fifo.give_to(&owner)
                     {
                         tracing::error!("{error}");
                     }
-                    kept.reader = self.reader(&config);
+                    let before = kept.reader.take();
+                    kept.reader = self.reader(&config, before);
                     kept.config = config;
                     self.fifos.push(kept);
                 }
@@ -435,7 +433,7 @@ impl Runner {
                     let subjects = self.subjects.len();
                     match Fifo::open(&config.path, owner.as_ref(), subjects, Arc::clone(&self.dropped)) {
                         Ok(fifo) => {
-                            let reader = self.reader(&config);
+                            let reader = self.reader(&config, None);
                             self.fifos.push(OpenFifo { config, fifo, reader });
                         }
                         Err(error) => tracing::error!("{error}"),
@@ -448,10 +446,17 @@ impl Runner {
         }
     }
 
-    fn reader(&self, config: &config::Fifo) -> Option<Reader> {
-        let script = config.script.as_ref()?;
-        let identity = self.identities.of(script.user.as_ref())?;
-        Some(Reader::start(&script.argv, &config.path, identity))
+    /// The reader of a FIFO, in the place of the one `before`.
+    fn reader(&self, config: &config::Fifo, before: Option<Reader>) -> Option<Reader> {
+        let script = config.script.as_ref();
+        let wanted = script.and_then(|script| Some((script, self.identities.of(script.user.as_ref())?)));
+        let Some((script, identity)) = wanted else {
+            if let Some(before) = before {
+                tokio::spawn(before.give_way());
+            }
+            return None;
+        };
+        Some(Reader::start(&script.argv, &config.path, identity, before))
     }
 }
 

@@ -503,6 +503,40 @@ fn what_is_dropped_is_said_now_and_then() {
     assert_eq!(losses.due(1003, None), Some(2));
 }
 
+/// The first one minds no SIGTERM: while it lives, its successor must not read beside it.
+#[tokio::test]
+async fn a_reload_gives_a_fifo_another_reader() {
+    let scratch = Scratch::new();
+    let reads = |name: &str, trap: &str| {
+        let text = format!(
+            "{trap}\necho {name} >> told\nwhile read -r line; do echo \"{name} $line\" >> told; done < \"$1\""
+        );
+        command(&[&scratch.script(name, &text)])
+    };
+    let first = fifo(&scratch, reads("first", "trap '' TERM"));
+    let second = fifo(&scratch, reads("second", ""));
+    let old = instance("OLD", Notify::default(), Some(first));
+    let new = instance("NEW", Notify::default(), Some(second));
+    let (notifier, runner) = channel(&old);
+    let running = tokio::spawn(runner.run());
+    notifier.notify(VI, NotifyState::Backup, Priority(9));
+    until("the first one reads", || scratch.read("told").contains("BACKUP")).await;
+    notifier.reconfigure(&new, &Correspondence::between(&old.model, &new.model));
+    until("the second one reads", || {
+        for priority in 0..=255 {
+            notifier.notify(VI, NotifyState::Master, Priority(priority));
+        }
+        scratch.read("told").contains("second INSTANCE")
+    })
+    .await;
+    notifier.notify(VI, NotifyState::Stop, Priority(9));
+    drop(notifier);
+    running.await.unwrap();
+    let told = scratch.read("told");
+    let (_, after) = told.split_once("second\n").unwrap();
+    assert!(!after.contains("first "), "the first one still reads");
+}
+
 /// Somebody has removed it: a reload makes it again.
 #[tokio::test]
 async fn a_reload_opens_a_fifo_that_is_gone() {
