@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::scenario::{Act, Cable, Scenario};
-use super::HOLDS;
+use super::{HOLDS, ONCE, TWICE};
 
 const UNICAST: &str = vi_1!("unicast_src_ip 192.0.2.1\nunicast_peer {\n192.0.2.2\n}\n");
 const OWNER: &str = vi_1!("state MASTER\npriority 255\n");
@@ -49,6 +49,13 @@ vrrp_instance VI_1 {
     notify /usr/local/bin/tell.sh
 }
 "#;
+/// It hangs, deaf to SIGTERM, while the file is not there.
+const HANGING: &str = concat!(
+    "vrrp_script check {\nscript /usr/local/bin/hang.sh\ninterval 2\ntimeout 1\n}\n",
+    vi_1!("track_script {\ncheck\n}\n")
+);
+const HANG: &str = "printf '%s\\n' '#!/bin/sh' 'test -e /run/well && exit 0' \"trap '' TERM\" \
+                    'while :; do sleep 0.1; done' >/usr/local/bin/hang.sh; chmod 755 /usr/local/bin/hang.sh";
 const FIFO: &str = concat!(fifo!(), vi_1!());
 
 const NEIGHBOUR: Act = Act::Run(&[
@@ -190,6 +197,13 @@ pub(super) fn all() -> Vec<Scenario> {
                 &["told INSTANCE VI_1: BACKUP 200, MASTER 200"],
             )
             .step("stop", Act::Stop, &["told INSTANCE VI_1: STOP 200"]),
+        Scenario::new("a_script_that_hangs", HANGING)
+            .quiet(Duration::from_millis(4_500))
+            .step("a script", Act::Run(&["sh", "-c", HANG]), &[])
+            .step("start", Act::Start, &[HOLDS])
+            .step("it hangs", Act::Run(&["rm", "/run/well"]), &["told INSTANCE VI_1: FAULT 200"])
+            .differs("One good-bye on a fault", &[TWICE], &[ONCE])
+            .step("it is well", Act::Run(&["touch", "/run/well"]), &[HOLDS]),
         Scenario::new("a_fifo_and_a_contender", FIFO)
             .step("start", Act::Start, &[HOLDS])
             .step("a lower advert", Act::RivalOnce(50), &[HOLDS]),
