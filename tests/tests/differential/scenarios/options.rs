@@ -184,7 +184,7 @@ pub(super) fn all() -> Vec<Scenario> {
             .step("and plugged in", Act::Plug(Cable::Front), &[HOLDS])
             .step("stop", Act::Stop, &["told INSTANCE VI_1: STOP 200"]),
         Scenario::new("an_interface_that_comes_and_goes", DYNAMIC)
-            .step("start", Act::Start, &[])
+            .step("start", Act::Start, &["told INSTANCE VI_1: FAULT 200"])
             .step(
                 "it is made",
                 Act::Run(&["sh", "-c", "ip link add eth2 type veth peer name eth3 && ip link set eth3 up && ip addr add 203.0.113.1/24 dev eth2 && ip link set eth2 up"]),
