@@ -339,7 +339,7 @@ fn what_arrives_at_a_member_arrives_at_its_bond() {
     };
     // VRID 62 runs on device 77; the test's frames come in on the loopback device.
     let on_bond = RouterId(8);
-    let advert = packets::hex("313e c801 0064 0000 c000026f");
+    let advert = hex("313e c801 0064 0000 c000026f");
     let frame = Frame::new("192.0.2.1", "192.0.2.2", packets::summed(advert)).bytes();
     let mut arrive = |members: &[u32]| {
         bench
