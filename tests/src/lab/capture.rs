@@ -14,10 +14,10 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
-use socket2::Socket;
+use socket2::{SockFilter, Socket};
 
 use super::frame::Frame;
-use super::kernel;
+use super::kernel::{self, Hears};
 use super::namespace::Namespace;
 use super::pcap;
 use super::wait::Stamp;
@@ -55,6 +55,15 @@ impl Captured {
     }
 }
 
+/// Which frames a capture keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// All.
+    All,
+    /// The host's adverts over IPv4 and its ARP: what tells its state, while it is flooded.
+    SentAdvertsAndArps,
+}
+
 /// A capture under way. It ends when dropped.
 #[derive(Debug)]
 pub struct Capture {
@@ -77,10 +86,13 @@ impl Shared {
 }
 
 impl Capture {
-    pub(super) fn start(switch: &Namespace, port: &str) -> anyhow::Result<Self> {
+    pub(super) fn start(switch: &Namespace, port: &str, what: Keep) -> anyhow::Result<Self> {
         let socket = switch
             .inside(|| {
-                let socket = kernel::packet_socket(if_nametoindex(port)?)?;
+                let socket = kernel::packet_socket(if_nametoindex(port)?, Hears::Everything)?;
+                if what == Keep::SentAdvertsAndArps {
+                    socket.attach_filter(&sent_adverts_and_arps())?;
+                }
                 setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
                 setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
                 socket.set_read_timeout(Some(TICK))?;
@@ -173,6 +185,28 @@ impl Drop for Capture {
             let _it_only_reads = reader.join();
         }
     }
+}
+
+/// For the kernel: [`Keep::SentAdvertsAndArps`].
+fn sent_adverts_and_arps() -> [SockFilter; 8] {
+    /// Load the frame's `pkttype` (linux/filter.h: SKF_AD_OFF + SKF_AD_PKTTYPE).
+    const PACKET_TYPE: u32 = 0xffff_f004;
+    const LOAD_BYTE: u16 = 0x30;
+    const LOAD_HALF: u16 = 0x28;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let equal = |value, yes, no| SockFilter::new(JUMP_IF_EQUAL, yes, no, value);
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, PACKET_TYPE),
+        // PACKET_OUTGOING: on its way to the host.
+        equal(4, 5, 0),
+        SockFilter::new(LOAD_HALF, 0, 0, 12),
+        equal(0x0806, 2, 0),
+        SockFilter::new(LOAD_BYTE, 0, 0, 23),
+        equal(112, 0, 1),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
 }
 
 /// The reading thread.

@@ -40,16 +40,28 @@ pub(super) fn run_inside(command: &mut Command, namespace: Arc<Namespace>, dies_
     }
 }
 
-/// A raw packet socket that sees every frame of the interface with this index, both ways. It must be made
-/// by a thread that is in the interface's namespace.
-pub(super) fn packet_socket(interface: u32) -> io::Result<Socket> {
+/// What a packet socket receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// Every frame of its interface, both ways.
+    Everything,
+    /// No frame: it is there to send.
+    Nothing,
+}
+
+/// A raw packet socket on the interface with this index. It must be made by a thread that is in the
+/// interface's namespace.
+pub(super) fn packet_socket(interface: u32, hears: Hears) -> io::Result<Socket> {
     // Protocol 0 receives nothing, so no frame of another interface slips in before the bind.
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is a plain struct of integers, which the storage is large and aligned enough for.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = libc::AF_PACKET as libc::sa_family_t;
-    link.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    link.sll_protocol = match hears {
+        Hears::Everything => (libc::ETH_P_ALL as u16).to_be(),
+        Hears::Nothing => 0,
+    };
     link.sll_ifindex = i32::try_from(interface).map_err(io::Error::other)?;
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: the storage holds a sockaddr_ll of exactly this length, filled in above.

@@ -12,6 +12,7 @@
 //!   decoder of its own, so that a fault in the daemon's wire code cannot hide.
 //! * [`Prober`] is the client that keeps asking.
 //! * [`Duo`] is two hosts on one network, ready made, and [`Settings`] a file for each.
+//! * [`flood`] sends frames by the hundred thousand, in a namespace and within bounds.
 //! * [`Daemon`] is a running `vrrp-daemon`, or Debian's keepalived, started with the same command line.
 //!
 //! Everything dies with the process, also on `kill -9`: namespaces are held by file descriptors only and
@@ -21,6 +22,7 @@ mod capture;
 mod client;
 mod daemon;
 mod duo;
+pub mod flood;
 mod frame;
 mod host;
 mod kernel;

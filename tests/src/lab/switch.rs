@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::capture::Capture;
+use super::capture::{Capture, Keep};
 use super::host::Host;
 use super::namespace::Namespace;
 use super::wait::until;
@@ -196,6 +196,15 @@ impl Port {
     /// # Errors
     /// What the kernel refused.
     pub fn capture(&self) -> anyhow::Result<Capture> {
-        Capture::start(&self.switch, &self.name)
+        Capture::start(&self.switch, &self.name, Keep::All)
+    }
+
+    /// Capture from now on only the adverts (over IPv4) and the ARP that the host sends: under a flood, all
+    /// frames would be too many to keep.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn capture_sent(&self) -> anyhow::Result<Capture> {
+        Capture::start(&self.switch, &self.name, Keep::SentAdvertsAndArps)
     }
 }
