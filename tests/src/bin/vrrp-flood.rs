@@ -2,6 +2,14 @@
 
 #![deny(unsafe_code)]
 
-fn main() -> anyhow::Result<()> {
-    vrrp_tests::lab::flood::main()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match vrrp_tests::lab::flood::main() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vrrp-flood: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

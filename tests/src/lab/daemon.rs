@@ -132,22 +132,46 @@ impl Program {
 
     /// The libraries that came with it, for `LD_LIBRARY_PATH`; empty when it uses the machine's.
     fn libraries(&self) -> String {
-        let Self::Keepalived { root } = self else {
-            return String::new();
-        };
-        if root == Path::new("/") {
-            return String::new();
+        match self {
+            Self::Ours { .. } => String::new(),
+            Self::Keepalived { root } => libraries(root),
         }
-        let found: Vec<String> = ["usr/lib", "lib"]
-            .iter()
-            .filter_map(|directory| fs::read_dir(root.join(directory)).ok())
-            .flat_map(|entries| entries.flatten())
-            // Debian's multiarch directory: x86_64-linux-gnu and its like.
-            .filter(|entry| entry.file_name().to_string_lossy().contains("-linux-gnu"))
-            .map(|entry| entry.path().display().to_string())
-            .collect();
-        found.join(":")
     }
+}
+
+/// A command that runs another of the unpacked peers' programs on `host` (`usr/sbin/nft`), or the machine's own.
+///
+/// # Errors
+/// There is none: says by which command to get it.
+pub fn peer_command(host: &Host, program: &str) -> anyhow::Result<Command> {
+    let root = [target_dir().join("peers/root"), PathBuf::from("/")]
+        .into_iter()
+        .find(|root| root.join(program).exists())
+        .with_context(|| {
+            format!("there is no {program} under target/peers: run `cargo xtask setup` first")
+        })?;
+    let mut command = host.namespace().command(root.join(program));
+    let libraries = libraries(&root);
+    if !libraries.is_empty() {
+        command.env("LD_LIBRARY_PATH", libraries);
+    }
+    Ok(command)
+}
+
+/// The libraries unpacked under `root`; empty for `/`.
+fn libraries(root: &Path) -> String {
+    if root == Path::new("/") {
+        return String::new();
+    }
+    let found: Vec<String> = ["usr/lib", "lib"]
+        .iter()
+        .filter_map(|directory| fs::read_dir(root.join(directory)).ok())
+        .flat_map(|entries| entries.flatten())
+        // Debian's multiarch directory: x86_64-linux-gnu and its like.
+        .filter(|entry| entry.file_name().to_string_lossy().contains("-linux-gnu"))
+        .map(|entry| entry.path().display().to_string())
+        .collect();
+    found.join(":")
 }
 
 /// A running daemon. All of its host's processes are killed when this is dropped, unless it was let go. When

@@ -1,4 +1,4 @@
-//! Programs that only the tests talk to: keepalived, rsyslogd and tcpdump.
+//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, tcpdump and nft.
 //!
 //! They are unpacked under `target/`, never installed: keepalived's or rsyslog's package would start a
 //! service and displace what the machine's owner runs.
@@ -12,7 +12,7 @@ use anyhow::{Context, bail, ensure};
 use crate::paths::target_dir;
 
 /// Debian packages; those they depend on and the machine lacks come along.
-const PACKAGES: [&str; 3] = ["keepalived", "rsyslog", "tcpdump"];
+const PACKAGES: [&str; 4] = ["keepalived", "rsyslog", "tcpdump", "nftables"];
 
 /// Where the packages are unpacked: `usr/sbin/keepalived`, `usr/lib/<triplet>/…` and so on below it.
 pub(crate) fn root() -> PathBuf {
