@@ -8,6 +8,7 @@ mod cpu;
 mod failover;
 mod loading;
 mod sample;
+mod xdp;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     /// Fewer and shorter runs: to see that it works, not to quote
     #[arg(long, global = true)]
     quick: bool,
-    /// Failovers of each daemon, or loads of each file
+    /// Failovers of each daemon, loads of each file, rounds of each frame or transfer
     #[arg(long, value_name = "N", global = true)]
     n: Option<usize>,
     /// Write the figures, every single one, to a file
@@ -44,6 +45,8 @@ pub(crate) struct Args {
 enum Only {
     /// How long loading a configuration takes, beside the bars it has to keep
     Config,
+    /// What single frames cost in the XDP program, past an empty one, beside the bars they have to keep
+    Xdp,
 }
 
 /// Run the verb.
@@ -53,12 +56,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         "the bench makes network namespaces, which takes root: run it as root or through sudo"
     );
     setup::run(setup::Args::default())?;
-    if let Some(Only::Config) = args.only {
-        build::run(build::Args::RELEASE)?;
-        end_all_on_interrupt()?;
-        let columns = loading::run(args.n.unwrap_or(if args.quick { 5 } else { 20 }))?;
-        loading::print(&columns);
-        return save(args.json.as_deref(), &columns);
+    end_all_on_interrupt()?;
+    let n = |quick: usize, full: usize| args.n.unwrap_or(if args.quick { quick } else { full });
+    match args.only {
+        None => {}
+        Some(Only::Config) => {
+            build::run(build::Args::RELEASE)?;
+            let columns = loading::run(n(5, 20))?;
+            loading::print(&columns);
+            return save(args.json.as_deref(), &columns);
+        }
+        Some(Only::Xdp) => {
+            build::run(build::Args::default())?;
+            let rows = xdp::run(n(20, 200))?;
+            xdp::print(&rows);
+            return save(args.json.as_deref(), &rows);
+        }
     }
     let players = if args.control {
         [
@@ -72,9 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             ("vrrp-daemon", Program::release()?),
         ]
     };
-    end_all_on_interrupt()?;
 
-    let n = args.n.unwrap_or(if args.quick { 5 } else { 20 });
     let (rounds, phase) = match args.quick {
         true => (1, Duration::from_secs(4)),
         false => (3, Duration::from_secs(10)),
@@ -82,7 +93,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let field = Field::build()?;
     let report = Report {
         kernel: kernel(),
-        failover: failover::run(&field, &players, n)?,
+        failover: failover::run(&field, &players, n(5, 20))?,
         cpu: cpu::run(&field, &players, rounds, phase)?,
     };
     report.print();

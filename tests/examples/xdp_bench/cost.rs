@@ -1,19 +1,20 @@
 //! Single frames under `BPF_PROG_TEST_RUN`, each beside the empty program in the same round.
 
-use std::net::IpAddr;
-
 use anyhow::ensure;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use serde::Serialize;
-use vrrp_daemon::proto::RouterId;
-use vrrp_daemon::xdp::XdpPath;
+use vrrp_common::time::Nanos;
+use vrrp_daemon::xdp::{Place, XdpPath};
 
-use crate::frames::{Case, cases};
+use crate::frames::{Case, Group, Known, cases};
 use crate::packets::bench::model;
 use crate::{empty_program, load_empty, object};
 
-/// Runs to one figure: with the longest records these fill the ring by three quarters.
+/// Runs to one figure.
 const REPEAT: u32 = 1_000;
+/// Fewer than a sender may wake the daemon with at once.
+const WITHIN_BUDGET: u32 = 16;
+const NEVER_LATE: Nanos = Nanos(u64::MAX);
 
 /// One frame's figures, in nanoseconds a run; the n-th of both lists are of one round.
 #[derive(Serialize)]
@@ -42,7 +43,7 @@ pub(crate) fn run(rounds: usize) -> anyhow::Result<Vec<Row>> {
         .collect();
     for round in 0..=rounds {
         for (case, row) in cases.iter().zip(&mut rows) {
-            let empty = time(bare, &case.frame, REPEAT, 2)?;
+            let empty = time(bare, &case.frame, repeat(case.group), 2)?;
             let ours = one(&mut xdp, case)?;
             // The first round warms up.
             if round > 0 {
@@ -51,35 +52,63 @@ pub(crate) fn run(rounds: usize) -> anyhow::Result<Vec<Row>> {
             }
         }
     }
-    let full = xdp.counters()?.ring_full;
-    ensure!(full == 0, "the ring was full {full} times: REPEAT is too large");
     Ok(rows)
 }
 
-/// The program, told of [`model`] and of whom each virtual router follows.
+const fn repeat(group: Group) -> u32 {
+    match group {
+        Group::Changed => WITHIN_BUDGET,
+        _ => REPEAT,
+    }
+}
+
+/// The program, told of [`model`].
 fn prepared() -> anyhow::Result<XdpPath> {
     let mut xdp = XdpPath::load(object()?)?;
     let (model, places) = model();
     xdp.configure(&model, &places, false)?;
-    for (id, router) in (0..).zip(&model.routers) {
-        let master = match router.family {
-            vrrp_common::id::Family::V4 => IpAddr::from([192, 0, 2, 1]),
-            vrrp_common::id::Family::V6 => "fe80::c8".parse()?,
-        };
-        // Two of the model's routers share a name on the wire, and have no entry.
-        let _not_in_the_map = xdp.follow(RouterId(id), master);
-    }
     Ok(xdp)
 }
 
-/// The frame after what went before it, and the ring emptied.
+/// The frame in the state that it is an example of, the ring emptied, and proof that it took that path.
 fn one(xdp: &mut XdpPath, case: &Case) -> anyhow::Result<u64> {
-    if let Some(before) = &case.before {
-        time(xdp.program()?, before, 1, case.action)?;
-        xdp.drain(|_| ());
+    if case.group == Group::Changed {
+        // Taken out and put in again, every sender has its whole budget.
+        let (model, places) = model();
+        let nowhere: Vec<Place> = places.iter().map(|_| Place::default()).collect();
+        xdp.configure(&model, &nowhere, false)?;
+        xdp.configure(&model, &places, false)?;
     }
-    let nanos = time(xdp.program()?, &case.frame, REPEAT, case.action)?;
+    if let Some(Known {
+        router,
+        source,
+        message,
+    }) = &case.known
+    {
+        xdp.hush(*router, *source, message, NEVER_LATE)?;
+    }
+    let repeat = repeat(case.group);
+    let before = xdp.counters()?;
+    let nanos = time(xdp.program()?, &case.frame, repeat, case.action)?;
+    let after = xdp.counters()?;
     xdp.drain(|_| ());
+    let taken = match case.group {
+        Group::Unchanged => after.unchanged - before.unchanged,
+        Group::Changed => after.accepted - before.accepted,
+        Group::OverBudget => after.kept - before.kept,
+        _ => u64::from(repeat),
+    };
+    // Of those over budget a few still go into the ring.
+    let few = if case.group == Group::OverBudget {
+        repeat / 10
+    } else {
+        0
+    };
+    ensure!(
+        taken >= u64::from(repeat - few),
+        "{}: {taken} of {repeat} took that path",
+        case.what
+    );
     Ok(nanos)
 }
 

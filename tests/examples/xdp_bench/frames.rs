@@ -1,15 +1,17 @@
 //! The frames that are timed. They go to the virtual routers of the packet tables' model.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vrrp_daemon::proto::RouterId;
 use vrrp_tests::lab::flood::advert;
 
-use crate::packets::rows::{V3_UNICAST, v3_unicast};
+use crate::packets::rows::V3_UNICAST;
 use crate::packets::{Frame, hex, summed, summed_ipv6};
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const PEER_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xc8);
 const OURS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
@@ -20,13 +22,24 @@ pub(crate) enum Group {
     Unlisted,
     BadChecksum,
     UnknownVrid,
-    /// The same advert as the one before it.
+    /// The advert that the daemon knows.
     Unchanged,
-    /// Another advert than the one before it, in priority: the Master has news.
+    /// Another one, of another priority: the Master has news, and the daemon is woken.
     Changed,
+    /// The same, from a sender that has woken the daemon too often.
+    OverBudget,
 }
 
 impl Group {
+    /// In the table.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged good advert",
+            Self::Changed => "changed good advert",
+            _ => "good advert over budget",
+        }
+    }
+
     /// As in the JSON.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -36,6 +49,7 @@ impl Group {
             Self::UnknownVrid => "unknown VRID",
             Self::Unchanged => "unchanged",
             Self::Changed => "changed",
+            Self::OverBudget => "over budget",
         }
     }
 }
@@ -45,10 +59,18 @@ pub(crate) struct Case {
     pub(crate) what: String,
     pub(crate) group: Group,
     pub(crate) frame: Vec<u8>,
-    /// What the virtual router hears just before.
-    pub(crate) before: Option<Vec<u8>>,
+    /// The advert that the daemon knows.
+    pub(crate) known: Option<Known>,
     /// What the program must answer.
     pub(crate) action: u32,
+}
+
+/// Of whom, for which virtual router, and the message.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) router: RouterId,
+    pub(crate) source: IpAddr,
+    pub(crate) message: Vec<u8>,
 }
 
 /// All frames, in the order of the table.
@@ -72,24 +94,20 @@ pub(crate) fn cases() -> Vec<Case> {
             Frame::new("192.0.2.1", "192.0.2.2", pdu).bytes()
         }),
     ];
-    for group in [Group::Unchanged, Group::Changed] {
+    for group in [Group::Unchanged, Group::Changed, Group::OverBudget] {
         for count in [1, 20] {
             for kind in [Kind::V2Pass, Kind::V3Unicast, Kind::V3Multicast, Kind::Ipv6] {
-                let usual = kind.frame(200, count);
-                let (frame, before) = match group {
-                    Group::Changed => (kind.frame(150, count), usual),
-                    _ => (usual.clone(), usual),
-                };
                 let addresses = if count == 1 { "address" } else { "addresses" };
+                let priority = if group == Group::Unchanged { 200 } else { 150 };
                 cases.push(Case {
-                    what: format!(
-                        "{} good advert, {}, {count} {addresses}",
-                        group.name(),
-                        kind.name()
-                    ),
+                    what: format!("{}, {}, {count} {addresses}", group.title(), kind.name()),
                     group,
-                    frame,
-                    before: Some(before),
+                    frame: kind.frame(priority, count),
+                    known: Some(Known {
+                        router: kind.router(),
+                        source: kind.source(),
+                        message: kind.message(200, count),
+                    }),
                     action: XDP_DROP,
                 });
             }
@@ -103,7 +121,7 @@ fn passed(what: &str, group: Group, frame: Vec<u8>) -> Case {
         what: what.to_owned(),
         group,
         frame,
-        before: None,
+        known: None,
         action: XDP_PASS,
     }
 }
@@ -113,7 +131,7 @@ fn refused(what: &str, group: Group, frame: Frame) -> Case {
         what: what.to_owned(),
         group,
         frame: frame.bytes(),
-        before: Some(v3_unicast().bytes()),
+        known: None,
         action: XDP_DROP,
     }
 }
@@ -162,33 +180,50 @@ impl Kind {
         }
     }
 
-    fn frame(self, priority: u8, count: u8) -> Vec<u8> {
+    /// Its place in the model.
+    const fn router(self) -> RouterId {
+        RouterId(match self {
+            Self::V2Pass => 0,
+            Self::V3Unicast => 2,
+            Self::V3Multicast => 1,
+            Self::Ipv6 => 4,
+        })
+    }
+
+    const fn source(self) -> IpAddr {
+        match self {
+            Self::Ipv6 => IpAddr::V6(PEER_V6),
+            _ => IpAddr::V4(PEER),
+        }
+    }
+
+    fn message(self, priority: u8, count: u8) -> Vec<u8> {
         let addresses: Vec<Ipv4Addr> = (1..=count).map(|last| Ipv4Addr::new(10, 0, 0, last)).collect();
-        let frame = match self {
+        match self {
             Self::V2Pass => {
                 let mut pdu = vec![0x21, 51, priority, count, 1, 1, 0, 0];
                 pdu.extend(addresses.iter().flat_map(Ipv4Addr::octets));
                 pdu.extend(b"abcdefgh");
-                Frame::new("192.0.2.1", "192.0.2.2", summed(pdu))
+                summed(pdu)
             }
-            Self::V3Unicast => Frame::new(
-                "192.0.2.1",
-                "192.0.2.2",
-                advert(PEER, OURS, 53, priority, 100, &addresses),
-            ),
-            Self::V3Multicast => Frame::new(
-                "192.0.2.1",
-                "224.0.0.18",
-                advert(PEER, GROUP, 52, priority, 25, &addresses),
-            ),
+            Self::V3Unicast => advert(PEER, OURS, 53, priority, 100, &addresses),
+            Self::V3Multicast => advert(PEER, GROUP, 52, priority, 25, &addresses),
             Self::Ipv6 => {
                 let mut pdu = vec![0x31, 10, priority, count, 0, 100, 0, 0];
                 pdu.extend(
                     (1..=count).flat_map(|last| [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]),
                 );
-                Frame::new("fe80::c8", "ff02::12", summed_ipv6("fe80::c8", "ff02::12", pdu))
+                summed_ipv6("fe80::c8", "ff02::12", pdu)
             }
+        }
+    }
+
+    fn frame(self, priority: u8, count: u8) -> Vec<u8> {
+        let (source, destination) = match self {
+            Self::V2Pass | Self::V3Unicast => ("192.0.2.1", "192.0.2.2"),
+            Self::V3Multicast => ("192.0.2.1", "224.0.0.18"),
+            Self::Ipv6 => ("fe80::c8", "ff02::12"),
         };
-        frame.bytes()
+        Frame::new(source, destination, self.message(priority, count)).bytes()
     }
 }

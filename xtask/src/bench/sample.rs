@@ -40,6 +40,19 @@ impl Summary {
         self.p50
     }
 
+    pub(super) const fn count(&self) -> usize {
+        self.n
+    }
+
+    pub(super) const fn p90(&self) -> i64 {
+        self.p90
+    }
+
+    /// p90 - p10.
+    pub(super) const fn spread(&self) -> i64 {
+        self.p90 - self.p10
+    }
+
     pub(super) fn print_head() {
         println!(
             "  {:<38}{:>4}{:>10}{:>10}{:>10}{:>12}",

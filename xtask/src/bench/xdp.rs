@@ -1,8 +1,7 @@
 //! What single frames cost in the XDP program, under `BPF_PROG_TEST_RUN`, past an empty program in the same round.
 //!
-//! The kernel runs the frame 1000 times and says how long one took; the empty program and ours take turns.
-//! A bar is judged on the median of the differences. Ring records beyond the first of such a thousand wake nobody,
-//! so a good advert that is delivered costs more on a quiet machine than here.
+//! The kernel runs the frame many times and says how long one took; the empty program and ours take turns.
+//! A bar is judged on the median of the differences. `docs/benchmarks.md` says what the figures leave out.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
