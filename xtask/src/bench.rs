@@ -8,6 +8,7 @@ mod cpu;
 mod failover;
 mod loading;
 mod sample;
+mod tcp;
 mod xdp;
 
 use std::fs;
@@ -47,6 +48,8 @@ enum Only {
     Config,
     /// What single frames cost in the XDP program, past an empty one, beside the bars they have to keep
     Xdp,
+    /// Bulk TCP through an interface with the XDP program, native and generic, beside none
+    Tcp,
 }
 
 /// Run the verb.
@@ -70,6 +73,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             build::run(build::Args::default())?;
             let rows = xdp::run(n(20, 200))?;
             xdp::print(&rows);
+            return save(args.json.as_deref(), &rows);
+        }
+        Some(Only::Tcp) => {
+            build::run(build::Args::default())?;
+            let rows = tcp::run(n(1, 5))?;
+            tcp::print(&rows);
             return save(args.json.as_deref(), &rows);
         }
     }
