@@ -6,6 +6,7 @@
 
 mod cpu;
 mod failover;
+mod flood;
 mod loading;
 mod sample;
 mod tcp;
@@ -50,6 +51,8 @@ enum Only {
     Xdp,
     /// Bulk TCP through an interface with the XDP program, native and generic, beside none
     Tcp,
+    /// Floods of forged and other frames on a host that is Master and Backup
+    Flood,
 }
 
 /// Run the verb.
@@ -79,6 +82,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             build::run(build::Args::default())?;
             let rows = tcp::run(n(1, 5))?;
             tcp::print(&rows);
+            return save(args.json.as_deref(), &rows);
+        }
+        Some(Only::Flood) => {
+            build::run(build::Args::RELEASE)?;
+            let rows = flood::run(n(1, 1), args.quick)?;
+            flood::print(&rows);
             return save(args.json.as_deref(), &rows);
         }
     }
