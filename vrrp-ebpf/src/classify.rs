@@ -251,16 +251,23 @@ impl Packet<'_> {
         [a, b, c, d, e, f]
     }
 
-    /// This CPU's record with the message and all that Ethernet and IP say; stamps, numbers and verdict are
-    /// still to be filled in. `None` for a message that is too long.
+    /// This CPU's record with the message and its length; the rest is still to be filled in. `None` for a message that
+    /// is too long.
     #[inline(always)]
-    pub(crate) fn record(&self) -> Option<&'static mut Record> {
+    pub(crate) fn message(&self) -> Option<&'static mut Record> {
         let record = maps::scratch()?;
         // Behind the message zeros up to the end of its last word of eight bytes: `maps::same` compares words.
         maps::clear_last_word(record, self.pdu_len);
         if !self.message.load(self.pdu_len, &mut record.pdu) {
             return None;
         }
+        record.header.pdu_len = self.pdu_len;
+        Some(record)
+    }
+
+    /// Fill in all that Ethernet and IP say; stamps, numbers and verdict are still to come.
+    #[inline(always)]
+    pub(crate) fn describe(&self, record: &mut Record) {
         let header = &mut record.header;
         header.ifindex = self.ifindex();
         header.vlan = self.link.vlan;
@@ -273,7 +280,5 @@ impl Packet<'_> {
         header.destination = [a, b, c, d];
         header.family = family_byte(self.family);
         header.ttl = self.ttl;
-        header.pdu_len = self.pdu_len;
-        Some(record)
     }
 }

@@ -5,8 +5,8 @@
 //! same sender by the same rules holds them too: its checksum and password need no second look.
 
 use vrrp_common::abi::{
-    AddressWords, MAX_PDU, PeerKey, PeerRules, Record, RecordHeader, RouterKey, RouterRules, Verdict,
-    family_byte,
+    AddressWords, MAX_PDU, PeerKey, PeerRules, Record, RouterKey, RouterRules, Verdict, family_byte,
+    source_bit,
 };
 use vrrp_common::id::{Family, Version};
 use vrrp_common::wire::checksum::{self, Sum};
@@ -33,7 +33,7 @@ pub(crate) struct Held {
     pub(crate) peer: Option<&'static PeerRules>,
     /// It is the one that the daemon knows already.
     pub(crate) unchanged: bool,
-    /// This CPU's buffer, complete but for stamps, numbers and verdict.
+    /// This CPU's buffer with the message.
     pub(crate) record: &'static mut Record,
 }
 
@@ -80,6 +80,10 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
     }
     let head = Head::read(&packet.head).map_err(Verdict::Refused)?;
 
+    // Most strangers are known by this, which is cheaper than asking for each.
+    if rules.flags & RouterRules::CHECK_SOURCE != 0 && rules.sources & source_bit(&packet.source) == 0 {
+        return refuse(Refusal::Source);
+    }
     let [a, b, c, d] = packet.source;
     let peer = maps::peer(&PeerKey {
         slot: rules.slot,
@@ -112,7 +116,7 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
     };
     head.fits(version, packet.family, packet.pdu_len)
         .map_err(Verdict::Refused)?;
-    let Some(record) = packet.record() else {
+    let Some(record) = packet.message() else {
         return Err(Verdict::NotJudged);
     };
     if let Some(peer) = peer
@@ -128,7 +132,7 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
     }
     let Record { header, pdu } = &mut *record;
     let sum = cursor::sum(pdu, header.pdu_len);
-    if !checksum_holds(header, version, packet.family, sum) {
+    if !checksum_holds(packet, header.pdu_len, version, sum) {
         return refuse(Refusal::Checksum);
     }
     head.auth_type_is(rules.auth_type).map_err(Verdict::Refused)?;
@@ -161,14 +165,14 @@ fn password_is(pdu: &[u8; MAX_PDU], pdu_len: u16, rules: &RouterRules) -> Result
 /// Whether a message that adds up to `message` holds in one of the readings. All sums are over words in the
 /// machine's byte order, which gives the same answer.
 #[inline(always)]
-fn checksum_holds(header: &RecordHeader, version: Version, family: Family, message: Sum) -> bool {
+fn checksum_holds(packet: &Packet<'_>, pdu_len: u16, version: Version, message: Sum) -> bool {
     // The lower 16 bits of both families' pseudo-header lengths; the upper ones are zero.
     let tail = Sum::ZERO
-        .word(header.pdu_len.to_be())
+        .word(pdu_len.to_be())
         .word(u16::from(IP_PROTOCOL).to_be());
-    let source = add(tail, &header.source);
-    let pseudo = add(source, &header.destination);
-    let group = match family {
+    let source = add(tail, &packet.source);
+    let pseudo = add(source, &packet.destination);
+    let group = match packet.family {
         Family::V4 => {
             let [a, b, c, d] = checksum::GROUP_V4.octets();
             source.plus(Sum::from_raw(u32::from_ne_bytes([a, b, c, d])))
@@ -176,7 +180,7 @@ fn checksum_holds(header: &RecordHeader, version: Version, family: Family, messa
         // There is no second reading over IPv6.
         Family::V6 => pseudo,
     };
-    checksum::form(version, family, message, pseudo, group).is_some()
+    checksum::form(version, packet.family, message, pseudo, group).is_some()
 }
 
 /// Add an address; the zeros behind an IPv4 one change nothing. A 32-bit word is the sum of its halves.

@@ -49,22 +49,28 @@ fn program(context: &XdpContext) -> u32 {
         Class::Unsound => finish(context, Verdict::NotJudged, XDP_PASS),
         Class::Vrrp(packet) => match judge::packet(&packet) {
             Judged::Held(held) => {
-                let (verdict, action) = report::held(held);
+                let (verdict, action) = report::held(&packet, held);
                 finish(context, verdict, action)
             }
             Judged::Refused(rules, refusal) => {
                 report::refused(&packet, rules, refusal);
-                finish(context, Verdict::Refused(refusal), XDP_DROP)
+                leave(context, Verdict::Refused(refusal), XDP_DROP)
             }
             Judged::Passed(verdict) => finish(context, verdict, XDP_PASS),
         },
     }
 }
 
-/// The only way out for protocol 112.
+/// The way out for protocol 112, but for what was refused, which has been counted by virtual router.
 #[inline(always)]
 fn finish(context: &XdpContext, verdict: Verdict, action: u32) -> u32 {
     maps::count(verdict.counter());
+    leave(context, verdict, action)
+}
+
+/// Say so, in a build that says it.
+#[inline(always)]
+fn leave(context: &XdpContext, verdict: Verdict, action: u32) -> u32 {
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         context,
@@ -74,7 +80,7 @@ fn finish(context: &XdpContext, verdict: Verdict, action: u32) -> u32 {
         action
     );
     #[cfg(not(feature = "log"))]
-    let _ = context;
+    let _ = (context, verdict);
     action
 }
 

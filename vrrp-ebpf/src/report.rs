@@ -19,7 +19,7 @@ const SHOWN_EVERY: u64 = 1_000_000_000;
 
 /// An advert that held every rule. Answers what to count, and what to do with the frame.
 #[inline(always)]
-pub(crate) fn held(held: Held) -> (Verdict, u32) {
+pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
     // Consumed, unless tcpdump is to see it too.
     let action = if held.rules.flags & RouterRules::PASS_ACCEPTED == 0 {
         XDP_DROP
@@ -40,6 +40,7 @@ pub(crate) fn held(held: Held) -> (Verdict, u32) {
         return (Verdict::Unchanged, action);
     }
     let record = held.record;
+    packet.describe(record);
     record.header.stamp = now;
     record.header.alive = seen.alive();
     record.header.quiet = seen.quiet();
@@ -57,26 +58,30 @@ pub(crate) fn held(held: Held) -> (Verdict, u32) {
     (Verdict::Kept, action)
 }
 
-/// Count it, or show it to the daemon, which counts it then.
+/// Count it, or show it to the daemon, which counts it then. A tally has no room: the counter of all frames of that kind
+/// has it alone.
 #[inline(always)]
 pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) {
     let Some(tally) = maps::refused(refused_key(rules.slot, refusal)) else {
-        return;
+        return maps::count(Verdict::Refused(refusal).counter());
     };
     // Good to a few milliseconds, and cheaper than the other one, for every frame of a flood.
     // SAFETY: takes nothing, and the kernel allows it in XDP.
     #[expect(unsafe_code, reason = "a helper call without arguments")]
     let roughly = unsafe { bpf_ktime_get_coarse_ns() };
-    if !(tally.due(roughly, SHOWN_EVERY) && show(packet, rules, refusal)) {
+    if tally.due(roughly, SHOWN_EVERY) && show(packet, rules, refusal) {
+        maps::count(Verdict::Refused(refusal).counter());
+    } else {
         tally.silent();
     }
 }
 
 #[inline(always)]
 fn show(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) -> bool {
-    let Some(record) = packet.record() else {
+    let Some(record) = packet.message() else {
         return false;
     };
+    packet.describe(record);
     record.header.stamp = now();
     record.header.alive = 0;
     record.header.quiet = 0;

@@ -50,6 +50,9 @@ pub struct RouterRules {
     /// The shortest time between two adverts of one sender for which the daemon is woken, in nanoseconds, after
     /// a burst of [`BURST`].
     pub spacing: u64,
+    /// With [`RouterRules::CHECK_SOURCE`]: the [`source_bit`]s of all who may send. Who has none of them is not among
+    /// them; who has one may be.
+    pub sources: u64,
     /// Number of the router in [`PeerKey`] and [`Record`](super::Record); never given twice while a program is loaded.
     pub slot: u32,
     /// Where senders without a [`PeerRules`] sit, all of them together.
@@ -88,6 +91,7 @@ impl RouterRules {
     pub fn new(version: Version, interval: Centis, auth: Auth, ttl: TtlRange, flags: u16) -> Self {
         Self {
             spacing: spacing(interval),
+            sources: 0,
             slot: 0,
             seat: super::NO_SEAT,
             password: match auth {
@@ -104,6 +108,16 @@ impl RouterRules {
             pad: [0; 2],
         }
     }
+}
+
+/// The bit of a source address in [`RouterRules::sources`], a Bloom filter with one hash function.
+#[inline(always)]
+#[must_use]
+pub const fn source_bit(source: &AddressWords) -> u64 {
+    let [a, b, c, d] = *source;
+    // The last byte on the wire differs between neighbours, wherever the machine has it in the word.
+    let mixed = (a ^ b ^ c ^ d).wrapping_mul(0x9e37_79b1);
+    1 << (mixed >> 26)
 }
 
 /// For so many adverts of one sender the daemon is woken at once; after them at the rate of
@@ -182,7 +196,7 @@ impl PeerRules {
 
 const _: () = {
     assert!(size_of::<RouterKey>() == 28);
-    assert!(size_of::<RouterRules>() == 40);
+    assert!(size_of::<RouterRules>() == 48);
     assert!(size_of::<PeerKey>() == 20);
     assert!(size_of::<PeerRules>() == 24 + MAX_PDU);
     assert!(MAX_PDU.is_multiple_of(8));

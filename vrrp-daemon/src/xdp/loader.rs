@@ -11,6 +11,7 @@ use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, RefusedState, RouterKey, RouterRules};
 use vrrp_common::time::MonoNanos;
+use vrrp_common::wire::ladder::Refusal;
 
 use super::attach::Attached;
 use super::seats::Seats;
@@ -36,6 +37,8 @@ pub struct XdpPath {
     pub(super) kept_told: u64,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) refused: PerCpuHashMap<MapData, u32, RefusedState>,
+    /// What was refused for virtual routers that are not ours any more, by rung.
+    pub(super) refused_before: [u64; Refusal::ALL.len()],
     pub(super) ring: RingBuf<MapData>,
     pub(super) links: BTreeMap<u32, (FdLink, Attached)>,
     pub(super) table: Table,
@@ -160,6 +163,7 @@ impl XdpPath {
             kept_told: 0,
             counters: take(&mut ebpf, abi::COUNTERS)?,
             refused: take(&mut ebpf, abi::REFUSED)?,
+            refused_before: [0; Refusal::ALL.len()],
             ring: take(&mut ebpf, abi::RING)?,
             ebpf,
             links: BTreeMap::new(),
@@ -290,6 +294,7 @@ fn kernel_version(release: &str) -> (u32, u32) {
 mod tests {
     use super::{Clock, kernel_version};
     use vrrp_common::time::MonoNanos;
+    use vrrp_common::wire::ladder::Refusal;
 
     #[test]
     fn releases_of_distributions_are_read() {

@@ -264,8 +264,12 @@ impl XdpPath {
             return Ok(());
         };
         let slot = entry.slot;
-        for refusal in Refusal::ALL {
-            gone_is_fine(self.refused.remove(&abi::refused_key(slot, refusal)))?;
+        for (refusal, before) in Refusal::ALL.into_iter().zip(&mut self.refused_before) {
+            let key = abi::refused_key(slot, refusal);
+            if let Ok(tally) = self.refused.get(&key, 0) {
+                *before += tally.iter().map(|state| state.silent).sum::<u64>();
+            }
+            gone_is_fine(self.refused.remove(&key))?;
         }
         for seat in entry.seats() {
             gone_is_fine(self.kept.remove(&seat.number))?;
@@ -346,7 +350,12 @@ fn demand(router: &VirtualRouter, place: &Place, pass_accepted: bool) -> Demand 
         0
     };
     let mac = place.mac.map_or(0, |_| RouterRules::CHECK_MAC);
+    // Neither the order of the peers nor how often one is listed changes anything.
+    let sources = listed(router)
+        .keys()
+        .fold(0, |bits, source| bits | abi::source_bit(source));
     Demand {
+        sources,
         mac: place.mac.unwrap_or_default().0,
         ..Demand::new(
             router.version,

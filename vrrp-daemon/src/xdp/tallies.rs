@@ -35,9 +35,18 @@ impl XdpPath {
     pub fn counters(&self) -> Result<Counters, MapsError> {
         let sum =
             |counter: u32| -> Result<u64, MapsError> { Ok(self.counters.get(&counter, 0)?.iter().sum()) };
-        let mut refused = [0; Refusal::ALL.len()];
+        // What has a tally of its own is counted there alone.
+        let mut refused = self.refused_before;
         for (count, refusal) in refused.iter_mut().zip(Refusal::ALL) {
-            *count = sum(Verdict::Refused(refusal).counter())?;
+            *count += sum(Verdict::Refused(refusal).counter())?;
+        }
+        for item in self.refused.iter() {
+            let (key, states) = item?;
+            let tallied = abi::slot_and_refusal(key)
+                .and_then(|(_, refusal)| refused.get_mut(usize::from(refusal.number())));
+            if let Some(count) = tallied {
+                *count += states.iter().map(|state| state.silent).sum::<u64>();
+            }
         }
         Ok(Counters {
             accepted: sum(Verdict::Accepted.counter())?,
