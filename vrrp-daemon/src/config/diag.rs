@@ -253,15 +253,20 @@ const LISTED: usize = 32;
 
 impl Sink {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.push_with(diagnostic.severity, || diagnostic);
+    }
+
+    /// The same, for a finding that is dear to make: it is made only if it is kept.
+    pub(super) fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
         // Apart from each other, so that an error is never lost among remarks.
-        let kept = if diagnostic.severity == Severity::Error {
+        let kept = if severity == Severity::Error {
             &mut self.errors
         } else {
             &mut self.remarks
         };
         if *kept < KEPT {
             *kept += 1;
-            self.diagnostics.push(diagnostic);
+            self.diagnostics.push(diagnostic());
         } else {
             self.left_out += 1;
         }
@@ -368,4 +373,31 @@ fn relative(span: Span, from: u32, text: &str) -> std::ops::Range<usize> {
         text.floor_char_boundary(at)
     };
     place(span.start)..place(span.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagnostic, KEPT, Severity, Sink};
+
+    /// A text of a million misspelt words is answered soon: what each may have meant is asked for those that are shown.
+    #[test]
+    fn what_is_not_kept_is_not_made() {
+        let mut sink = Sink::default();
+        let mut made = 0;
+        for _ in 0..2 * KEPT {
+            sink.push_with(Severity::Warning, || {
+                made += 1;
+                Diagnostic::warning("unknown")
+            });
+        }
+        assert_eq!(made, 1_000);
+        // An error is kept all the same.
+        sink.push_with(Severity::Error, || Diagnostic::error("wrong"));
+        let told = sink.into_sorted();
+        assert_eq!(told.len(), 1_002);
+        assert_eq!(
+            told.last().map(|last| last.message.as_str()),
+            Some("and 1000 more findings")
+        );
+    }
 }

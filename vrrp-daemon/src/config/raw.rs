@@ -9,7 +9,7 @@ mod braces;
 mod cursor;
 
 use self::cursor::Cursor;
-use super::diag::{Diagnostic, Remark, Sink};
+use super::diag::{Diagnostic, Remark, Severity, Sink};
 use super::keywords::{self, Block, Guess, Keyword, Shape, Status};
 use super::lexer::{Lexed, Token, Word};
 use super::source::{Sources, Span};
@@ -289,28 +289,24 @@ impl Parser<'_> {
     }
 
     fn unknown(&mut self, block: Block, first: &Word, opened: Option<Span>) {
-        let what = if opened.is_some() { "block" } else { "keyword" };
-        let skipped = if opened.is_some() {
-            "skipped with everything in it"
-        } else {
-            ""
-        };
-        let mut diagnostic =
-            Diagnostic::warning(format!("unknown {what} `{}`", first.text)).at(first.span, skipped);
-        let guess = keywords::guess(block, &first.text);
-        match (keywords::remedy(&first.text), guess) {
-            (Some(remedy), _) => diagnostic = diagnostic.help(remedy),
-            (None, Some(Guess::Misspelt(name))) => {
-                diagnostic = diagnostic
+        self.sink.push_with(Severity::Warning, || {
+            let (what, skipped) = match opened {
+                Some(_) => ("block", "skipped with everything in it"),
+                None => ("keyword", ""),
+            };
+            let diagnostic =
+                Diagnostic::warning(format!("unknown {what} `{}`", first.text)).at(first.span, skipped);
+            match (keywords::remedy(&first.text), keywords::guess(block, &first.text)) {
+                (Some(remedy), _) => diagnostic.help(remedy),
+                (None, Some(Guess::Misspelt(name))) => diagnostic
                     .help(format!("did you mean `{name}`?"))
-                    .fix(first.span, name);
+                    .fix(first.span, name),
+                (None, Some(Guess::Belongs(other))) => {
+                    diagnostic.help(format!("`{}` belongs in `{}`", first.text, other.name()))
+                }
+                (None, None) => diagnostic,
             }
-            (None, Some(Guess::Belongs(other))) => {
-                diagnostic = diagnostic.help(format!("`{}` belongs in `{}`", first.text, other.name()));
-            }
-            (None, None) => {}
-        }
-        self.sink.push(diagnostic);
+        });
         self.skip(opened);
     }
 
