@@ -287,6 +287,9 @@ struct Ignored {
     /// No memory check
     #[arg(long = "no-mem-check")]
     no_mem_check: bool,
+    /// (hidden) another program of keepalived's
+    #[arg(short = 'T', long = "genhash", hide = true)]
+    genhash: bool,
 }
 
 impl Typed {
@@ -303,6 +306,12 @@ impl Typed {
         }
         if let Some(number) = self.signum {
             return Ok(Action::Print(format!("{number}\n")));
+        }
+        if self.ignored.genhash {
+            return Err(UsageError(
+                "-T makes hashes for the health checks of keepalived's load balancer: run keepalived -T"
+                    .to_owned(),
+            ));
         }
         let mut remarks = Vec::new();
         let facility = facility(self.log_facility.as_deref(), &mut remarks);

@@ -45,6 +45,7 @@ fn outcome(keyword: &Keyword) -> (&'static str, String) {
     match keyword.status {
         Status::Works(_) => ("works", String::new()),
         Status::Needless(why) => ("accepted", why.to_owned()),
+        Status::Missing(what) if keyword.to_come => ("to come", what.to_owned()),
         Status::Missing(what) => ("accepted, not done", what.to_owned()),
         Status::LoadBalancer => ("skipped", "for `keepalived -C`".to_owned()),
         Status::Refused(remedy) => ("refused", remedy.to_owned()),

@@ -103,6 +103,9 @@ fn body(keyword: &Keyword) -> Vec<Inline> {
     match keyword.status {
         Status::Works(_) => {}
         Status::Needless(_) => text += &format!(" Taken silently: {more}."),
+        Status::Missing(_) if keyword.to_come => {
+            text += &format!(" Not done yet, taken with a warning: {more}.")
+        }
         Status::Missing(_) => text += &format!(" Taken with a warning: {more}."),
         Status::LoadBalancer | Status::Refused(_) => text += &format!(" It is {verdict}: {more}."),
     }

@@ -19,7 +19,7 @@ keepalived 2.2.7, Debian 12's; keywords that it does not know are those of 2.4.3
 * **since**: the keepalived version that brought it; empty: 2.2.7 has it; `after 2.2.7`: 2.4.3 has it; `here only`: our own.
 * **use**: A stands in nearly every file, B in many, C in few.
 * **here**: `works`: does what it does in keepalived. `accepted`: read silently, for nothing here depends on it. `accepted, not
-  done`: read with one warning that says what is not done. `skipped`: of the load balancer, which `keepalived -C` runs.
+  done`: read with one warning that says what is not done. `to come`: so for now, but it is to be done. `skipped`: of the load balancer, which `keepalived -C` runs.
   `refused`: the daemon does not start with it, for going on without it would be dangerous.
 
 A keyword that is in no table is a warning and is skipped, with its block if it has one; the daemon starts. Where a keyword works
@@ -46,14 +46,16 @@ pub(crate) fn compatibility() -> String {
 fn totals(text: &mut String) {
     let keywords = || Block::ALL.into_iter().flat_map(Block::keywords);
     let count = |wanted: fn(Status) -> bool| keywords().filter(|keyword| wanted(keyword.status)).count();
+    let to_come = keywords().filter(|keyword| keyword.to_come).count();
     let _infallible = writeln!(
         text,
-        "\nOf {} keywords {} work, {} are accepted silently, {} are accepted with a warning, {} are the load balancer's, {} \
-         refused.",
+        "\nOf {} keywords {} work, {} are accepted silently, {} are accepted with a warning and {} more until \
+         they are done, {} are the load balancer's, {} refused.",
         keywords().count(),
         count(|status| matches!(status, Status::Works(_))),
         count(|status| matches!(status, Status::Needless(_))),
-        count(|status| matches!(status, Status::Missing(_))),
+        count(|status| matches!(status, Status::Missing(_))) - to_come,
+        to_come,
         count(|status| matches!(status, Status::LoadBalancer)),
         count(|status| matches!(status, Status::Refused(_))),
     );

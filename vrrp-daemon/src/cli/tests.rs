@@ -192,6 +192,8 @@ fn wrong_usage_is_said_with_the_remedy() {
         ("--signum=BOGUS", "give STOP, RELOAD, DATA"),
         ("--nonsense", "unexpected argument '--nonsense'"),
         ("-C", "run keepalived -C beside it"),
+        ("-T", "run keepalived -T"),
+        ("--genhash", "run keepalived -T"),
     ] {
         let error = parse(words(line)).unwrap_err().to_string();
         assert!(error.contains(part), "{line}: {error}");

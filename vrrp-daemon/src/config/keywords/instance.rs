@@ -1,7 +1,7 @@
 //! `vrrp_instance` and its `authentication`.
 
 use super::Shape::{Address, Block as Holds, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
-use super::{Block, GarpKey, Key, Keyword, NotifyKey, Shape, missing, needless, refused, works};
+use super::{Block, GarpKey, Key, Keyword, NotifyKey, Shape, missing, needless, refused, to_come, works};
 
 /// Keywords of `vrrp_instance` that few configurations have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +169,7 @@ pub(super) const TABLE: &[Keyword] = &[
     needless("debug", Number, "there is one level of detail, -D", "Debug level").common(),
     needless("linkbeat_use_polling", Flag, "link states come from the kernel's events", "Poll the link").deprecated("linkbeat_interfaces"),
     needless("lvs_sync_daemon_interface", Word, "part of the load balancer", "Interface of the LVS sync daemon").deprecated("lvs_sync_daemon in global_defs"),
-    missing("no_accept", Flag, ACCEPT, "Do not answer on addresses that are not its own").common(),
+    to_come("no_accept", Flag, ACCEPT, "Do not answer on addresses that are not its own").common(),
     refused("auth_hmac", Holds(Block::AuthHmac), "remove `auth_hmac` here and on the peers, or run keepalived on all of them", "Adverts signed with a shared key").since("2.4.0"),
     instance("virtual_routes", Entries, InstanceKey::Routes, "Routes that the Master has").common(),
     instance("virtual_rules", Entries, InstanceKey::Rules, "Rules that the Master has"),
@@ -181,16 +181,16 @@ pub(super) const TABLE: &[Keyword] = &[
     missing("track_bfd", Entries, BFD, "BFD sessions that must be up"),
     instance("notify_deleted", Command, InstanceKey::Notify(NotifyKey::Deleted), "Run when a reload removed it; else that is told as a fault"),
     instance("notify_priority_changes", Bool, InstanceKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of priority changes too").default("vrrp_notify_priority_changes"),
-    missing("smtp_alert", Bool, MAIL, "Mail on every change").common().default("the global one"),
-    missing("garp_extra_if", Words, "VMAC addresses are not announced elsewhere", "Gratuitous ARP of VMAC addresses").default("vrrp_garp_extra_if"),
-    missing("vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of garp_extra_if").deprecated("garp_extra_if"),
+    to_come("smtp_alert", Bool, MAIL, "Mail on every change").common().default("the global one"),
+    to_come("garp_extra_if", Words, "VMAC addresses are not announced elsewhere", "Gratuitous ARP of VMAC addresses").default("vrrp_garp_extra_if"),
+    to_come("vmac_garp_intvl", Words, "VMAC addresses are not announced elsewhere", "Old name of garp_extra_if").deprecated("garp_extra_if"),
     instance("owner_ignore_adverts", Bool, InstanceKey::Uncommon(UncommonKey::OwnerIgnore), "Priority 255 hears nothing").default("vrrp_owner_ignore_adverts").since("after 2.2.7"),
     instance("timer_expired_backup", Words, InstanceKey::Uncommon(UncommonKey::LateBackup), "[PRIORITY]: with nopreempt, stand down when so late that a Backup of this priority, 254, may be Master").since("after 2.2.7"),
     instance("thread_timer_expired", Words, InstanceKey::Uncommon(UncommonKey::LateBackup), "Old name of timer_expired_backup").since("after 2.2.7"),
-    missing("use_vmac", Words, VMAC, "A virtual MAC address").common().default("vrrp.VRID"),
-    missing("use_vmac_addr", Flag, VMAC, "Virtual MAC addresses for addresses elsewhere"),
-    missing("vmac_xmit_base", Flag, VMAC, "Adverts from the interface below").common(),
-    missing("use_ipvlan", Words, VMAC, "An ipvlan interface"),
+    to_come("use_vmac", Words, VMAC, "A virtual MAC address").common().default("vrrp.VRID"),
+    to_come("use_vmac_addr", Flag, VMAC, "Virtual MAC addresses for addresses elsewhere"),
+    to_come("vmac_xmit_base", Flag, VMAC, "Adverts from the interface below").common(),
+    to_come("use_ipvlan", Words, VMAC, "An ipvlan interface"),
     missing("vrf", Word, "routing domains are not used", "VRF"),
     instance("promote_secondaries", Flag, InstanceKey::PromoteSecondaries, "Set promote_secondaries"),
     instance("kernel_rx_buf_size", Number, InstanceKey::Uncommon(UncommonKey::ReceiveBuffer), "Receive buffer, bytes"),
@@ -211,9 +211,9 @@ const HMAC: &str = "adverts are not signed";
 // One keyword a line, as a table.
 #[rustfmt::skip]
 pub(super) const AUTH_HMAC: &[Keyword] = &[
-    missing("key", Words, HMAC, "ID SECRET; 32 to 64 bytes, also as hex:… or file:…").since("2.4.0"),
-    missing("active_key", Number, HMAC, "The key that signs").since("2.4.0"),
-    missing("time_window", Number, HMAC, "How far a peer's clock may be off, 1-300 s").since("2.4.0"),
-    missing("anti_replay", Word, HMAC, "How a replayed advert is told").since("2.4.0"),
-    missing("mode", Word, HMAC, "enforce, permissive or receive-only").default("enforce").since("2.4.0"),
+    to_come("key", Words, HMAC, "ID SECRET; 32 to 64 bytes, also as hex:… or file:…").since("2.4.0"),
+    to_come("active_key", Number, HMAC, "The key that signs").since("2.4.0"),
+    to_come("time_window", Number, HMAC, "How far a peer's clock may be off, 1-300 s").since("2.4.0"),
+    to_come("anti_replay", Word, HMAC, "How a replayed advert is told").since("2.4.0"),
+    to_come("mode", Word, HMAC, "enforce, permissive or receive-only").default("enforce").since("2.4.0"),
 ];

@@ -42,6 +42,8 @@ pub struct Keyword {
     pub usage: Usage,
     /// keepalived calls it deprecated: what to write instead.
     pub instead: Option<&'static str>,
+    /// It is not done, and is to be.
+    pub to_come: bool,
 }
 
 /// How often a keyword is met in files that are in use.
@@ -297,6 +299,7 @@ impl Keyword {
             since: "",
             usage: Usage::Rare,
             instead: None,
+            to_come: false,
         }
     }
 
@@ -345,6 +348,14 @@ const fn needless(name: &'static str, shape: Shape, why: &'static str, doc: &'st
 
 const fn missing(name: &'static str, shape: Shape, what: &'static str, doc: &'static str) -> Keyword {
     Keyword::new(name, shape, Status::Missing(what), doc)
+}
+
+/// Not done yet.
+const fn to_come(name: &'static str, shape: Shape, what: &'static str, doc: &'static str) -> Keyword {
+    Keyword {
+        to_come: true,
+        ..missing(name, shape, what, doc)
+    }
 }
 
 const fn refused(name: &'static str, shape: Shape, remedy: &'static str, doc: &'static str) -> Keyword {
