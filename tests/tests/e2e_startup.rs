@@ -351,3 +351,36 @@ fn a_file_that_is_not_there_is_code_4() {
         assert_eq!(output.status.code(), Some(code), "{output:?}");
     }
 }
+
+/// The interfaces that count are those of the namespace that `-s` or the file names.
+#[test]
+fn a_test_looks_into_the_namespace_that_is_named() {
+    if !root_or_skip() {
+        return;
+    }
+    let alone = alone().unwrap();
+    let ip = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        alone.host.run("ip", &words).unwrap();
+    };
+    ip("netns add red");
+    ip("-n red link add red0 type veth peer name red1");
+    let there = file().to_string().replace("eth0", "red0");
+    let named = |name: &str| format!("net_namespace {name}\n{there}");
+    let programs = [Program::ours().unwrap(), Program::keepalived().unwrap()];
+    // keepalived 2.2.7 tests nothing in a namespace that is not there, and does not start in it.
+    for (options, file, expected) in [
+        (&["-t"][..], there.clone(), [5, 5]),
+        (&["-t", "-s", "red"], there.clone(), [0, 0]),
+        (&["-t"], named("red"), [0, 0]),
+        (&["-t", "-s", "red"], named("nosuch"), [0, 0]),
+        (&["-t", "-s", "nosuch"], there.clone(), [4, 0]),
+        (&["-t"], named("nosuch"), [4, 0]),
+    ] {
+        let found = programs.each_ref().map(|program| {
+            let output = alone.run(&[], program, options, &file).unwrap();
+            output.status.code().unwrap_or(-1)
+        });
+        assert_eq!(found, expected, "{options:?}\n{file}");
+    }
+}

@@ -32,6 +32,8 @@ pub enum Action {
         config: PathBuf,
         /// How it is read.
         reading: ReadOptions,
+        /// `-s`: the network namespace whose interfaces are meant; overrides the file.
+        namespace: Option<String>,
         /// Where the judgement goes; else standard error.
         output: Option<PathBuf>,
     },
@@ -340,6 +342,7 @@ impl Typed {
             return Ok(Action::Test {
                 config,
                 reading,
+                namespace: self.namespace,
                 output,
             });
         }

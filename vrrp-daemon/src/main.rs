@@ -25,6 +25,8 @@ use vrrp_daemon::sys::sched;
 
 /// keepalived's exit code for a command line that it does not understand, and for other failures.
 const EXIT_FAILURE: u8 = 1;
+/// keepalived's exit code of `-t` for what cannot be tested at all.
+const EXIT_CANNOT_TEST: u8 = 4;
 
 fn main() -> ExitCode {
     let action = match cli::parse(std::env::args_os()) {
@@ -43,8 +45,9 @@ fn main() -> ExitCode {
         Action::Test {
             config,
             reading,
+            namespace,
             output,
-        } => test(&config, reading, output.as_deref()),
+        } => test(&config, reading, namespace.as_deref(), output.as_deref()),
         Action::Run(options) => run(&options),
     };
     match result {
@@ -57,17 +60,40 @@ fn main() -> ExitCode {
 }
 
 /// `-t`: judge the configuration; nothing on the host is touched.
-fn test(path: &Path, reading: ReadOptions, output: Option<&Path>) -> anyhow::Result<u8> {
+fn test(
+    path: &Path,
+    reading: ReadOptions,
+    namespace: Option<&str>,
+    output: Option<&Path>,
+) -> anyhow::Result<u8> {
     let reading = reading.on_this_host();
-    let loaded = load_in_place(false, || config::load(path, &reading, &Host))?;
+    let loaded = namespace
+        .map_or(Ok(()), enter)
+        .and_then(|()| load_in_place(namespace.is_some(), || config::load(path, &reading, &Host)));
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        // Nor could the daemon start there.
+        Err(error) => {
+            let text = format!("error: {error:#}\n");
+            match output {
+                Some(output) => write(output, &text)?,
+                None => eprint!("{text}"),
+            }
+            return Ok(EXIT_CANNOT_TEST);
+        }
+    };
     match output {
-        Some(output) => std::fs::write(output, loaded.render(false))?,
+        Some(output) => write(output, &loaded.render(false))?,
         None => {
             eprint!("{}", loaded.render(std::io::stderr().is_terminal()));
             eprintln!("{}: {}", path.display(), loaded.verdict());
         }
     }
     Ok(config::exit_class(&loaded))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What holds for both processes, then the one that this is.

@@ -96,6 +96,7 @@ fn optional_arguments_are_attached_or_absent() {
     let test = |config: &str, output: Option<&str>| Action::Test {
         config: path(config),
         reading: ReadOptions::default(),
+        namespace: None,
         output: output.map(path),
     };
     let table = [
