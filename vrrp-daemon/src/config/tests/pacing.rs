@@ -134,6 +134,43 @@ fn repeats() {
     assert_eq!(announce(&quiet).lower_repeat, 0);
 }
 
+/// Delay, repeat, refresh, refresh repeat, lower delay, lower repeat; times in seconds.
+#[test]
+fn each_number_has_its_keyword() {
+    let numbers = |text: &str| {
+        let loaded = read(text);
+        assert_eq!(said(&loaded), Vec::<String>::new(), "{text}");
+        let announce = loaded.config.unwrap().model.routers[0].announce;
+        let seconds = |time: Nanos| time.0 / 1_000_000_000;
+        (
+            seconds(announce.delay),
+            announce.repeat,
+            seconds(announce.refresh),
+            announce.refresh_repeat,
+            seconds(announce.lower_delay),
+            announce.lower_repeat,
+        )
+    };
+    let all = |prefix: &str| {
+        format!(
+            "{prefix}garp_master_delay 11\n{prefix}garp_master_repeat 12\n{prefix}garp_master_refresh 13\n\
+             {prefix}garp_master_refresh_repeat 14\n{prefix}garp_lower_prio_delay 15\n\
+             {prefix}garp_lower_prio_repeat 16"
+        )
+    };
+    assert_eq!(numbers(&global("")), (5, 5, 0, 1, 5, 5));
+    assert_eq!(numbers(&global(&all("vrrp_"))), (11, 12, 13, 14, 15, 16));
+    assert_eq!(numbers(&instance(&all(""))), (11, 12, 13, 14, 15, 16));
+    // Whatever is not said of the lower priority is that of the Master.
+    assert_eq!(
+        numbers(&global("vrrp_garp_master_delay 7\nvrrp_garp_master_repeat 3")),
+        (7, 3, 0, 1, 7, 3)
+    );
+    assert_eq!(numbers(&instance("garp_master_repeat 2")), (5, 2, 0, 1, 5, 5));
+    assert_eq!(numbers(&global("vrrp_min_garp")), (0, 1, 0, 1, 0, 1));
+    assert_eq!(numbers(&global("vrrp_min_garp off")), (5, 5, 0, 1, 5, 5));
+}
+
 #[test]
 fn what_to_do_when_an_address_is_removed() {
     let lost = |text: &str| {
