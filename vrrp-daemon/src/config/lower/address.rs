@@ -51,7 +51,7 @@ impl Lowering<'_> {
         let mut addresses: Vec<LoweredAddress<'w>> = Vec::new();
         let mut words = line.iter();
         while let Some(word) = words.next() {
-            if let Some(Prefix { address, length }) = prefix_of(&word.text) {
+            if let Some(Prefix { address, length }) = self.held(word) {
                 addresses.push(LoweredAddress {
                     address: VirtualAddress {
                         address,
@@ -78,6 +78,24 @@ impl Lowering<'_> {
             }
         }
         addresses
+    }
+
+    /// An address to hold. With a prefix that cannot be it is held as a host's, as by keepalived: better than not
+    /// at all.
+    fn held(&mut self, word: &Word) -> Option<Prefix> {
+        if let Some(prefix) = prefix_of(&word.text) {
+            return Some(prefix);
+        }
+        let whole = prefix_of(word.text.split_once('/')?.0)?;
+        self.sink.push(
+            Diagnostic::warning(format!(
+                "`{}` has no prefix length that an address can have; {} is used",
+                word.text, whole.length
+            ))
+            .at(word.span, "")
+            .help(format!("write a number from 0 to {}", whole.length)),
+        );
+        Some(whole)
     }
 
     fn address_option<'w>(

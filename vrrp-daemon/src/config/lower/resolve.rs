@@ -302,6 +302,14 @@ impl Lowering<'_> {
             .ok()
             .filter(|centis| *centis <= most)
             .and_then(Centis::new);
+        if version == Version::V3 && centis.is_none() && given.0 <= 255 * SECOND {
+            self.sink.push(
+                Diagnostic::warning("`advert_int` is at most 40.95 s in version 3, which is used")
+                    .at(at, "")
+                    .help("write 40.95 or less, the same on all hosts"),
+            );
+            return Centis::MAX_V3;
+        }
         let Some(centis) = centis else {
             self.sink.push(
                 Diagnostic::warning(format!(

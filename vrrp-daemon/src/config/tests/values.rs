@@ -51,7 +51,8 @@ fn versions_and_intervals() {
         ("version 3\nadvert_int 40.95", Version::V3, 4_095),
         ("advert_int 0.25\nversion 3", Version::V3, 25),
         ("version 3\nadvert_int 0.123", Version::V3, 12),
-        ("version 3\nadvert_int 41", Version::V3, 100),
+        ("version 3\nadvert_int 41", Version::V3, 4_095),
+        ("version 3\nadvert_int 256", Version::V3, 100),
         ("version 3\nadvert_int 0.001", Version::V3, 100),
         ("version 3\nadvert_int -1", Version::V3, 100),
         ("version 4", Version::V2, 100),
@@ -86,6 +87,30 @@ fn ipv6_needs_version_3() {
     let explicit = six.replace("virtual_router_id", "version 2\nvirtual_router_id");
     let config = remarked(&explicit, "VRRP version 2 has no IPv6; version 3 is used");
     assert_eq!(config.model.routers[0].version, Version::V3);
+}
+
+/// keepalived 2.2.7 uses these too: an address is rather held as a host's than not at all.
+#[test]
+fn values_beyond_their_range() {
+    let long = instance("version 3\nadvert_int 60");
+    let config = remarked(
+        &long,
+        "`advert_int` is at most 40.95 s in version 3, which is used",
+    );
+    assert_eq!(config.model.routers[0].interval.value(), 4_095);
+    for (text, prefix) in [
+        ("192.0.2.100/33", 32),
+        ("192.0.2.100/abc", 32),
+        ("fe80::1/129", 128),
+    ] {
+        let file = instance("version 3").replace("192.0.2.100", text);
+        let config = remarked(
+            &file,
+            &format!("`{text}` has no prefix length that an address can have; {prefix} is used"),
+        );
+        let held = &config.model.routers[0].addresses;
+        assert_eq!((held.len(), held[0].prefix), (1, prefix), "{text}");
+    }
 }
 
 #[test]
