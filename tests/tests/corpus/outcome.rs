@@ -17,6 +17,8 @@ pub(crate) struct Outcome {
     pub(crate) remarks: usize,
     /// The first of them, shortened.
     pub(crate) gist: String,
+    /// What each virtual router is to be; see [`super::meaning`].
+    pub(crate) means: Vec<String>,
 }
 
 /// What ours makes of a file, where that is another thing on purpose.
@@ -31,8 +33,17 @@ pub(crate) struct Accepted {
 const HEAD: &str = "# What keepalived 2.2.7 made of each file. Made by `CORPUS_RECORD=1 cargo test -p vrrp-tests --test corpus`.\n\
                     # file\texit status of -t\tstarts with it\tremarks of -t\tthe first ones\n";
 
+const MEANINGS: &str = "# What the virtual routers of each file are to be, as keepalived 2.2.7's -d shows it; made with outcomes.tsv.\n\
+                        # garp: delay/repeat/refresh/refresh repeat/lower priority delay/lower priority repeat. Addresses, then \
+                        excluded ones.\n";
+
 /// By file.
 pub(crate) fn recorded() -> BTreeMap<String, Outcome> {
+    let mut means: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows("meanings.tsv") {
+        let [file, meaning] = row.try_into().unwrap();
+        means.entry(file).or_default().push(meaning);
+    }
     rows("outcomes.tsv")
         .into_iter()
         .map(|row| {
@@ -42,6 +53,7 @@ pub(crate) fn recorded() -> BTreeMap<String, Outcome> {
                 runs: is_yes(&runs),
                 remarks: remarks.parse().unwrap(),
                 gist,
+                means: means.remove(&file).unwrap_or_default(),
             };
             (file, outcome)
         })
@@ -67,17 +79,23 @@ pub(crate) fn accepted() -> BTreeMap<String, Accepted> {
 
 pub(crate) fn record(outcomes: &BTreeMap<String, Outcome>) {
     let mut text = HEAD.to_owned();
+    let mut meanings = MEANINGS.to_owned();
     for (file, outcome) in outcomes {
         let Outcome {
             code,
             runs,
             remarks,
             gist,
+            means,
         } = outcome;
+        for meaning in means {
+            writeln!(meanings, "{file}\t{meaning}").unwrap();
+        }
         let runs = if *runs { "yes" } else { "no" };
         writeln!(text, "{file}\t{code}\t{runs}\t{remarks}\t{gist}").unwrap();
     }
     fs::write(files::folder().join("outcomes.tsv"), text).unwrap();
+    fs::write(files::folder().join("meanings.tsv"), meanings).unwrap();
 }
 
 fn is_yes(field: &str) -> bool {

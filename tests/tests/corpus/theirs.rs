@@ -8,6 +8,7 @@ use anyhow::Context;
 use vrrp_tests::lab::{Host, Lab, Program, until};
 
 use super::files::File;
+use super::meaning;
 use super::outcome::Outcome;
 
 /// What conditional lines are compared with.
@@ -52,11 +53,17 @@ pub(crate) fn judge(program: &Program, file: &File) -> anyhow::Result<Outcome> {
 
 fn both(program: &Program, host: &Host, file: &File) -> anyhow::Result<Outcome> {
     let (code, said) = test(program, host, file)?;
+    let runs = runs(program, host, file)?;
     Ok(Outcome {
         code,
-        runs: runs(program, host, file)?,
+        runs,
         remarks: said.len(),
         gist: gist(&said),
+        means: if runs {
+            meaning::theirs(&host.read(LOG)?)
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -95,7 +102,7 @@ fn test(program: &Program, host: &Host, file: &File) -> anyhow::Result<(u8, Vec<
 fn runs(program: &Program, host: &Host, file: &File) -> anyhow::Result<bool> {
     let log = host.namespace().inside(|| Ok(Log::create(LOG)?))?;
     let mut child = command(program, host, file)
-        .args(["-n", "-P", "-p", "/run/k.pid", "-r", "/run/kv.pid"])
+        .args(["-n", "-P", "-d", "-p", "/run/k.pid", "-r", "/run/kv.pid"])
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()?;
@@ -105,7 +112,8 @@ fn runs(program: &Program, host: &Host, file: &File) -> anyhow::Result<bool> {
         let gone = child.try_wait()?.is_some();
         let said = host.read(LOG)?;
         up = UP.iter().any(|phrase| said.contains(phrase));
-        Ok(gone || up)
+        // The dump comes last, and ends with this.
+        Ok(gone || said.contains(UP[1]) || up && said.contains("< Interfaces >"))
     });
     host.crash();
     let _reaped = child.wait();
