@@ -9,6 +9,7 @@
 
 mod files;
 mod meaning;
+mod mutated;
 mod ours;
 mod outcome;
 mod theirs;
