@@ -1,16 +1,34 @@
 //! What following and sending adverts costs, nothing else going on.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vrrp_tests::lab::{Daemon, until};
 
-use super::sample::Samples;
-use super::{Field, Player, config, vip};
+use super::sample::{Samples, Summary};
+use super::{Field, Player, config, ratio, vip};
 
-const INSTANCES: u8 = 50;
+/// How many instances, and how often they advertise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) instances: u8,
+    /// `advert_int`, in seconds.
+    pub(super) interval: &'static str,
+}
+
+/// What the whole bench has.
+pub(super) const USUAL: Work = Work {
+    instances: 50,
+    interval: "0.1",
+};
+/// What `bench cpu` adds: 250 instances at 10 ms, for which the bars are.
+pub(super) const HARD: Work = Work {
+    instances: 250,
+    interval: "0.01",
+};
+
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// One daemon's figures, in thousandths of a percent of one core.
@@ -25,12 +43,11 @@ pub(super) struct Column {
 pub(super) fn run(
     field: &Field,
     players: &[Player],
+    work: Work,
     rounds: usize,
     phase: Duration,
 ) -> anyhow::Result<Vec<Column>> {
-    let addresses: Vec<IpAddr> = (1..=INSTANCES)
-        .map(|vrid| IpAddr::V4(Ipv4Addr::new(192, 0, 2, vip(vrid))))
-        .collect();
+    let addresses: Vec<IpAddr> = (1..=work.instances).map(|vrid| IpAddr::V4(vip(vrid))).collect();
     let mut columns: Vec<Column> = players
         .iter()
         .map(|(daemon, _)| Column {
@@ -41,8 +58,13 @@ pub(super) fn run(
         .collect();
     for round in 1..=rounds {
         for ((name, program), column) in players.iter().zip(&mut columns) {
-            eprintln!("cpu {round}/{rounds}: {name}, {} s", phase.as_secs());
-            let file = |own, peer, priority| config(own, peer, priority, "0.1", INSTANCES);
+            eprintln!(
+                "cpu {round}/{rounds}: {name}, {} instances every {} s, for {} s",
+                work.instances,
+                work.interval,
+                phase.as_secs()
+            );
+            let file = |own, peer, priority| config(own, peer, priority, work.interval, work.instances);
             let b = Daemon::start(&field.b, program, &file(2, 1, 100), Daemon::QUIET)?;
             let a = Daemon::start(&field.a, program, &file(1, 2, 200), Daemon::QUIET)?;
             until("A holds all addresses and B none", LIMIT, || {
@@ -70,6 +92,28 @@ pub(super) fn run(
         }
     }
     Ok(columns)
+}
+
+/// The table of one amount of work.
+pub(super) fn print(work: Work, columns: &[Column]) {
+    println!(
+        "\nCPU of the daemon, {} instances, an advert every {} s, in % of one core",
+        work.instances, work.interval
+    );
+    Summary::print_head();
+    for column in columns {
+        let daemon = column.daemon;
+        column
+            .master
+            .summary()
+            .print_percent(&format!("{daemon}, Master"));
+        column
+            .backup
+            .summary()
+            .print_percent(&format!("{daemon}, Backup"));
+    }
+    ratio("Master", columns.iter().map(|column| column.master.summary()));
+    ratio("Backup", columns.iter().map(|column| column.backup.summary()));
 }
 
 /// Thousandths of a percent.

@@ -1,6 +1,6 @@
 //! How long after Master_Down_Interval the Backup's first advert and first gratuitous ARP leave it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -50,7 +50,7 @@ pub(super) fn run(field: &Field, players: &[Player], n: usize) -> anyhow::Result
 /// Both start, A becomes Master, A is cut off and killed: when B's first advert and announcement left it,
 /// in nanoseconds past Master_Down_Interval.
 fn one(field: &Field, program: &Program) -> anyhow::Result<(i64, i64)> {
-    let address = Ipv4Addr::new(192, 0, 2, vip(VRID));
+    let address = vip(VRID);
     let virtual_address = [IpAddr::V4(address)];
     let b = Daemon::start(&field.b, program, &config(2, 1, 100, "0.01", 1), Daemon::QUIET)?;
     let a = Daemon::start(&field.a, program, &config(1, 2, 200, "0.01", 1), Daemon::QUIET)?;
