@@ -4,7 +4,8 @@
 //! the machine it lists, and asks first, unless told `--yes` or run by CI.
 
 mod linker;
-pub(crate) mod peers;
+pub(crate) mod packages;
+mod peers;
 mod toolchain;
 
 use std::env;
