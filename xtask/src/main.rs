@@ -9,6 +9,7 @@ mod lint;
 mod paths;
 mod setup;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 

@@ -6,14 +6,17 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use vrrp_tests::lab::is_root;
 
-use crate::{build, paths, setup};
+use crate::{build, paths, setup, vm};
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct Args {
-    /// Also the demo and a quick bench, to see that they work
+    /// Also the demo and a quick bench, to see that they work, and what `--vm` runs
     #[arg(long)]
     full: bool,
+    /// Only what runs in virtual machines: other kernels, and devices that this one may not have
+    #[arg(long, conflicts_with = "full")]
+    vm: bool,
 }
 
 /// Run the verb.
@@ -29,8 +32,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let all = (|| {
         part("setup", &mut || setup::run(setup::Args::default()))?;
         part("build", &mut || build::run(build::Args::default()))?;
+        if args.vm {
+            return part("virtual machines", &mut vm::run);
+        }
         part("tests", &mut cargo_test)?;
         if args.full {
+            part("virtual machines", &mut vm::run)?;
             part("demo", &mut || xtask(&["demo"]))?;
             part("bench", &mut || xtask(&["bench", "--quick"]))?;
         }
