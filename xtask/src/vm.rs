@@ -1,4 +1,4 @@
-//! `cargo xtask test --vm`: tests on kernels that are not the machine's.
+//! `cargo xtask test --vm`: tests on kernels that are not the machine's, and on devices that it may not have.
 //!
 //! Each of Debian's kernels boots in a virtual machine that sees this machine's files, read-only, and runs the
 //! test binaries that were compiled here. Nothing is installed: what it takes is unpacked under `target/vm`.
@@ -40,10 +40,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .iter()
         .map(|series| Kernel::fetch(series))
         .collect::<anyhow::Result<_>>()?;
-    let tests = [Test {
-        name: "xdp_packets",
-        binary: compile("xdp_packets", &[])?,
-    }];
+    let tests = [
+        Test {
+            name: "xdp_packets",
+            binary: compile("xdp_packets", &[])?,
+        },
+        Test {
+            name: "vm_placement",
+            binary: compile("vm_placement", &["--features", "vm"])?,
+        },
+    ];
     let mut failures = Vec::new();
     for kernel in &kernels {
         let package = kernel.package()?;
