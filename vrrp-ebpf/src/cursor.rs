@@ -85,7 +85,9 @@ impl<'a> Cursor<'a> {
     /// Whether the next `len` bytes are there, in the linear data.
     #[inline(always)]
     pub(crate) fn has(&self, len: u16) -> bool {
-        self.start + self.offset + usize::from(len) <= self.end
+        // Linux 6.12 and older forget the bounds of a number whose bytes it has swapped, so they are given again.
+        let len = core::hint::black_box(usize::from(len)) & usize::from(u16::MAX);
+        self.start + self.offset + len <= self.end
     }
 
     /// Copy the next `len` bytes to the front of `buffer`. False if the frame ends before, or the buffer does.
@@ -100,15 +102,36 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// How much Linux before 6.13 sums at once; beyond that it answers an error, which looks like a sum.
+const SUMMED_AT_ONCE: u16 = 512;
+
 /// The sum of the first `len` bytes of `buffer`, a multiple of four; wrong for any other length.
 #[inline(always)]
 pub(crate) fn sum(buffer: &mut [u8; MAX_PDU], len: u16) -> Sum {
-    let Some(len) = bounded(len) else {
-        return Sum::ZERO;
-    };
-    // SAFETY: `buffer` is at least `len` bytes long, and the helper only reads.
-    let sum = unsafe { bpf_csum_diff(core::ptr::null_mut(), 0, buffer.as_mut_ptr().cast(), len, 0) };
-    Sum::from_raw(sum as u32)
+    let mut sum = 0;
+    sum = part(buffer, 0, len, sum);
+    sum = part(buffer, 1, len, sum);
+    sum = part(buffer, 2, len, sum);
+    Sum::from_raw(sum)
+}
+
+/// `sum`, and that of the bytes of one of the parts that the kernel can sum.
+#[inline(always)]
+fn part(buffer: &mut [u8; MAX_PDU], at: u16, len: u16, sum: u32) -> u32 {
+    let start = at * SUMMED_AT_ONCE;
+    if len <= start {
+        return sum;
+    }
+    let most = i64::from(SUMMED_AT_ONCE).min(MAX_PDU as i64 - i64::from(start));
+    let len = core::hint::black_box(i64::from(len - start).min(most));
+    if !check_bounds_signed(len, 1, most) {
+        return sum;
+    }
+    // SAFETY: `start + most` is at most the buffer's length, and the helper only reads.
+    unsafe {
+        let from = buffer.as_mut_ptr().add(usize::from(start));
+        bpf_csum_diff(core::ptr::null_mut(), 0, from.cast(), len as u32, sum) as u32
+    }
 }
 
 /// `len` if a message of that many bytes can be there.
