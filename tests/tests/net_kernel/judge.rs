@@ -92,6 +92,14 @@ fn the_virtual_router_is_found_by_link_family_vrid_and_destination() {
             "192.0.2.11",
             (Some(2), Some(Refusal::Source)),
         ),
+        // A peer of the one writes to the other: two addresses are two virtual routers.
+        (
+            BOND0,
+            51,
+            "192.0.2.13",
+            "192.0.2.1",
+            (Some(1), Some(Refusal::Source)),
+        ),
         // Unicast to a router that only listens to the group, and the other way round.
         (bond1, 51, "192.0.2.2", "192.0.2.1", (None, None)),
         (BOND0, 51, "192.0.2.2", "224.0.0.19", (None, None)),

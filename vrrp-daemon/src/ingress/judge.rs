@@ -216,9 +216,9 @@ impl Judge {
             .map(|(_, entry)| entry)
     }
 
-    /// The virtual router that a message is for. Unicast ones may share a VRID if their addresses or peers
-    /// differ: then the one that knows both ends, else the one that knows the sender, else the one that knows
-    /// the destination has it, to refuse it by name.
+    /// The virtual router that a message is for. Unicast ones may share a VRID if their addresses or peers differ.
+    /// Then the destination tells, as it does for the XDP program and the raw sockets: the one that has it, else one
+    /// that has none configured; and of several the one that knows the sender, else any, to refuse it by name.
     fn find(&self, key: Key, datagram: &Datagram<'_>) -> Option<&Entry> {
         let candidates = self.candidates(key);
         if datagram.destination.is_multicast() {
@@ -227,9 +227,9 @@ impl Judge {
         candidates
             .filter(|entry| entry.group.is_none())
             .max_by_key(|entry| {
-                let here = entry.local.is_none_or(|local| local == datagram.destination);
+                let here = entry.local == Some(datagram.destination);
                 let known = entry.peers.iter().any(|peer| peer.address == datagram.source);
-                (here && known, known, here)
+                (here, entry.local.is_none(), known)
             })
     }
 }
