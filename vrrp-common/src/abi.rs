@@ -25,14 +25,16 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::id::Family;
 
 pub use event::{Record, RecordHeader};
-pub use rules::{ADVERTS_PER_INTERVAL, BURST, PeerKey, PeerRules, RouterKey, RouterRules, source_bit};
+pub use rules::{
+    ADVERTS_PER_INTERVAL, BURST, PeerKey, PeerRules, RouterKey, RouterRules, source_bit, with_tag,
+};
 pub use stats::{
     COUNTER_SLOTS, GAP_BUCKETS, PeerSeen, RING_FULL_COUNTER, RefusedState, Verdict, gap_bucket, refused_key,
     slot_and_refusal,
 };
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 

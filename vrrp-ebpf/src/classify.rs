@@ -1,7 +1,7 @@
 //! From a frame to an IP packet of protocol 112.
 
 use aya_ebpf::programs::XdpContext;
-use vrrp_common::abi::{AddressWords, Record, family_byte};
+use vrrp_common::abi::{AddressWords, Record, family_byte, with_tag};
 use vrrp_common::id::Family;
 use vrrp_common::wire::checksum::Sum;
 use vrrp_common::wire::ethernet::EtherType;
@@ -74,7 +74,7 @@ pub(crate) fn frame(context: &XdpContext) -> Class<'_> {
         let Some([id_high, id_low, high, low]) = cursor.take::<4>() else {
             return Class::Other;
         };
-        vlan = vlan << 12 | u32::from(u16::from_be_bytes([*id_high, *id_low]) & 0x0fff);
+        vlan = with_tag(vlan, ethertype, u16::from_be_bytes([*id_high, *id_low]));
         ethertype = EtherType(u16::from_be_bytes([*high, *low]));
     }
     let link = Link {

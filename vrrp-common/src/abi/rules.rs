@@ -6,7 +6,7 @@ use super::{AddressWords, MAX_PDU, address_words, family_byte};
 use crate::id::{Family, Version, Vrid};
 use crate::time::{Centis, Nanos};
 use crate::wire::auth::Auth;
-use crate::wire::ethernet::Mac;
+use crate::wire::ethernet::{EtherType, Mac};
 use crate::wire::ladder::TtlRange;
 
 /// What names a virtual router on the wire. The destination is part of it, so a frame for another host (or
@@ -16,7 +16,7 @@ use crate::wire::ladder::TtlRange;
 pub struct RouterKey {
     /// The device the program is attached to.
     pub ifindex: u32,
-    /// VLAN tags in the frame, 12 bits each, outermost first; 0 without a tag (or with a priority tag).
+    /// VLAN tags in the frame ([`with_tag`]); 0 without a tag (or with a priority tag).
     pub vlan: u32,
     /// Our unicast source, or the group.
     pub destination: AddressWords,
@@ -41,6 +41,25 @@ impl RouterKey {
             pad: [0; 2],
         }
     }
+}
+
+/// `outer` ([`RouterKey::vlan`]) and behind it one more tag: 13 bits of it, the VLAN identifier, and above it whether it
+/// is a service tag (802.1ad), whose VLANs are others than those of 802.1Q. The identifier 0 is a priority tag, which
+/// says of no VLAN.
+#[inline(always)]
+#[must_use]
+pub const fn with_tag(outer: u32, ethertype: EtherType, control: u16) -> u32 {
+    let [high, low] = control.to_be_bytes();
+    let vlan = u32::from_be_bytes([0, 0, high & 0x0f, low]);
+    if vlan == 0 {
+        return outer;
+    }
+    let service = if ethertype.0 == EtherType::SERVICE_VLAN.0 {
+        1 << 12
+    } else {
+        0
+    };
+    outer << 13 | service | vlan
 }
 
 /// What the kernel demands of an advert for a virtual router.
@@ -201,3 +220,27 @@ const _: () = {
     assert!(size_of::<PeerRules>() == 24 + MAX_PDU);
     assert!(MAX_PDU.is_multiple_of(8));
 };
+
+#[cfg(test)]
+mod tests {
+    use super::with_tag;
+    use crate::wire::ethernet::EtherType;
+
+    #[test]
+    fn tags_make_one_number_and_a_priority_makes_none() {
+        let (vlan, service) = (EtherType::VLAN, EtherType::SERVICE_VLAN);
+        assert_eq!(with_tag(0, vlan, 10), 10);
+        assert_eq!(with_tag(0, vlan, 0xf00a), 10);
+        assert_eq!(with_tag(0, service, 10), 4_096 + 10);
+        assert_eq!(with_tag(0, service, 0xe000), 0);
+        assert_eq!(with_tag(10, vlan, 0xe000), 10);
+        assert_eq!(
+            with_tag(with_tag(0, service, 20), vlan, 10),
+            (4_096 + 20) * 8_192 + 10
+        );
+        assert_eq!(
+            with_tag(with_tag(0, vlan, 4_095), vlan, 4_095),
+            4_095 * 8_192 + 4_095
+        );
+    }
+}

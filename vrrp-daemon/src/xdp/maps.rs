@@ -18,7 +18,7 @@ use crate::proto::model::{Model, RouterId, Transport, VirtualRouter, XdpMode};
 pub struct Place {
     /// Index of its device, `None` while there is none.
     pub ifindex: Option<u32>,
-    /// VLAN tags in the frames that the program sees there, 12 bits each, outermost first; 0: none.
+    /// VLAN tags in the frames that the program sees there, as [`abi::with_tag`] puts them together; 0: none.
     pub vlan: u32,
     /// Where unicast frames are sent to on it; `None`: not known, and any will do.
     pub mac: Option<Mac>,
