@@ -216,7 +216,12 @@ fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'
     if let Some(head) = scratch.pdu.first_chunk_mut::<HEAD_LEN>() {
         *head = [0; HEAD_LEN];
     }
-    if !packet.message.load(packet.pdu_len, &mut scratch.pdu) {
+    let len = if packet.pdu_len < HEAD_LEN as u16 {
+        packet.pdu_len
+    } else {
+        HEAD_LEN as u16
+    };
+    if !packet.message.load(len, &mut scratch.pdu) {
         return Class::Unsound;
     }
     let [a, b, c, d, e, f, g, h, ..] = scratch.pdu;
