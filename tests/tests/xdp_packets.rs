@@ -21,7 +21,7 @@ mod packets;
 
 use packets::bench::{LOOPBACK, model, monotonic, object_or_skip};
 use packets::rows::{Fate, Row, V2_PASS, V3_UNICAST};
-use packets::rows::{accepted, passed, refused, to_group, v2_pass, v3_ipv6, v3_unicast};
+use packets::rows::{accepted, all, to_group, v2_pass, v3_ipv6, v3_unicast};
 use packets::{Frame, hex};
 
 const XDP_DROP: u32 = 1;
@@ -187,7 +187,7 @@ fn every_row_meets_its_fate() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    for Row { what, frame, fate } in accepted().into_iter().chain(refused()).chain(passed()) {
+    for Row { what, frame, fate } in all() {
         let before = monotonic();
         let (action, observed, event) = bench.observe(&frame);
         let after = monotonic();

@@ -1,6 +1,7 @@
 //! Builds frames byte by byte, also wrong ones. Shares no code with what is tested.
 
 pub(crate) mod bench;
+pub(crate) mod more;
 pub(crate) mod rows;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -173,7 +174,7 @@ pub(crate) fn summed_ipv6(source: &str, destination: &str, mut pdu: Vec<u8>) -> 
 }
 
 /// The Internet checksum of parts that are of even length, all but the last.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let bytes: Vec<u8> = parts.concat();
     let mut sum: u32 = bytes
         .chunks(2)

@@ -2,7 +2,7 @@
 
 use vrrp_common::wire::ladder::Refusal;
 
-use super::{Frame, hex, summed};
+use super::{Frame, hex, more, summed};
 
 /// The messages of known routers: captured from keepalived 2.2.7, or published golden vectors.
 pub(crate) const V2_PASS: &str = "2133 9602 0101 3169 c0000264 c0000265 6162636465666768";
@@ -80,6 +80,20 @@ pub(crate) fn long(count: u8) -> Frame {
     let mut pdu = vec![0x31, 60, 100, count, 0, 100, 0, 0];
     pdu.extend((0..count).flat_map(|last| [10, 0, 0, last]));
     Frame::new("192.0.2.1", "192.0.2.2", summed(pdu))
+}
+
+/// All rows there are.
+pub(crate) fn all() -> impl Iterator<Item = Row> {
+    [
+        accepted(),
+        refused(),
+        passed(),
+        more::mistakes(),
+        more::rest(),
+        more::wrapped(),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 pub(crate) fn accepted() -> Vec<Row> {
@@ -341,7 +355,7 @@ pub(crate) fn passed() -> Vec<Row> {
         ),
         row(
             "to another host",
-            &Frame::new("192.0.2.1", "192.0.2.3", hex(V3_UNICAST)),
+            &Frame::new("192.0.2.1", "192.0.2.4", hex(V3_UNICAST)),
             NotOurs,
         ),
         row(
