@@ -1,5 +1,5 @@
 //! The XDP program on single frames, through `BPF_PROG_TEST_RUN`: what it does with each, why, and what it
-//! tells the daemon. Each row is judged a second time by the daemon's own parser, which must agree.
+//! tells the daemon. That the daemon says the same of each is in `xdp_judges.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -8,20 +8,16 @@ use std::net::IpAddr;
 use aya::programs::{TestRun, TestRunOptions};
 use vrrp_common::abi::MAX_PDU;
 use vrrp_common::time::MonoNanos;
-use vrrp_common::wire::advert::{self, Datagram};
-use vrrp_common::wire::ethernet::{self, EtherType};
-use vrrp_common::wire::ladder::{IP_PROTOCOL, Refusal, Rules, Sources};
-use vrrp_common::wire::{ipv4, ipv6};
-use vrrp_daemon::proto::model::{Transport, VirtualRouter};
+use vrrp_common::wire::ladder::Refusal;
+use vrrp_daemon::proto::model::Transport;
 use vrrp_daemon::proto::{Model, RouterId};
 use vrrp_daemon::xdp::{Counters, Place, XdpPath};
 use vrrp_tests::lab::root_or_skip;
 
 mod packets;
 
-use packets::bench::{LOOPBACK, model, monotonic, object_or_skip};
-use packets::rows::{Fate, Row, V2_PASS, V3_UNICAST};
-use packets::rows::{accepted, all, to_group, v2_pass, v3_ipv6, v3_unicast};
+use packets::bench::{model, monotonic, object_or_skip};
+use packets::rows::{Fate, Row, V2_PASS, V3_UNICAST, all, to_group, v2_pass, v3_ipv6, v3_unicast};
 use packets::{Frame, hex};
 
 const XDP_DROP: u32 = 1;
@@ -101,85 +97,6 @@ impl Bench {
         assert!(fates.len() <= 1 && events.len() <= 1, "{fates:?} {events:?}");
         (action, fates.pop().unwrap_or(Fate::Other), events.pop())
     }
-
-    /// The same frame in the daemon's eyes.
-    fn judged_by_the_daemon(&self, frame: &[u8]) -> Fate {
-        let Ok(frame) = ethernet::parse(frame) else {
-            return Fate::Other;
-        };
-        let datagram = match frame.ethertype {
-            EtherType::IPV4 => match ipv4::parse(frame.payload) {
-                Ok(packet) if packet.protocol == IP_PROTOCOL => packet.datagram(),
-                _ => return Fate::Other,
-            },
-            EtherType::IPV6 => match ipv6::parse(frame.payload) {
-                Ok(packet) if packet.next_header == IP_PROTOCOL => Ok(packet.datagram()),
-                _ => return Fate::Other,
-            },
-            _ => return Fate::Other,
-        };
-        let datagram = match datagram {
-            Ok(datagram) => datagram,
-            Err(refusal) => return Fate::Refused(refusal),
-        };
-        let untagged = frame.vlans.iter().flatten().all(|vlan| *vlan == 0);
-        let found = untagged.then(|| self.router(&datagram)).flatten();
-        let Some((at, router)) = found else {
-            return Fate::NotOurs;
-        };
-        let sources = match &router.transport {
-            Transport::Multicast { .. } => Sources::OnLink,
-            Transport::Unicast {
-                check_source: false, ..
-            } => Sources::Anyone,
-            Transport::Unicast { peers, .. } => Sources::Listed(peers),
-        };
-        let rules = Rules {
-            version: router.version,
-            family: router.family,
-            sources,
-            auth: router.auth,
-            interval: router.interval,
-            may_be_empty: false,
-        };
-        match advert::parse(&datagram, &rules) {
-            Ok(_) => Fate::Accepted(at),
-            Err(refusal) => Fate::Refused(refusal),
-        }
-    }
-
-    /// The virtual router that a message names, unless two share the name.
-    fn router(&self, datagram: &Datagram<'_>) -> Option<(u16, &VirtualRouter)> {
-        let vrid = *datagram.pdu.get(1)?;
-        let mut found =
-            (0..)
-                .zip(&self.model.routers)
-                .zip(&self.places)
-                .filter_map(|((at, router), place)| {
-                    let destination = match router.transport {
-                        Transport::Multicast { group, .. } => group,
-                        Transport::Unicast { .. } => place.source?,
-                    };
-                    let ours = place.ifindex == Some(LOOPBACK)
-                        && router.vrid.value() == vrid
-                        && datagram.destination == destination;
-                    ours.then_some((at, router))
-                });
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
-    }
-}
-
-/// Whether the two judges may differ like this: only where the kernel leaves a packet to the stack, or where
-/// the stack takes care of it before the daemon could see it (fragments).
-fn agree(kernel: Fate, daemon: Fate) -> bool {
-    match kernel {
-        Fate::NotJudged => true,
-        // It held every rule; what became of it then is no judgement.
-        Fate::Unchanged | Fate::Kept => matches!(daemon, Fate::Accepted(_)),
-        Fate::NotOurs => matches!(daemon, Fate::NotOurs | Fate::Refused(Refusal::Fragment)),
-        kernel => kernel == daemon,
-    }
 }
 
 #[test]
@@ -214,33 +131,7 @@ fn every_row_meets_its_fate() {
             // One a second of each kind is shown.
             assert_eq!(Some(fate), event.refused.map(Fate::Refused), "{what}");
         }
-        let daemon = bench.judged_by_the_daemon(&frame);
-        assert!(agree(fate, daemon), "{what}: kernel {fate:?}, daemon {daemon:?}");
     }
-}
-
-/// Every single-bit error in every accepted frame: the kernel and the daemon give the same verdict and the
-/// same reason, and never accept a message that the other refuses.
-#[test]
-fn both_judges_agree_on_every_flipped_bit() {
-    let Some(mut bench) = Bench::new() else {
-        return;
-    };
-    let mut judged = 0;
-    for Row { what, frame, .. } in accepted() {
-        for bit in 0..frame.len().min(120) * 8 {
-            let mut flipped = frame.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            let (_, kernel, _) = bench.observe(&flipped);
-            let daemon = bench.judged_by_the_daemon(&flipped);
-            assert!(
-                agree(kernel, daemon),
-                "{what}, bit {bit}: kernel {kernel:?}, daemon {daemon:?}"
-            );
-            judged += usize::from(kernel != Fate::NotJudged && kernel != Fate::Other);
-        }
-    }
-    assert!(judged > 1_000, "only {judged} frames got as far as the ladder");
 }
 
 /// Frames cut short anywhere never get further than the rungs that need no more than is there.
