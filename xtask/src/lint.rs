@@ -13,8 +13,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use self::floors::{Finding, Source};
-use crate::docs;
 use crate::paths::workspace_root;
+use crate::{abi, docs};
 
 /// Options of `cargo xtask lint`.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
@@ -51,6 +51,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Ok(findings(&sources, floors::unsafe_code))
     });
     check("no glob imports", &|| Ok(findings(&sources, floors::globs)));
+    check("layout shared with XDP", &|| {
+        let unnamed = findings(&sources, |source| floors::shared(source, abi::names));
+        let stale = abi::stale(root)?;
+        let complaints = [unnamed, stale].into_iter().filter(|text| !text.is_empty());
+        Ok(complaints.collect::<Vec<_>>().join("\n"))
+    });
     check("formatting", &|| complaint(cargo(root, "fmt --all --check")));
     check("clippy", &|| {
         complaint(cargo(

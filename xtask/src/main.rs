@@ -1,6 +1,7 @@
 //! The project's own commands. Each verb is one file; this one only dispatches, and `paths` says where things
 //! are.
 
+mod abi;
 mod bench;
 mod build;
 mod demo;
@@ -39,6 +40,8 @@ enum Verb {
     Bench(bench::Args),
     /// Write the documents that are made from the keyword table
     Docs(docs::Args),
+    /// Write down the layout shared with the XDP program, after `ABI_VERSION` was raised
+    Abi(abi::Args),
     /// Formatting, clippy, floors, purity of proto
     Lint(lint::Args),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Docs(args) => docs::run(args),
+        Verb::Abi(args) => abi::run(args),
         Verb::Lint(args) => lint::run(args),
     };
     match result {

@@ -261,5 +261,31 @@ pub(super) fn globs(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
+/// Whatever the XDP program and the daemon share is in the layout that is written down.
+pub(super) fn shared(source: &Source, written_down: impl Fn(&str) -> bool) -> Vec<Finding> {
+    if !source.file.starts_with("vrrp-common/src/abi") {
+        return Vec::new();
+    }
+    let words = source.tokens.windows(3).filter_map(|tokens| match tokens {
+        [public, kind, name] if !public.test => Some((public.word()?, kind.word()?, name.word()?, name.line)),
+        _ => None,
+    });
+    words
+        .filter(|(public, kind, name, _)| {
+            *public == "pub"
+                && ["struct", "enum", "const"].contains(kind)
+                && *name != "fn"
+                && *name != "unsafe"
+        })
+        .filter(|(_, _, name, _)| *name != "ABI_VERSION" && !written_down(name))
+        .map(|(_, _, name, line)| {
+            source.finding(
+                line,
+                format!("`{name}` is shared with the XDP program: add it to xtask/src/abi.rs"),
+            )
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,14 @@ impl Token {
         matches!(&self.kind, Kind::Word(word) if word == text)
     }
 
+    /// The identifier or keyword that it is.
+    pub(super) fn word(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Word(word) => Some(word),
+            Kind::PathSeparator | Kind::Mark(_) => None,
+        }
+    }
+
     fn is_mark(&self, mark: char) -> bool {
         self.kind == Kind::Mark(mark)
     }

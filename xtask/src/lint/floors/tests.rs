@@ -1,4 +1,4 @@
-use super::{Finding, Source, floors, globs, purity, unsafe_code};
+use super::{Finding, Source, floors, globs, purity, shared, unsafe_code};
 
 /// Lines and rules of what was found.
 fn lines(findings: &[Finding]) -> Vec<usize> {
@@ -182,4 +182,13 @@ fn glob_imports_are_found_outside_tests() {
         find("xtask/src/lint.rs", "#[cfg(test)]\nmod tests { use super::*; }"),
         [0; 0]
     );
+}
+
+#[test]
+fn what_is_shared_with_the_kernel_is_written_down() {
+    let text = "pub const MORE: u32 = 1;\npub const fn f() {}\npub struct Known;\npub(crate) struct Own;\n\
+                #[cfg(test)]\nmod tests { pub struct Test; }\npub enum Kind {}";
+    let find = |file| lines(&shared(&Source::new(file, text), |name| name == "Known"));
+    assert_eq!(find("vrrp-common/src/abi/rules.rs"), [1, 7]);
+    assert_eq!(find("vrrp-common/src/wire/rules.rs"), [0; 0]);
 }
