@@ -294,7 +294,6 @@ fn kernel_version(release: &str) -> (u32, u32) {
 mod tests {
     use super::{Clock, kernel_version};
     use vrrp_common::time::MonoNanos;
-    use vrrp_common::wire::ladder::Refusal;
 
     #[test]
     fn releases_of_distributions_are_read() {
