@@ -354,8 +354,9 @@ fn link(links: &[Option<u32>], ifindex: u32) -> Option<LinkId> {
 }
 
 fn judged(links: &[Option<u32>], judge: &Judge, event: &Event<'_>) -> Judged {
-    // An interface that went away while its advert was in the ring.
-    let Some(link) = link(links, event.ifindex) else {
+    // An interface, or a virtual router on it, that was taken out while its advert was in the ring: what the program
+    // took for ours then may have been a VLAN's.
+    let Some(link) = link(links, event.ifindex).filter(|_| event.router.is_some()) else {
         return Judged::NotOurs;
     };
     match event.refused {

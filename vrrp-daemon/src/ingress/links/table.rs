@@ -329,8 +329,9 @@ impl Table {
         let mut events = Vec::new();
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
         if mem::take(&mut self.dirty) || due {
-            self.changed_links(now, &mut events);
+            // Before the links: what a program is told of them depends on it.
             self.changed_around(&mut events);
+            self.changed_links(now, &mut events);
             self.changed_sources(&mut events);
         }
         let moved = self.moved.drain(..);
