@@ -7,6 +7,7 @@ mod dump;
 mod dumped;
 mod generators;
 mod includes;
+mod knobs;
 mod language;
 mod pacing;
 mod robust;

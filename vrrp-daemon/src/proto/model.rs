@@ -90,6 +90,9 @@ pub struct Model {
     /// Name VRIDs that are heard and not configured (`log_unknown_vrids`).
     #[serde(default)]
     pub log_unknown_vrids: bool,
+    /// Adverts that the XDP program accepts go on to the network stack (`vrrp_xdp_pass`).
+    #[serde(default)]
+    pub pass_accepted: bool,
     /// What is there as long as the daemon runs (`static_…`).
     #[serde(default)]
     pub statics: Statics,

@@ -52,6 +52,10 @@ pub enum GlobalKey {
     ChecksumAsV2,
     /// `vrrp_xdp`
     Xdp,
+    /// `vrrp_xdp_pass`
+    XdpPass,
+    /// `vrrp_late_advert`
+    LateAdvert,
     /// `vrrp_owner_ignore_adverts`
     OwnerIgnore,
     /// `vrrp_delay_after_boot`
@@ -112,6 +116,8 @@ pub(super) const TABLE: &[Keyword] = &[
     global("dynamic_interfaces", Words, GlobalKey::DynamicInterfaces, "Interfaces may come later").common(),
     global("v3_checksum_as_v2", Bool, GlobalKey::ChecksumAsV2, "IPv4 version 3 checksum without pseudo-header").default("off").since("after 2.2.7"),
     global("vrrp_xdp", Word, GlobalKey::Xdp, "auto, native, generic or off: how adverts are received").default("auto").since("here only"),
+    global("vrrp_xdp_pass", Bool, GlobalKey::XdpPass, "Accepted adverts go on to the stack, where tcpdump sees them; each wakes the daemon then").default("off").since("here only"),
+    global("vrrp_late_advert", Word, GlobalKey::LateAdvert, "1-100 or off: after so many percent of Master_Down_Interval an advert is late, which is logged and counted").default("50").since("here only"),
     global("vrrp_send_fault", Words, GlobalKey::SendFault, "[SECONDS|off]: FAULT once no advert has left the host for so long, three adverts if not given").default("off").since("here only"),
     global("vrrp_vip_removed", Word, GlobalKey::WhenLost, "restore or backup: what a Master does when another program removes an address").default("restore").since("here only"),
     needless("vrrp_skip_check_adv_addr", Bool, "a differing address list is counted and never refused", "Do not compare the address list of the known Master").everywhere().default("off"),

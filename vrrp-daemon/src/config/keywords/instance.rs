@@ -22,6 +22,10 @@ pub enum UncommonKey {
     ReceiveBuffer,
     /// `vrrp_xdp`
     Xdp,
+    /// `vrrp_late_advert`
+    LateAdvert,
+    /// `vrrp_peer_mac`
+    PeerMac,
     /// `vrrp_send_fault`
     SendFault,
     /// `vrrp_vip_removed`
@@ -195,6 +199,8 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("promote_secondaries", Flag, InstanceKey::PromoteSecondaries, "Set promote_secondaries"),
     instance("kernel_rx_buf_size", Number, InstanceKey::Uncommon(UncommonKey::ReceiveBuffer), "Receive buffer, bytes"),
     instance("vrrp_xdp", Word, InstanceKey::Uncommon(UncommonKey::Xdp), "auto, native, generic or off: how its adverts are received").default("the global one").since("here only"),
+    instance("vrrp_late_advert", Word, InstanceKey::Uncommon(UncommonKey::LateAdvert), "1-100 or off: after so many percent of Master_Down_Interval an advert is late").default("the global one").since("here only"),
+    instance("vrrp_peer_mac", Words, InstanceKey::Uncommon(UncommonKey::PeerMac), "IP MAC: adverts of this unicast peer count from this MAC address alone, where XDP receives them; one line for each peer").since("here only"),
     instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),
     instance("vrrp_vip_removed", Word, InstanceKey::Uncommon(UncommonKey::WhenLost), "restore or backup: what a Master does when another program removes an address").default("the global one").since("here only"),
 ];

@@ -134,7 +134,14 @@ const WORDS: &[(Entry, &str)] = &[
 ];
 
 /// What stands in the table and in no keepalived.
-const OURS: &[&str] = &["vrrp_xdp", "vrrp_send_fault", "vrrp_vip_removed"];
+const OURS: &[&str] = &[
+    "vrrp_xdp",
+    "vrrp_xdp_pass",
+    "vrrp_late_advert",
+    "vrrp_peer_mac",
+    "vrrp_send_fault",
+    "vrrp_vip_removed",
+];
 
 #[test]
 fn no_keyword_is_lost() {

@@ -194,6 +194,14 @@ impl Lowering<'_> {
                     self.config.global.xdp = mode;
                 }
             }
+            GlobalKey::XdpPass => {
+                let pass = self.boolean(statement);
+                self.config.model.pass_accepted = pass.unwrap_or(self.config.model.pass_accepted);
+            }
+            GlobalKey::LateAdvert => {
+                let share = self.late_share(statement, "50 is used");
+                self.defaults.uncommon.late_share = share.or(self.defaults.uncommon.late_share);
+            }
             GlobalKey::OwnerIgnore => {
                 self.defaults.uncommon.owner_ignore = self
                     .boolean(statement)

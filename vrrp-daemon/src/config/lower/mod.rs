@@ -13,6 +13,7 @@ mod instance;
 mod iproute;
 mod names;
 mod pacing;
+mod pins;
 mod resolve;
 mod route;
 mod rule;

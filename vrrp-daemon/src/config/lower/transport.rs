@@ -19,6 +19,7 @@ impl Lowering<'_> {
                 peers.push(*peer);
             }
         }
+        self.pin_peers(draft, &mut peers);
         let own = |this: &mut Self, source: At<IpAddr>| {
             source.and_then(|(address, span)| this.of_family(address, span, family))
         };
@@ -81,20 +82,27 @@ impl Lowering<'_> {
         Transport::Multicast { group, source }
     }
 
-    /// Whether others than the peers are refused. A TTL is a peer's, so a range of TTLs asks who sends.
+    /// Whether others than the peers are refused. A TTL is a peer's, so a range of TTLs asks who sends, and so is a MAC
+    /// address.
     fn check_source(&mut self, draft: &Draft<'_>, peers: &[Peer]) -> bool {
         let asked = draft.check_source.map(|(value, _)| value);
         let check = asked.or(self.defaults.check_source).unwrap_or(true);
         let ranged = peers.iter().any(|peer| peer.ttl != TtlRange::ANY);
-        if let (false, true) = (check, ranged) {
+        let pinned = peers.iter().any(|peer| peer.mac.is_some());
+        let keywords = match (ranged, pinned) {
+            (true, _) => Some("`min_ttl` and `max_ttl` turn"),
+            (false, true) => Some("`vrrp_peer_mac` turns"),
+            (false, false) => None,
+        };
+        if let (false, Some(keywords)) = (check, keywords) {
             let at = draft.check_source.map_or(draft.name.span, |(_, at)| at);
             self.sink.push(
-                Diagnostic::warning("`min_ttl` and `max_ttl` turn `check_unicast_src` on")
+                Diagnostic::warning(format!("{keywords} `check_unicast_src` on"))
                     .at(at, "`off` is ignored")
                     .help("remove one of them"),
             );
         }
-        check || ranged
+        check || ranged || pinned
     }
 
     /// The address if it is of the family that the adverts travel in.

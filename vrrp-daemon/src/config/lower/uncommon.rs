@@ -6,6 +6,7 @@ use vrrp_common::time::{Centis, Nanos};
 use super::Lowering;
 use super::global::DAY;
 use super::instance::{At, Draft};
+use super::pins::Pin;
 use crate::config::diag::{Diagnostic, Remark};
 use crate::config::keywords::UncommonKey;
 use crate::config::raw::Statement;
@@ -25,7 +26,9 @@ pub(super) struct Said {
     owner_ignore: Option<(bool, Span)>,
     late_backup: At<Priority>,
     receive_buffer: Option<u32>,
-    xdp: Option<XdpMode>,
+    pub(super) xdp: Option<XdpMode>,
+    late_share: Option<u8>,
+    pub(super) pins: Vec<Pin>,
     send_fault: Option<SendFault>,
     when_lost: Option<WhenLost>,
 }
@@ -39,6 +42,7 @@ pub(super) struct Defaults {
     pub(super) multiplier: Option<u8>,
     pub(super) send_fault: Option<SendFault>,
     pub(super) when_lost: Option<WhenLost>,
+    pub(super) late_share: Option<u8>,
 }
 
 /// `vrrp_rx_bufs_policy`.
@@ -81,7 +85,7 @@ pub(super) struct Resolved<'a> {
     pub(super) addresses: usize,
 }
 
-/// One advert lost of three is worth a line: in percent of Master_Down_Interval.
+/// `vrrp_late_advert`, if nothing is said: one advert lost of three is worth a line.
 const LATE_SHARE: u8 = 50;
 
 impl Lowering<'_> {
@@ -106,6 +110,11 @@ impl Lowering<'_> {
                 said.receive_buffer = self.buffer_size(statement).or(said.receive_buffer);
             }
             UncommonKey::Xdp => said.xdp = self.xdp_mode(statement, "the global one is used").or(said.xdp),
+            UncommonKey::LateAdvert => {
+                let share = self.late_share(statement, "the global share is used");
+                said.late_share = share.or(said.late_share);
+            }
+            UncommonKey::PeerMac => said.pins.extend(self.pin(statement)),
             UncommonKey::SendFault => said.send_fault = self.send_fault(statement).or(said.send_fault),
             UncommonKey::WhenLost => said.when_lost = self.when_lost(statement).or(said.when_lost),
         }
@@ -125,6 +134,19 @@ impl Lowering<'_> {
             self.out_of_range(statement, word, "auto, native, generic or off", otherwise);
         }
         mode
+    }
+
+    /// `PERCENT|off`; 0: never.
+    pub(super) fn late_share(&mut self, statement: &Statement, otherwise: &str) -> Option<u8> {
+        let word = self.one(statement)?;
+        let share = match word.text.as_str() {
+            "off" => Some(0),
+            text => text.parse().ok().filter(|share| *share <= 100),
+        };
+        if share.is_none() {
+            self.out_of_range(statement, word, "percent from 1 to 100, or off", otherwise);
+        }
+        share
     }
 
     /// `[SECONDS|off]`.
@@ -209,7 +231,7 @@ impl Lowering<'_> {
             receive_buffer: receive_buffer(said, defaults, &resolved),
             xdp: said.xdp.unwrap_or(self.config.global.xdp),
             when_lost: said.when_lost.or(defaults.when_lost).unwrap_or_default(),
-            late_share: LATE_SHARE,
+            late_share: said.late_share.or(defaults.late_share).unwrap_or(LATE_SHARE),
         }
     }
 

@@ -14,7 +14,7 @@ impl Lowering<'_> {
     /// The only word of a statement; warns when there is none, or more.
     pub(super) fn one<'s>(&mut self, statement: &'s Statement) -> Option<&'s Word> {
         /// keepalived goes on without a value of these; of all others it ends, with `-t` and without.
-        const OPTIONAL: [&str; 3] = ["router_id", "script", "vrrp_xdp"];
+        const OPTIONAL: [&str; 4] = ["router_id", "script", "vrrp_late_advert", "vrrp_xdp"];
         let keyword = statement.keyword.name;
         let Some(first) = statement.words.first() else {
             let message = format!("`{keyword}` has no value");
