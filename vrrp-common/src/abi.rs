@@ -11,6 +11,7 @@
 //! | [`SEEN`] | seat -> [`PeerSeen`], read by the daemon through shared memory | the kernel |
 //! | [`KEPT`] | seat -> [`Record`] | the kernel |
 //! | [`REFUSED`] | [`refused_key`] -> [`RefusedState`] per CPU | the kernel |
+//! | [`STRANGERS`] | [`StrangerKey`] -> [`stranger_mac`] | the kernel |
 //! | [`COUNTERS`] | [`Verdict::counter`] -> `u64` per CPU | the kernel |
 //! | [`RING`] | [`Record`]s | the kernel |
 
@@ -29,8 +30,8 @@ pub use rules::{
     ADVERTS_PER_INTERVAL, BURST, PeerKey, PeerRules, RouterKey, RouterRules, source_bit, with_tag,
 };
 pub use stats::{
-    COUNTER_SLOTS, GAP_BUCKETS, PeerSeen, RING_FULL_COUNTER, RefusedState, Verdict, gap_bucket, refused_key,
-    slot_and_refusal,
+    COUNTER_SLOTS, GAP_BUCKETS, PeerSeen, RING_FULL_COUNTER, RefusedState, StrangerKey, Verdict, gap_bucket,
+    gap_bucket_start, refused_key, slot_and_refusal, stranger_mac,
 };
 
 /// Version of this layout.
@@ -51,6 +52,8 @@ pub const SEEN: &str = "SEEN";
 pub const KEPT: &str = "KEPT";
 /// Refusals by virtual router and rung.
 pub const REFUSED: &str = "REFUSED";
+/// The Ethernet addresses of those who send what is for no virtual router of ours; the oldest go first.
+pub const STRANGERS: &str = "STRANGERS";
 /// Adverts for the daemon.
 pub const RING: &str = "RING";
 /// Verdicts of all frames.

@@ -10,7 +10,8 @@
 //! | held every rule, and known | stamped, consumed (`XDP_DROP`); nobody is woken |
 //! | held every rule | put into the ring, or kept until it is asked for; consumed |
 //! | refused, for a virtual router of ours | counted, one a second of a kind put into the ring, `XDP_DROP` |
-//! | not ours, or not for the kernel to judge | `XDP_PASS`, untouched |
+//! | not ours | the sender's Ethernet address is noted; `XDP_PASS`, untouched |
+//! | not for the kernel to judge | `XDP_PASS`, untouched |
 //!
 //! The rules are `vrrp_common`'s, the same that the daemon applies to the raw socket. Mastership is never
 //! decided here, and a filter is not authentication.
@@ -56,7 +57,12 @@ fn program(context: &XdpContext) -> u32 {
                 report::refused(&packet, rules, refusal);
                 leave(context, Verdict::Refused(refusal), XDP_DROP)
             }
-            Judged::Passed(verdict) => finish(context, verdict, XDP_PASS),
+            Judged::Passed(verdict) => {
+                if verdict == Verdict::NotOurs {
+                    report::stranger(&packet);
+                }
+                finish(context, verdict, XDP_PASS)
+            }
         },
     }
 }

@@ -9,10 +9,10 @@ use core::mem::offset_of;
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use vrrp_common::abi::{
     BURST, COUNTER_SLOTS, GAP_BUCKETS, MAX_PDU, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
-    RefusedState, RouterKey, RouterRules, gap_bucket,
+    RefusedState, RouterKey, RouterRules, StrangerKey, gap_bucket, stranger_mac,
 };
 
 use crate::cursor;
@@ -35,6 +35,10 @@ static KEPT: HashMap<u32, Record> = HashMap::with_max_entries(65_536, BPF_F_NO_P
 /// Grows with what is refused. When it is full, further kinds are counted in [`COUNTERS`] alone.
 #[map]
 static REFUSED: PerCpuHashMap<u32, RefusedState> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
+
+/// Whoever floods it pushes others out: then they are named without their Ethernet address.
+#[map]
+static STRANGERS: LruHashMap<StrangerKey, [u8; 8]> = LruHashMap::with_max_entries(1_024, 0);
 
 /// 4 500 adverts of four addresses: a full burst of the senders of 140 virtual routers at once.
 #[map]
@@ -209,6 +213,18 @@ fn words_of(bytes: &[u8; MAX_PDU]) -> &[u64; WORDS] {
 fn words_mut(bytes: &mut [u8; MAX_PDU]) -> &mut [u64; WORDS] {
     // SAFETY: as above.
     unsafe { &mut *core::ptr::from_mut(bytes).cast() }
+}
+
+/// Remember the Ethernet address of a sender. Cheap while it is the same.
+#[inline(always)]
+pub(crate) fn note_stranger(key: &StrangerKey, mac: [u8; 6]) {
+    let mac = stranger_mac(mac);
+    // SAFETY: read at once; should the entry be given to another sender meanwhile, it is written once too often or
+    // not at all.
+    let known = unsafe { STRANGERS.get(key) }.map(|known| u64::from_ne_bytes(*known));
+    if known != Some(u64::from_ne_bytes(mac)) {
+        let _ = STRANGERS.insert(key, mac, 0);
+    }
 }
 
 /// This CPU's tally of one kind of refusal for one virtual router.

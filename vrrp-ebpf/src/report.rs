@@ -6,7 +6,7 @@
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
-use vrrp_common::abi::{RING_FULL_COUNTER, RouterRules, Verdict, refused_key};
+use vrrp_common::abi::{RING_FULL_COUNTER, RouterRules, StrangerKey, Verdict, refused_key};
 use vrrp_common::wire::ladder::Refusal;
 
 use crate::classify::Packet;
@@ -74,6 +74,17 @@ pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal
     } else {
         tally.silent();
     }
+}
+
+/// Not for any of ours. The raw socket shows the daemon what it is, without the frame around it.
+#[inline(always)]
+pub(crate) fn stranger(packet: &Packet<'_>) {
+    let [a, b, c, d] = packet.source;
+    let key = StrangerKey {
+        ifindex: packet.ifindex(),
+        source: [a, b, c, d],
+    };
+    maps::note_stranger(&key, packet.source_mac());
 }
 
 #[inline(always)]

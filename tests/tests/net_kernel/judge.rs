@@ -204,6 +204,7 @@ fn strangers_are_told_apart() {
             Judged::Stranger {
                 router,
                 source,
+                mac: _,
                 vrid: named,
                 clue,
             } => {

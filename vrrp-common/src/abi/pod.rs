@@ -19,3 +19,5 @@ unsafe impl aya::Pod for super::PeerSeen {}
 unsafe impl aya::Pod for super::Record {}
 // SAFETY: see above.
 unsafe impl aya::Pod for super::RefusedState {}
+// SAFETY: see above.
+unsafe impl aya::Pod for super::StrangerKey {}

@@ -1,5 +1,6 @@
 //! What the kernel counts.
 
+use super::AddressWords;
 use crate::wire::ladder::Refusal;
 
 /// Buckets of [`PeerSeen::gaps`].
@@ -71,6 +72,33 @@ pub const fn gap_bucket(gap: u64) -> usize {
         bucket += 1;
     }
     bucket
+}
+
+/// The shortest gap in nanoseconds that lies in a [bucket](gap_bucket).
+#[must_use]
+pub const fn gap_bucket_start(bucket: u32) -> u64 {
+    match bucket {
+        0 => 0,
+        bucket => 1 << (bucket + 10),
+    }
+}
+
+/// Who sent something for no virtual router of ours. The raw socket tells what it was; the frame is seen here alone.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StrangerKey {
+    /// Where it arrived.
+    pub ifindex: u32,
+    /// IP source.
+    pub source: AddressWords,
+}
+
+/// What stands behind a [`StrangerKey`]: the Ethernet source, and zeros.
+#[inline(always)]
+#[must_use]
+pub const fn stranger_mac(mac: [u8; 6]) -> [u8; 8] {
+    let [a, b, c, d, e, f] = mac;
+    [a, b, c, d, e, f, 0, 0]
 }
 
 /// Key of the refusals at one rung for one virtual router.
@@ -157,12 +185,16 @@ const _: () = {
     // The four bits of `refused_key`.
     assert!(Refusal::ALL.len() <= 16);
     assert!(size_of::<RefusedState>() == 16);
+    assert!(size_of::<StrangerKey>() == 20);
     assert!(size_of::<PeerSeen>() == 6 * 8 + GAP_BUCKETS * 8);
 };
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNTER_SLOTS, RING_FULL_COUNTER, Verdict, gap_bucket, refused_key, slot_and_refusal};
+    use super::{
+        COUNTER_SLOTS, RING_FULL_COUNTER, Verdict, gap_bucket, gap_bucket_start, refused_key,
+        slot_and_refusal,
+    };
     use crate::wire::ladder::Refusal;
 
     #[test]
@@ -182,6 +214,17 @@ mod tests {
         ];
         for (gap, bucket) in table {
             assert_eq!(gap_bucket(gap), bucket, "{gap} ns");
+        }
+    }
+
+    #[test]
+    fn a_bucket_starts_with_its_shortest_gap() {
+        let starts = [0, 1, 13, 31].map(gap_bucket_start);
+        assert_eq!(starts, [0, 2_048, 8_388_608, 1 << 41]);
+        for bucket in 1..32 {
+            let start = gap_bucket_start(bucket);
+            assert_eq!(gap_bucket(start), usize::try_from(bucket).unwrap());
+            assert_eq!(gap_bucket(start - 1), usize::try_from(bucket - 1).unwrap());
         }
     }
 

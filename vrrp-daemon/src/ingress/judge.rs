@@ -46,6 +46,8 @@ pub enum Judged {
         router: Option<RouterId>,
         /// The sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path tells.
+        mac: Option<Mac>,
         /// The virtual router that it names.
         vrid: Vrid,
         /// What is strange about it.
@@ -86,16 +88,37 @@ impl Judged {
             Self::Stranger {
                 router,
                 source,
+                mac,
                 vrid,
                 clue,
             } => Some(Input::Stranger {
                 router,
                 source,
+                mac,
                 vrid,
                 clue,
             }),
             Self::NotOurs => None,
         }
+    }
+}
+
+impl Judged {
+    /// The same with the sender's Ethernet address, if the path did not tell it and `of` knows it.
+    #[must_use]
+    pub fn sent_by(mut self, of: impl FnOnce(Option<RouterId>, IpAddr) -> Option<Mac>) -> Self {
+        let (router, source, mac) = match &mut self {
+            Self::Heard(heard) => (Some(heard.router), heard.source, &mut heard.mac),
+            Self::Refused {
+                router, source, mac, ..
+            }
+            | Self::Stranger {
+                router, source, mac, ..
+            } => (*router, *source, mac),
+            Self::Unchanged { .. } | Self::NotOurs => return self,
+        };
+        *mac = mac.or_else(|| of(router, source));
+        self
     }
 }
 
@@ -185,6 +208,7 @@ impl Judge {
         let told = |router, clue| Judged::Stranger {
             router,
             source: datagram.source,
+            mac: datagram.source_mac,
             vrid,
             clue,
         };

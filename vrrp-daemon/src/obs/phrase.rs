@@ -285,12 +285,15 @@ fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     // In version 3 an interval is refused for one reason only; it need not be ours.
     if let Remark::Refused {
         source,
+        mac,
         refusal: Refusal::Interval,
-        ..
     } = remark
         && version(model, router) == Some(Version::V3)
     {
-        words = format!("advert from {source} refused: its interval is 0: correct advert_int there");
+        words = format!(
+            "advert from {source} refused: its interval is 0: correct advert_int there{}",
+            sent_by(mac)
+        );
     }
     let text = match name {
         Some(name) => format!("({name}) {words}"),
@@ -322,9 +325,17 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
                 sent_by(mac)
             ),
         ),
-        Remark::Stranger { source, vrid, clue } => {
-            (Level::WARN, "stranger", Some(source), strange(source, vrid, clue))
-        }
+        Remark::Stranger {
+            source,
+            mac,
+            vrid,
+            clue,
+        } => (
+            Level::WARN,
+            "stranger",
+            Some(source),
+            strange(source, vrid, clue) + &sent_by(mac),
+        ),
         Remark::IntervalAdopted { source, theirs, ours } => (
             Level::INFO,
             "interval-adopted",
@@ -361,11 +372,14 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
                 "an advert of {source} came {gap} after the one before; we take over after {master_down} without one"
             ),
         ),
-        Remark::AddressesDiffer { source } => (
+        Remark::AddressesDiffer { source, mac } => (
             Level::WARN,
             "addresses-differ",
             Some(source),
-            format!("{source} advertises other addresses than ours: make virtual_ipaddress the same on both"),
+            format!(
+                "{source} advertises other addresses than ours: make virtual_ipaddress the same on both{}",
+                sent_by(mac)
+            ),
         ),
         Remark::LowerPriority {
             source,

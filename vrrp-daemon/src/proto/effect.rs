@@ -243,6 +243,9 @@ pub enum Remark {
     Stranger {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// The virtual router that it names.
         vrid: Vrid,
         /// What is strange about it.
@@ -288,6 +291,9 @@ pub enum Remark {
     AddressesDiffer {
         /// Sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
     },
     /// As Master, a lower-priority advert was heard and answered.
     LowerPriority {

@@ -53,6 +53,9 @@ pub enum Input {
         router: Option<RouterId>,
         /// The sender.
         source: IpAddr,
+        /// Its Ethernet address, if the path tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
         /// The virtual router that it names.
         vrid: Vrid,
         /// What is strange about it.

@@ -155,7 +155,10 @@ mod tests {
             .map(|refusal| kind(&refused(refusal)))
             .collect();
         kinds.extend([
-            kind(&Remark::AddressesDiffer { source: SOURCE }),
+            kind(&Remark::AddressesDiffer {
+                source: SOURCE,
+                mac: None,
+            }),
             kind(&Remark::TwoOwners {
                 source: SOURCE,
                 mac: None,

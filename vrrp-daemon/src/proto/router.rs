@@ -170,9 +170,18 @@ impl Vrrp {
             Input::Stranger {
                 router,
                 source,
+                mac,
                 vrid,
                 clue,
-            } => self.stranger(now, router, Remark::Stranger { source, vrid, clue }, effects),
+            } => {
+                let remark = Remark::Stranger {
+                    source,
+                    mac,
+                    vrid,
+                    clue,
+                };
+                self.stranger(now, router, remark, effects);
+            }
             Input::Link { link, state } => {
                 if self.facts.note_link(link, state) {
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Link(link)));

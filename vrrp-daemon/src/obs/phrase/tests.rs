@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use tracing::Level;
 use vrrp_common::id::{Priority, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
+use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::{phrase, reason};
@@ -315,6 +316,7 @@ fn strangers_are_told_with_the_remedy() {
     let told = |router, clue| {
         let remark = Remark::Stranger {
             source: peer(),
+            mac: (clue == Clue::OurAddress).then_some(Mac([2, 0, 0, 0, 0, 7])),
             vrid: Vrid::new(52).unwrap(),
             clue,
         };
@@ -326,7 +328,8 @@ fn strangers_are_told_with_the_remedy() {
     );
     assert_eq!(
         told(Some(ROUTER), Clue::OurAddress),
-        "(?) 192.0.2.2 advertises an address of ours under VRID 52: set the same virtual_router_id on both"
+        "(?) 192.0.2.2 advertises an address of ours under VRID 52: set the same virtual_router_id on both; \
+         sent by MAC address 02:00:00:00:00:07"
     );
     assert_eq!(
         told(Some(ROUTER), Clue::Multicast),

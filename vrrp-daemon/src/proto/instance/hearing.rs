@@ -27,7 +27,13 @@ impl Instance {
         self.count_form(step.config, heard.checksum, 1);
         if !heard.same_addresses {
             self.counters.address_list_errors += 1;
-            self.remark(step, Remark::AddressesDiffer { source });
+            self.remark(
+                step,
+                Remark::AddressesDiffer {
+                    source,
+                    mac: heard.mac,
+                },
+            );
         }
         if heard.priority.is_owner() && self.priority.is_owner() {
             self.remark(

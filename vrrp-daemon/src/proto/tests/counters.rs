@@ -129,7 +129,13 @@ fn address_list_errors() {
         same_addresses: false,
         ..heard(ms(1_000), R0, HIGH, 150)
     };
-    let said = [remark(R0, Remark::AddressesDiffer { source: HIGH })];
+    let said = [remark(
+        R0,
+        Remark::AddressesDiffer {
+            source: HIGH,
+            mac: None,
+        },
+    )];
     assert_eq!(bench.feed(ms(1_000), Input::Advert(other)), said);
     assert_eq!(bench.feed(ms(1_000), Input::Advert(other)), []);
     assert_eq!(counters(&bench).address_list_errors, 2);

@@ -322,11 +322,13 @@ fn strangers_are_only_remarked() {
         let input = Input::Stranger {
             router,
             source: LOW,
+            mac: None,
             vrid,
             clue,
         };
         let remark = Remark::Stranger {
             source: LOW,
+            mac: None,
             vrid,
             clue,
         };
