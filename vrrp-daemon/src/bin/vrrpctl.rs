@@ -36,6 +36,9 @@ enum Ask {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// With the times between adverts, by sender (JSON has them always)
+        #[arg(long, short)]
+        verbose: bool,
         /// The daemon's control socket
         #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET)]
         socket: PathBuf,
@@ -56,9 +59,17 @@ enum Ask {
 fn main() -> ExitCode {
     // clap ends with 2 on wrong usage.
     let shown = match Args::parse().command {
-        Ask::Status { json, socket } => {
-            status(&socket).map(|status| if json { as_json(&status) } else { render(&status) })
-        }
+        Ask::Status {
+            json,
+            verbose,
+            socket,
+        } => status(&socket).map(|status| {
+            if json {
+                as_json(&status)
+            } else {
+                render(&status, verbose)
+            }
+        }),
         Ask::Reload { socket } => reload(&socket),
         Ask::Replay { file } => recording(&file),
     };

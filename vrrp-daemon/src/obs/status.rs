@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::phrase::state_name;
-use crate::ingress::control::status::{Instance, ReloadResult, Status};
+use crate::ingress::control::status::{Frames, Instance, ReloadResult, Sender, Status};
 use crate::proto::ScriptState;
 
 /// What came of reading the configuration again.
@@ -16,9 +16,10 @@ pub const fn outcome(result: ReloadResult) -> &'static str {
     }
 }
 
-/// The whole status as text: one block per virtual router, then groups and scripts.
+/// The whole status as text: one block per virtual router, then groups and scripts. `verbose`: with the times between
+/// adverts.
 #[must_use]
-pub fn render(status: &Status) -> String {
+pub fn render(status: &Status, verbose: bool) -> String {
     let mut out = String::new();
     let daemon = &status.daemon;
     line(
@@ -48,6 +49,11 @@ pub fn render(status: &Status) -> String {
     for instance in &status.instances {
         line(&mut out, format_args!(""));
         describe(&mut out, instance);
+        if verbose {
+            for sender in &instance.senders {
+                line(&mut out, format_args!("  {}", arrivals(sender)));
+            }
+        }
     }
     if !status.groups.is_empty() {
         line(&mut out, format_args!(""));
@@ -91,6 +97,9 @@ pub fn render(status: &Status) -> String {
             &mut out,
             format_args!("refused, for no virtual router of ours: {counts}"),
         );
+    }
+    if let Some(frames) = &status.frames {
+        line(&mut out, format_args!("{}", seen_by_xdp(frames)));
     }
     if daemon.notifications_dropped > 0 {
         line(
@@ -209,6 +218,10 @@ fn describe(out: &mut String, instance: &Instance) {
             format_args!("  addresses removed by other programs: {lost} times"),
         );
     }
+    if counters.late_adverts > 0 {
+        let late = counters.late_adverts;
+        line(out, format_args!("  late adverts of the Master: {late}"));
+    }
     if !counters.refused.is_empty() {
         line(out, format_args!("  refused: {}", counts(&counters.refused)));
     }
@@ -220,6 +233,51 @@ fn counts(refused: &std::collections::BTreeMap<String, u64>) -> String {
         .map(|(reason, count)| format!("{reason} {count}"))
         .collect();
     counts.join(", ")
+}
+
+/// `192.0.2.1: 417.006 ms ago, 0 unread, 1 late; gaps of at least 524.288 ms 3, 1.048 s 40`
+fn arrivals(sender: &Sender) -> String {
+    let who = sender
+        .source
+        .map_or("others".to_owned(), |source| source.to_string());
+    let mut text = match sender.last_us {
+        Some(last) => format!("{who}: {} ago", duration(last)),
+        None => who,
+    };
+    // Writing to a string does not fail.
+    let _ = write!(text, ", {} unread, {} late", sender.unread, sender.late);
+    let gaps: Vec<String> = sender
+        .gaps_us
+        .iter()
+        .map(|(from, count)| format!("{} {count}", duration(*from)))
+        .collect();
+    if !gaps.is_empty() {
+        text.push_str("; gaps of at least ");
+        text.push_str(&gaps.join(", "));
+    }
+    text
+}
+
+/// Microseconds with the unit that leaves one to three digits before the point.
+fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
+        _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
+    }
+}
+
+/// What became of all frames.
+fn seen_by_xdp(frames: &Frames) -> String {
+    let mut text = format!(
+        "XDP: {} accepted, {} unchanged, {} kept ({} for the ring was full), {} not ours, {} not judged",
+        frames.accepted, frames.unchanged, frames.kept, frames.ring_full, frames.not_ours, frames.not_judged
+    );
+    if !frames.refused.is_empty() {
+        text.push_str("; refused: ");
+        text.push_str(&counts(&frames.refused));
+    }
+    text
 }
 
 /// `450 ms`, `12 s`, `5 m 03 s`, `2 h 05 m`, `3 d 04 h`: two units at most.

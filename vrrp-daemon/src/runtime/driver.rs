@@ -193,6 +193,8 @@ impl Driver {
             "asked by a signal for {what}: `vrrpctl status --json` shows what there is; no file is written"
         );
         if dump == Dump::StatsAndClear {
+            // What came before belongs to what ends here.
+            self.catch_up();
             let Parts {
                 vrrp,
                 kernel,
@@ -200,7 +202,8 @@ impl Driver {
                 ..
             } = &mut self.parts;
             vrrp.clear_counters();
-            snapshots.clear_counters(kernel);
+            snapshots.clear_counters();
+            kernel.clear_counters();
             tracing::info!("all counters begin at zero again");
         }
     }
@@ -257,21 +260,28 @@ impl Driver {
         });
         let from_ring = arrived.len();
         let now = clock::now();
+        let (vrrp, kernel) = (&parts.vrrp, &mut parts.kernel);
         let read = parts.raw.drain(&parts.judge, now, &mut |judged: Judged| {
-            arrived.extend(judged.input());
+            if !kernel.has_judged(&judged) {
+                let judged = judged.sent_by(|router, source| kernel.mac_of(vrrp.model(), router, source));
+                arrived.extend(judged.input());
+            }
         });
         for input in arrived.iter().skip(from_ring) {
             if let Input::Advert(heard) = input {
                 parts.kernel.overtaken(heard.router);
             }
         }
-        let more = match read {
-            Ok(count) => count >= PER_SOCKET,
+        let more = match &read {
+            Ok(count) => *count >= PER_SOCKET,
             Err(error) => {
                 tracing::debug!("reading a raw socket: {error}");
                 false
             }
         };
+        if read.is_ok() && !more {
+            parts.kernel.raw_was_empty(now);
+        }
         self.feed_arrived();
         let Parts { vrrp, kernel, .. } = &mut self.parts;
         kernel.hush(|router| vrrp.quiet(router));
@@ -315,6 +325,7 @@ impl Driver {
 
     /// All that the kernel has kept to itself, for who wants to know how things stand.
     fn catch_up(&mut self) {
+        self.drain();
         self.drain_kept();
         let Parts { vrrp, kernel, .. } = &mut self.parts;
         let routers = (0..).map(RouterId).take(vrrp.model().routers.len());

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
@@ -15,7 +16,7 @@ use crate::ingress::judge::{Judge, Judged};
 use crate::proto::model::{Transport, VirtualRouter, XdpMode};
 use crate::proto::router::Quiet;
 use crate::proto::{Correspondence, LinkId, Model, RouterId};
-use crate::xdp::{self, Arrivals, Attached, Event, Life, Mode, Place, XdpPath};
+use crate::xdp::{self, Arrivals, Attached, Counters, Event, Life, Mode, Place, XdpPath};
 
 /// The XDP path, or its absence.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ struct Loaded {
     around: Vec<Around>,
     /// `places` or `around` have changed since the program was told.
     stale: bool,
+    /// When the raw sockets were empty last: what came before has been read.
+    raw_empty_at: MonoNanos,
 }
 
 /// What hangs together with an interface.
@@ -80,10 +83,12 @@ impl KernelPath {
                     links: vec![None; model.links.len()],
                     around: vec![Around::default(); model.links.len()],
                     stale: false,
+                    raw_empty_at: MonoNanos(0),
                 }),
             },
             Err(error) => {
                 tracing::warn!("adverts are received by raw sockets alone: {error}");
+                warn_of_pins(model, |_| true);
                 Self { loaded: None }
             }
         }
@@ -129,7 +134,7 @@ impl KernelPath {
                     .and_then(|link| self::mode(old, link))
                     != Some(mode)
             {
-                loaded.attach(ifindex, name(new, link), mode);
+                loaded.attach(new, link, ifindex, mode);
             }
         }
     }
@@ -242,7 +247,7 @@ impl KernelPath {
         // Rules first: a program without them would pass everything, which is harmless but useless.
         loaded.configure(model);
         if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link)) {
-            loaded.attach(ifindex, name(model, link), mode);
+            loaded.attach(model, link, ifindex, mode);
         }
     }
 
@@ -298,6 +303,65 @@ impl KernelPath {
     pub fn refresh(&mut self, model: &Model) {
         if let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.stale) {
             loaded.configure(model);
+        }
+    }
+
+    /// Whether this message of the raw socket is the copy of one that the program has judged (`vrrp_xdp_pass`).
+    pub fn has_judged(&mut self, judged: &Judged) -> bool {
+        let (Some(loaded), Judged::Heard(heard)) = (&mut self.loaded, judged) else {
+            return false;
+        };
+        loaded
+            .path
+            .is_copy(heard.router, heard.source, loaded.raw_empty_at)
+    }
+
+    /// All that had come to the raw sockets by then has been read.
+    pub fn raw_was_empty(&mut self, at: MonoNanos) {
+        if let Some(loaded) = &mut self.loaded {
+            loaded.raw_empty_at = at;
+        }
+    }
+
+    /// The Ethernet address of a sender whose message for `router` (or for none of ours) came by the raw socket.
+    #[must_use]
+    pub fn mac_of(&self, model: &Model, router: Option<RouterId>, source: IpAddr) -> Option<Mac> {
+        let loaded = self.loaded.as_ref()?;
+        let router = router.and_then(|router| model.routers.get(router.index()));
+        let here = router.map(|router| loaded.links.get(router.link.index()).copied().flatten());
+        let links = loaded.links.iter().copied().flatten();
+        let of = |ifindex| loaded.path.stranger(ifindex, source);
+        match here {
+            Some(ifindex) => ifindex.and_then(of),
+            None => { links }.find_map(of),
+        }
+    }
+
+    /// Another configuration may call other gaps late; `quiet` says which.
+    pub fn retune(&mut self, quiet: impl Fn(RouterId) -> Option<Quiet>) {
+        let Some(Loaded { path, heard, .. }) = &mut self.loaded else {
+            return;
+        };
+        for router in (0..).map(RouterId).take(heard.len()) {
+            if let Some(quiet) = quiet(router)
+                && let Err(error) = path.set_late_after(router, quiet.source, quiet.late_after)
+            {
+                tracing::warn!("{error}; late adverts of {} may go unnoticed", quiet.source);
+            }
+        }
+    }
+
+    /// What became of the frames so far; `None` without a program.
+    #[must_use]
+    pub fn counters(&self) -> Option<Counters> {
+        self.loaded.as_ref()?.path.counters().ok()
+    }
+
+    /// Count from zero again.
+    pub fn clear_counters(&mut self) {
+        let result = self.loaded.as_mut().map(|loaded| loaded.path.clear_counters());
+        if let Some(Err(error)) = result {
+            tracing::warn!("{error}; some counters go on");
         }
     }
 
@@ -420,7 +484,7 @@ impl Loaded {
                 tracing::warn!("{error}; adverts go to the raw sockets");
             }
         }
-        match self.path.configure(model, &self.places, false) {
+        match self.path.configure(model, &self.places, model.pass_accepted) {
             Ok(left_out) => {
                 for router in left_out {
                     let name = model
@@ -436,13 +500,31 @@ impl Loaded {
         }
     }
 
-    fn attach(&mut self, ifindex: u32, name: &str, mode: Mode) {
+    fn attach(&mut self, model: &Model, link: LinkId, ifindex: u32, mode: Mode) {
+        let name = name(model, link);
         match self.path.attach(ifindex, mode) {
             Ok(attached) => {
                 tracing::info!("{name}: XDP attached ({attached}); the raw socket stays open beside it")
             }
-            Err(error) => tracing::warn!("{name}: adverts are received by the raw socket alone: {error}"),
+            Err(error) => {
+                tracing::warn!("{name}: adverts are received by the raw socket alone: {error}");
+                warn_of_pins(model, |router| router.link == link);
+            }
         }
+    }
+}
+
+/// A raw socket does not tell who sent the frame.
+fn warn_of_pins(model: &Model, here: impl Fn(&VirtualRouter) -> bool) {
+    let pinned = |router: &&VirtualRouter| match &router.transport {
+        Transport::Unicast { peers, .. } => peers.iter().any(|peer| peer.mac.is_some()),
+        Transport::Multicast { .. } => false,
+    };
+    for router in model.routers.iter().filter(|router| here(router)).filter(pinned) {
+        tracing::warn!(
+            "({}) vrrp_peer_mac does not count without XDP: any MAC address may send for its peers",
+            router.name
+        );
     }
 }
 

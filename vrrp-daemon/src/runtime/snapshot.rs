@@ -1,21 +1,21 @@
 //! The answer to `status`: one snapshot, made on the protocol thread, so that its parts agree.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use vrrp_common::time::MonoNanos;
+use vrrp_common::abi;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, File, Group, Instance, Master, Process, Reload, ReloadResult, Script, Status,
-    by_name,
+    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Process, Reload, ReloadResult, Script,
+    Sender, Status, by_name,
 };
 use crate::proto::model::VirtualRouter;
-use crate::proto::reload::Pairs;
 use crate::proto::{FileId, ProcessId, RouterId, ScriptId, State, Vrrp};
+use crate::xdp::{self, Arrivals};
 
 /// What a snapshot shows besides the protocol's own state.
 #[derive(Debug)]
@@ -27,8 +27,6 @@ pub struct Snapshots {
     last_reload: Option<(MonoNanos, ReloadResult)>,
     reloads: u64,
     reloads_refused: u64,
-    /// What the kernel had refused when the counters were cleared.
-    cleared: HashMap<RouterId, [u64; Refusal::ALL.len()]>,
 }
 
 /// What only the driver holds.
@@ -56,7 +54,6 @@ impl Snapshots {
             config_file,
             started,
             refused_elsewhere: [0; Refusal::ALL.len()],
-            cleared: HashMap::new(),
             last_reload: None,
             reloads: 0,
             reloads_refused: 0,
@@ -82,31 +79,8 @@ impl Snapshots {
     }
 
     /// Count from zero again.
-    pub fn clear_counters(&mut self, kernel: &KernelPath) {
+    pub fn clear_counters(&mut self) {
         self.refused_elsewhere = [0; Refusal::ALL.len()];
-        self.cleared = kernel.refused_silently();
-    }
-
-    /// Another configuration: a virtual router that goes on has another id.
-    pub fn reconfigure(&mut self, routers: &Pairs<RouterId>) {
-        let cleared = std::mem::take(&mut self.cleared).into_iter();
-        self.cleared = cleared
-            .filter_map(|(id, counts)| Some((routers.after(id)?, counts)))
-            .collect();
-    }
-
-    /// What the kernel refused for a router since the counters were cleared.
-    fn since_cleared(
-        &self,
-        id: RouterId,
-        mut unseen: [u64; Refusal::ALL.len()],
-    ) -> [u64; Refusal::ALL.len()] {
-        if let Some(cleared) = self.cleared.get(&id) {
-            for (count, before) in unseen.iter_mut().zip(cleared) {
-                *count = count.saturating_sub(*before);
-            }
-        }
-        unseen
     }
 
     /// The whole daemon, now.
@@ -132,7 +106,7 @@ impl Snapshots {
             instances: ids
                 .zip(&model.routers)
                 .filter_map(|(id, router)| {
-                    let unseen = self.since_cleared(id, unseen.get(&id).copied().unwrap_or_default());
+                    let unseen = unseen.get(&id).copied().unwrap_or_default();
                     instance(now, view, id, router, unseen)
                 })
                 .collect(),
@@ -178,6 +152,7 @@ impl Snapshots {
                 })
                 .collect(),
             refused_elsewhere: by_name(&self.refused_elsewhere),
+            frames: view.kernel.counters().map(|counters| frames(&counters)),
         }
     }
 }
@@ -231,7 +206,39 @@ fn instance(
             })
             .collect(),
         counters: Counters::from(&counters),
+        senders: view
+            .kernel
+            .arrivals(id)
+            .map(|arrivals| sender(now, &arrivals))
+            .collect(),
     })
+}
+
+fn sender(now: MonoNanos, arrivals: &Arrivals) -> Sender {
+    let micros = |bucket| Nanos(abi::gap_bucket_start(bucket)).as_micros();
+    Sender {
+        source: arrivals.source,
+        last_us: arrivals.last.map(|last| now.since(last).as_micros()),
+        unread: arrivals.unread,
+        late: arrivals.late,
+        gaps_us: (0..)
+            .map(micros)
+            .zip(arrivals.gaps)
+            .filter(|(_, count)| *count != 0)
+            .collect(),
+    }
+}
+
+fn frames(counters: &xdp::Counters) -> Frames {
+    Frames {
+        accepted: counters.accepted,
+        unchanged: counters.unchanged,
+        kept: counters.kept,
+        ring_full: counters.ring_full,
+        not_ours: counters.not_ours,
+        not_judged: counters.not_judged,
+        refused: by_name(&counters.refused),
+    }
 }
 
 /// The state that all members are in, if it is one.

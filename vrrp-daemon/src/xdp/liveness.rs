@@ -5,10 +5,12 @@
 
 use std::net::IpAddr;
 
-use vrrp_common::abi::{self, PeerKey};
+use vrrp_common::abi::{self, PeerKey, StrangerKey};
 use vrrp_common::time::{MonoNanos, Nanos};
+use vrrp_common::wire::ethernet::Mac;
 
 use super::events::Event;
+use super::tallies::subtract;
 use super::{MapsError, XdpPath};
 use crate::proto::model::RouterId;
 
@@ -21,7 +23,7 @@ pub struct Life {
     pub adverts: u64,
 }
 
-/// How adverts of one sender come in.
+/// How adverts of one sender come in, since the counters were cleared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrivals {
     /// The sender; `None` for all together that have no place of their own.
@@ -67,6 +69,45 @@ impl XdpPath {
             source: abi::address_words(source),
         };
         Ok(self.peers.insert(key, sender.rules(), 0)?)
+    }
+
+    /// From now on an advert of `source` is news if it comes `late_after` after the one before. Of use for one whose adverts
+    /// are no news otherwise; cheap when nothing changes.
+    ///
+    /// # Errors
+    /// [`MapsError`]; then the old limit holds.
+    pub fn set_late_after(
+        &mut self,
+        router: RouterId,
+        source: IpAddr,
+        late_after: Nanos,
+    ) -> Result<(), MapsError> {
+        let Some(slot) = self.table.entry(router).map(|entry| entry.slot) else {
+            return Ok(());
+        };
+        let Some(sender) = self.table.sender_mut(router, source) else {
+            return Ok(());
+        };
+        if sender.unchanged.is_empty() || sender.late_after == late_after {
+            return Ok(());
+        }
+        sender.late_after = late_after;
+        let key = PeerKey {
+            slot,
+            source: abi::address_words(source),
+        };
+        Ok(self.peers.insert(key, sender.rules(), 0)?)
+    }
+
+    /// The Ethernet address that `source` had when it sent something on this device that was for no virtual router of
+    /// ours, if that is still known. A system call, and on a bond a few.
+    #[must_use]
+    pub fn stranger(&self, ifindex: u32, source: IpAddr) -> Option<Mac> {
+        let source = abi::address_words(source);
+        let known = |ifindex| self.strangers.get(&StrangerKey { ifindex, source }, 0).ok();
+        let members = self.table.members(ifindex);
+        let [a, b, c, d, e, f, _, _] = std::iter::once(ifindex).chain(members).find_map(known)?;
+        Some(Mac([a, b, c, d, e, f]))
     }
 
     /// Every advert for `router` is news from now on. Hands over what came until this moment and was not told. Cheap when
@@ -175,16 +216,17 @@ impl XdpPath {
             std::iter::once((None, &entry.others))
                 .chain(senders)
                 .map(|(source, seat)| {
-                    let seen = self.seats.seen(seat.number);
+                    let mut seen = self.seats.seen(seat.number);
+                    subtract(&mut seen.gaps, &seat.before.gaps);
                     Arrivals {
                         source,
                         last: (seen.last != 0).then(|| self.clock.here(seen.last)),
                         unread: seat.lost,
-                        late: seen.late,
+                        late: seen.late.saturating_sub(seat.before.late),
                         gaps: seen.gaps,
                     }
                 })
-                .filter(|arrivals| arrivals.last.is_some())
+                .filter(|arrivals| arrivals.last.is_some() || arrivals.unread != 0)
         })
     }
 }

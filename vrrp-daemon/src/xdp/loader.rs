@@ -9,13 +9,16 @@ use aya::programs::Xdp;
 use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
-use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, RefusedState, RouterKey, RouterRules};
+use vrrp_common::abi::{
+    self, ABI_VERSION, PeerKey, PeerRules, Record, RefusedState, RouterKey, RouterRules, StrangerKey,
+};
 use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::attach::Attached;
 use super::seats::Seats;
 use super::table::Table;
+use super::tallies::Counters;
 
 /// Programs for frames in several buffers, and the helper that reads them, came with Linux 5.18.
 const OLDEST_KERNEL: (u32, u32) = (5, 18);
@@ -39,9 +42,12 @@ pub struct XdpPath {
     pub(super) refused: PerCpuHashMap<MapData, u32, RefusedState>,
     /// What was refused for virtual routers that are not ours any more, by rung.
     pub(super) refused_before: [u64; Refusal::ALL.len()],
+    pub(super) strangers: HashMap<MapData, StrangerKey, [u8; 8]>,
     pub(super) ring: RingBuf<MapData>,
     pub(super) links: BTreeMap<u32, (FdLink, Attached)>,
     pub(super) table: Table,
+    /// What was counted when the counters were cleared.
+    pub(super) cleared: Counters,
     pub(super) clock: Clock,
     #[cfg(feature = "xdp-log")]
     pub(super) verdicts: super::verdicts::Verdicts,
@@ -164,10 +170,12 @@ impl XdpPath {
             counters: take(&mut ebpf, abi::COUNTERS)?,
             refused: take(&mut ebpf, abi::REFUSED)?,
             refused_before: [0; Refusal::ALL.len()],
+            strangers: take(&mut ebpf, abi::STRANGERS)?,
             ring: take(&mut ebpf, abi::RING)?,
             ebpf,
             links: BTreeMap::new(),
             table: Table::default(),
+            cleared: Counters::default(),
             clock,
         })
     }
@@ -192,6 +200,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Both are the same.
+    #[cfg(test)]
+    pub(super) const SAME: Self = Self { offset: 0 };
+
     /// Ask the kernel by how much this time namespace is shifted (time_namespaces(7)).
     fn of_this_namespace() -> io::Result<Self> {
         match fs::read_to_string("/proc/self/timens_offsets") {

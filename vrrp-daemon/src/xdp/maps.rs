@@ -10,6 +10,7 @@ use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::XdpPath;
+use super::seats::Seats;
 use super::table::{Entry, Seat, Sender, SenderDemand};
 use crate::proto::model::{Model, RouterId, Transport, VirtualRouter, XdpMode};
 
@@ -176,6 +177,7 @@ impl XdpPath {
                 rules: Demand { version: 0, ..demand },
                 others: Seat::new(seat),
                 senders: BTreeMap::new(),
+                refused_when_cleared: [0; Refusal::ALL.len()],
             };
             self.table.entries.insert(key, entry);
         }
@@ -195,6 +197,11 @@ impl XdpPath {
                     };
                     self.peers.insert(key, sender.rules(), 0)?;
                 }
+            }
+        }
+        if demand.flags & !entry.rules.flags & RouterRules::PASS_ACCEPTED != 0 {
+            for seat in entry.seats_mut() {
+                seat.expect_no_copies(&self.seats.seen(seat.number));
             }
         }
         let room = self.admit_senders(&key, demand, listed)?;
@@ -230,6 +237,7 @@ impl XdpPath {
             for (source, sender) in gone {
                 gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
                 gone_is_fine(self.kept.remove(&sender.seat.number))?;
+                entry.others.lost += unread(&self.seats, &sender.seat);
                 self.seats.give_back(sender.seat.number);
             }
         }
@@ -288,13 +296,21 @@ impl XdpPath {
         source: AddressWords,
     ) -> Result<(), MapsError> {
         gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
-        let entry = self.table.entry_mut(router);
-        if let Some(sender) = entry.and_then(|entry| entry.senders.remove(&source)) {
+        let Some(entry) = self.table.entry_mut(router) else {
+            return Ok(());
+        };
+        if let Some(sender) = entry.senders.remove(&source) {
             gone_is_fine(self.kept.remove(&sender.seat.number))?;
+            entry.others.lost += unread(&self.seats, &sender.seat);
             self.seats.give_back(sender.seat.number);
         }
         Ok(())
     }
+}
+
+/// Adverts of who sits there that nobody has read, nor will.
+fn unread(seats: &Seats, seat: &Seat) -> u64 {
+    seat.lost + seats.kept(seat.number).saturating_sub(seat.kept)
 }
 
 type Wanted = BTreeMap<RouterKey, (RouterId, Demand, BTreeMap<AddressWords, SenderDemand>)>;

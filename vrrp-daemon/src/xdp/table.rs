@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use vrrp_common::abi::{self, AddressWords, PeerRules, RouterKey};
+use vrrp_common::abi::{self, AddressWords, PeerRules, PeerSeen, RouterKey};
 use vrrp_common::id::Family;
 use vrrp_common::time::Nanos;
 use vrrp_common::wire::ethernet::Mac;
-use vrrp_common::wire::ladder::TtlRange;
+use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::maps::Demand;
 use crate::proto::model::RouterId;
@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) others: Seat,
     /// Listed peers, or the source that is followed.
     pub(super) senders: BTreeMap<AddressWords, Sender>,
+    /// What was refused silently, by rung, when the counters were cleared.
+    pub(super) refused_when_cleared: [u64; Refusal::ALL.len()],
 }
 
 /// A sender with an entry of its own.
@@ -67,6 +69,10 @@ pub(super) struct Seat {
     pub(super) kept: u64,
     /// Of these, those that a newer one replaced before they were read.
     pub(super) lost: u64,
+    /// Adverts of which a copy from the stack has been met, or is not looked for; see `copies`.
+    pub(super) copies: u64,
+    /// What was seen of it when the counters were cleared.
+    pub(super) before: PeerSeen,
 }
 
 impl Seat {
@@ -77,6 +83,8 @@ impl Seat {
             alive: 0,
             kept: 0,
             lost: 0,
+            copies: 0,
+            before: PeerSeen::NOTHING,
         }
     }
 }
@@ -113,12 +121,14 @@ impl Entry {
         std::iter::once(&self.others).chain(self.senders.values().map(|sender| &sender.seat))
     }
 
+    pub(super) fn seats_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        let senders = self.senders.values_mut().map(|sender| &mut sender.seat);
+        std::iter::once(&mut self.others).chain(senders)
+    }
+
     /// The seat with this number, if it is of this virtual router.
     pub(super) fn seat_mut(&mut self, number: u32) -> Option<&mut Seat> {
-        let senders = self.senders.values_mut().map(|sender| &mut sender.seat);
-        std::iter::once(&mut self.others)
-            .chain(senders)
-            .find(|seat| seat.number == number)
+        self.seats_mut().find(|seat| seat.number == number)
     }
 }
 
@@ -138,14 +148,17 @@ impl Table {
         self.members.get(&ifindex).copied().unwrap_or(ifindex)
     }
 
+    /// The devices whose frames are those of this one.
+    pub(super) fn members(&self, device: u32) -> impl Iterator<Item = u32> {
+        let members = self.members.iter();
+        members
+            .filter(move |(_, of)| **of == device)
+            .map(|(member, _)| *member)
+    }
+
     /// The key, and the same for each member of its device.
     pub(super) fn aliases(&self, key: RouterKey) -> impl Iterator<Item = RouterKey> {
-        let members: Vec<u32> = self
-            .members
-            .iter()
-            .filter(|(_, device)| **device == key.ifindex)
-            .map(|(member, _)| *member)
-            .collect();
+        let members: Vec<u32> = self.members(key.ifindex).collect();
         let members = members
             .into_iter()
             .map(move |ifindex| RouterKey { ifindex, ..key });

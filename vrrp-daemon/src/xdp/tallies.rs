@@ -8,7 +8,7 @@ use vrrp_common::wire::ladder::Refusal;
 use super::{MapsError, XdpPath};
 use crate::proto::model::RouterId;
 
-/// What the program counted since it was loaded, all CPUs together.
+/// What the program counted since it was loaded, or since that was [cleared](XdpPath::clear_counters), all CPUs together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Adverts that held every rule and went into the ring.
@@ -33,6 +33,27 @@ impl XdpPath {
     /// # Errors
     /// [`MapsError`].
     pub fn counters(&self) -> Result<Counters, MapsError> {
+        Ok(self.counted()?.since(&self.cleared))
+    }
+
+    /// Count from zero again, what is counted for all, for each virtual router and for each sender.
+    ///
+    /// # Errors
+    /// [`MapsError`]; then some of it is not cleared.
+    pub fn clear_counters(&mut self) -> Result<(), MapsError> {
+        self.cleared = self.counted()?;
+        let refused = self.refused_in_all()?;
+        for entry in self.table.entries.values_mut() {
+            entry.refused_when_cleared = refused.get(&entry.router).copied().unwrap_or_default();
+            for seat in entry.seats_mut() {
+                seat.lost = 0;
+                seat.before = self.seats.seen(seat.number);
+            }
+        }
+        Ok(())
+    }
+
+    fn counted(&self) -> Result<Counters, MapsError> {
         let sum =
             |counter: u32| -> Result<u64, MapsError> { Ok(self.counters.get(&counter, 0)?.iter().sum()) };
         // What has a tally of its own is counted there alone.
@@ -65,6 +86,16 @@ impl XdpPath {
     /// # Errors
     /// [`MapsError`].
     pub fn refused_silently(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
+        let mut refused = self.refused_in_all()?;
+        for (router, rungs) in &mut refused {
+            if let Some(entry) = self.table.entry(*router) {
+                subtract(rungs, &entry.refused_when_cleared);
+            }
+        }
+        Ok(refused)
+    }
+
+    fn refused_in_all(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
         let mut refused = HashMap::new();
         for item in self.refused.iter() {
             let (key, states) = item?;
@@ -84,5 +115,29 @@ impl XdpPath {
             }
         }
         Ok(refused)
+    }
+}
+
+impl Counters {
+    fn since(mut self, before: &Self) -> Self {
+        for (count, before) in [
+            (&mut self.accepted, before.accepted),
+            (&mut self.unchanged, before.unchanged),
+            (&mut self.kept, before.kept),
+            (&mut self.ring_full, before.ring_full),
+            (&mut self.not_ours, before.not_ours),
+            (&mut self.not_judged, before.not_judged),
+        ] {
+            *count = count.saturating_sub(before);
+        }
+        subtract(&mut self.refused, &before.refused);
+        self
+    }
+}
+
+/// Take `before` off each count. Counts only grow, but for an entry that was made anew.
+pub(super) fn subtract(counts: &mut [u64], before: &[u64]) {
+    for (count, before) in counts.iter_mut().zip(before) {
+        *count = count.saturating_sub(*before);
     }
 }

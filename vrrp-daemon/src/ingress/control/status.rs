@@ -31,6 +31,28 @@ pub struct Status {
     pub processes: Vec<Process>,
     /// Messages refused that belong to no virtual router of ours, by reason; zeros left out.
     pub refused_elsewhere: BTreeMap<String, u64>,
+    /// What the XDP program made of all frames of protocol 112; none without a program.
+    #[serde(default)]
+    pub frames: Option<Frames>,
+}
+
+/// Frames of protocol 112 by what the XDP program made of them, on all interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// Good adverts of which the daemon was told at once.
+    pub accepted: u64,
+    /// Good adverts that said nothing new: stamped and counted, and nobody was woken.
+    pub unchanged: u64,
+    /// Good adverts that waited until the daemon looked, for they came too fast or found the ring full.
+    pub kept: u64,
+    /// Of these, those that found the ring full.
+    pub ring_full: u64,
+    /// For no virtual router here; passed on.
+    pub not_ours: u64,
+    /// Left to the network stack and the raw socket.
+    pub not_judged: u64,
+    /// Refused and dropped, by reason; zeros left out.
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// The daemon itself.
@@ -109,6 +131,25 @@ pub struct Instance {
     pub addresses: Vec<Address>,
     /// Counters.
     pub counters: Counters,
+    /// Who sent good adverts for it, as far as the XDP program saw them.
+    #[serde(default)]
+    pub senders: Vec<Sender>,
+}
+
+/// How good adverts of one sender came in, by the XDP program's own stamps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Its address; none for all together that are neither listed as peers nor followed as Master.
+    pub source: Option<IpAddr>,
+    /// Since its last advert, in microseconds.
+    pub last_us: Option<u64>,
+    /// Adverts that a newer one replaced before the daemon looked.
+    pub unread: u64,
+    /// Gaps that were late by `vrrp_late_advert`, seen while it was followed as Master.
+    pub late: u64,
+    /// How many gaps between two adverts were how long: the shortest length of a class in microseconds, rounded down,
+    /// and how many. A class ends where that of twice the length begins; empty ones are left out.
+    pub gaps_us: Vec<(u64, u64)>,
 }
 
 /// A Master that was heard.
@@ -225,6 +266,9 @@ pub struct Counters {
     /// Addresses that another program took away from the Master.
     #[serde(default)]
     pub addresses_lost: u64,
+    /// Adverts of the Master that came late (`vrrp_late_advert`).
+    #[serde(default)]
+    pub late_adverts: u64,
     /// Refused messages by reason; zeros left out.
     pub refused: BTreeMap<String, u64>,
 }
@@ -244,6 +288,7 @@ impl From<&ProtoCounters> for Counters {
             checksum_group: counters.checksum_group,
             overslept: counters.overslept,
             addresses_lost: counters.addresses_lost,
+            late_adverts: counters.late_adverts,
             refused: by_name(&counters.refused),
         }
     }

@@ -18,6 +18,7 @@ const REQUEST: &[u8] = b"{\"v\":1,\"cmd\":\"status\"}\n";
 
 fn status() -> Status {
     Status {
+        frames: None,
         daemon: Daemon {
             version: "0.1.0".to_owned(),
             pid: 42,
@@ -41,7 +42,7 @@ const STATUS_LINE: &str = "{\"v\":1,\"status\":{\"daemon\":{\"version\":\"0.1.0\
     \"config_file\":\"/etc/keepalived/keepalived.conf\",\"notifications_dropped\":0,\"last_reload\":null,\
     \"reloads\":0,\"reloads_refused\":0},\"instances\":[],\
     \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\
-    \"refused_elsewhere\":{\"vrid\":3}}}\n";
+    \"refused_elsewhere\":{\"vrid\":3},\"frames\":null}}\n";
 
 /// A server, and a stand-in for the protocol thread that answers every request.
 fn serve(path: &Path) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {

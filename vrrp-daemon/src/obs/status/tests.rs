@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::{render, span};
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, File, Group, Instance, Master, Process, ReceivePath, Script, Status,
+    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Process, ReceivePath, Script, Sender,
+    Status,
 };
 use crate::proto::{ScriptState, State};
 
@@ -43,9 +44,26 @@ fn status() -> Status {
             }],
             counters: Counters {
                 adverts_received: 301,
+                late_adverts: 2,
                 refused: BTreeMap::from([("checksum".to_owned(), 2), ("ttl".to_owned(), 1)]),
                 ..Counters::default()
             },
+            senders: vec![
+                Sender {
+                    source: None,
+                    last_us: None,
+                    unread: 5,
+                    late: 0,
+                    gaps_us: Vec::new(),
+                },
+                Sender {
+                    source: Some("20.31.250.11".parse().unwrap()),
+                    last_us: Some(417_006),
+                    unread: 0,
+                    late: 2,
+                    gaps_us: vec![(0, 1), (524_288, 297), (2_097_152, 2)],
+                },
+            ],
         }],
         groups: vec![Group {
             name: "VG_1".to_owned(),
@@ -65,6 +83,15 @@ fn status() -> Status {
             quorum: Some(false),
         }],
         refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
+        frames: Some(Frames {
+            accepted: 12,
+            unchanged: 289,
+            kept: 0,
+            ring_full: 0,
+            not_ours: 4,
+            not_judged: 0,
+            refused: BTreeMap::from([("checksum".to_owned(), 2), ("ttl".to_owned(), 1)]),
+        }),
     }
 }
 
@@ -81,6 +108,7 @@ VI_1: BACKUP: started
   Master 20.31.250.11 with priority 100, last advert 417 ms ago
   20.31.250.13/32 on bond0: absent
   adverts: 0 sent, 0 failed, 301 received; times Master 0, released 0
+  late adverts of the Master: 2
   refused: checksum 2, ttl 1
 
 group VG_1: (members differ), members VI_1 VI_2
@@ -88,8 +116,21 @@ script monitor_service: FAILING
 file load: -20
 process nginx: TOO FEW OR TOO MANY RUN
 refused, for no virtual router of ours: vrid 3
+XDP: 12 accepted, 289 unchanged, 0 kept (0 for the ring was full), 4 not ours, 0 not judged; refused: checksum 2, ttl 1
 ";
-    assert_eq!(render(&status()), expected);
+    assert_eq!(render(&status(), false), expected);
+}
+
+#[test]
+fn the_times_between_adverts_are_one_line_for_each_sender() {
+    let text = render(&status(), true);
+    let expected = "
+  refused: checksum 2, ttl 1
+  others, 5 unread, 0 late
+  20.31.250.11: 417.006 ms ago, 0 unread, 2 late; gaps of at least 0 us 1, 524.288 ms 297, 2.097 s 2
+
+group ";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
@@ -100,6 +141,14 @@ fn json_names_are_stable() {
     assert_eq!(json["instances"][0]["master"]["last_advert_ms"], 417);
     assert_eq!(json["instances"][0]["addresses"][0]["present"], false);
     assert_eq!(json["instances"][0]["counters"]["refused"]["checksum"], 2);
+    assert_eq!(json["instances"][0]["counters"]["late_adverts"], 2);
+    let sender = &json["instances"][0]["senders"][1];
+    assert_eq!(sender["last_us"], 417_006);
+    assert_eq!(
+        sender["gaps_us"],
+        serde_json::json!([[0, 1], [524_288, 297], [2_097_152, 2]])
+    );
+    assert_eq!(json["frames"]["refused"]["checksum"], 2);
     assert_eq!(json["scripts"][0]["state"], "failing");
     assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status());
 }

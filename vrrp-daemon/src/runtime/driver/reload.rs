@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::super::protocol::REPORTS;
 use super::super::reload::{Answer, Found, Prepared, Reply};
-use super::Driver;
+use super::{Driver, Parts};
 use crate::ingress::control::status::{Reload, ReloadResult};
 use crate::proto::model::{Carried, Model, VirtualAddress};
 use crate::proto::{Input, RouterId, State};
@@ -69,6 +69,7 @@ impl Driver {
             }
         }
         self.turn();
+        self.catch_up();
         let model = &config.model;
         let now = clock::now();
         if let Some(recorder) = &mut self.parts.recorder {
@@ -101,7 +102,6 @@ impl Driver {
         for error in self.parts.sender.reconfigure(model, routers) {
             tracing::warn!("{error}");
         }
-        self.parts.snapshots.reconfigure(routers);
         self.presence.reconfigure(routers, &holding);
         for (router, address) in replaced(self.parts.vrrp.model(), model, &holding) {
             self.presence.replacing(router, Carried::Address(address));
@@ -131,6 +131,8 @@ impl Driver {
         }
         // A Master whose adverts say something else sends one at once.
         self.turn();
+        let Parts { vrrp, kernel, .. } = &mut self.parts;
+        kernel.retune(|router| vrrp.quiet(router));
     }
 
     fn is_master(&self, router: RouterId) -> bool {
