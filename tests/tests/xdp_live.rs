@@ -11,6 +11,7 @@ use nix::net::if_::if_nametoindex;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp_common::id::Version;
+use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::ladder::{Peer, TtlRange};
 use vrrp_daemon::proto::model::Transport;
@@ -69,7 +70,7 @@ fn advert_arrives(xdp: &mut XdpPath, peer: &Host, ifindex: u32) {
     assert_eq!(events, 1);
 }
 
-fn load(object: &[u8], ifindex: u32) -> XdpPath {
+fn load(object: &[u8], ifindex: u32, pass_accepted: bool) -> XdpPath {
     let transport = Transport::Unicast {
         source: Some(OURS.into()),
         peers: vec![Peer {
@@ -91,7 +92,7 @@ fn load(object: &[u8], ifindex: u32) -> XdpPath {
         source: Some(OURS.into()),
         ..Place::default()
     };
-    assert_eq!(xdp.configure(&model, &[place], false).unwrap(), []);
+    assert_eq!(xdp.configure(&model, &[place], pass_accepted).unwrap(), []);
     xdp
 }
 
@@ -123,7 +124,7 @@ fn adverts_arrive_through_the_ring_and_nothing_stays_behind() {
             );
         };
 
-        let mut xdp = load(object, ifindex);
+        let mut xdp = load(object, ifindex, false);
         assert_eq!(xdp.attach(9_999, Mode::Auto), Err(AttachError::NoDevice));
         assert_eq!(xdp.attach(ifindex, Mode::Auto), Ok(Attached::Native));
         assert_eq!(xdp.attach(ifindex, Mode::Auto), Ok(Attached::Native));
@@ -132,7 +133,7 @@ fn adverts_arrive_through_the_ring_and_nothing_stays_behind() {
 
         // Another daemon finds the device taken, and attaches once the first is gone, however it went: both
         // hold file descriptors only.
-        let mut other = load(object, ifindex);
+        let mut other = load(object, ifindex, false);
         assert_eq!(other.attach(ifindex, Mode::Auto), Err(AttachError::Taken));
         drop(xdp);
         assert_eq!(other.attach(ifindex, Mode::Generic), Ok(Attached::Generic));
@@ -146,6 +147,58 @@ fn adverts_arrive_through_the_ring_and_nothing_stays_behind() {
         let mut events = 0;
         other.drain(|_| events += 1);
         assert_eq!(events, 0);
+        Ok(())
+    };
+    host.namespace().inside(work).unwrap();
+}
+
+/// A copy is what the program has seen, once; what comes past a program that was taken off is none.
+#[test]
+fn copies_in_the_stack_are_told_from_adverts() {
+    if !root_or_skip() {
+        return;
+    }
+    let Some(object) = object_or_skip() else {
+        return;
+    };
+    let lab = Lab::new().unwrap();
+    lab.network("front").unwrap();
+    let (host, peer) = (lab.host("A").unwrap(), lab.host("B").unwrap());
+    lab.connect(&host, "lan", "front", &["192.0.2.2/24"]).unwrap();
+    lab.connect(&peer, "lan", "front", &["192.0.2.1/24"]).unwrap();
+    let work = || {
+        let ifindex = if_nametoindex("lan")?;
+        let stack = raw_socket();
+        stack.set_nonblocking(true)?;
+        let read = || {
+            assert!(readable(&stack), "the raw socket stays silent");
+            stack.recv(&mut [std::mem::MaybeUninit::uninit(); 64]).unwrap();
+        };
+        let (router, source) = (RouterId(0), IpAddr::from(PEER));
+        let mut xdp = load(object, ifindex, true);
+        for mode in [Mode::Native, Mode::Generic] {
+            xdp.attach(ifindex, mode).unwrap();
+            let empty_at = monotonic();
+            advert_arrives(&mut xdp, &peer, ifindex);
+            read();
+            assert!(xdp.is_copy(router, source, empty_at));
+            assert!(
+                !xdp.is_copy(router, source, empty_at),
+                "{mode:?}: there is one only"
+            );
+            assert!(!xdp.is_copy(router, IpAddr::from([192, 0, 2, 9]), empty_at));
+            // The copy of this one is lost.
+            advert_arrives(&mut xdp, &peer, ifindex);
+            read();
+            xdp.detach(ifindex);
+            let empty_at = MonoNanos(monotonic().0 + 10_000_001);
+            send(&peer);
+            read();
+            assert!(
+                !xdp.is_copy(router, source, empty_at),
+                "{mode:?}: it came past the program"
+            );
+        }
         Ok(())
     };
     host.namespace().inside(work).unwrap();
