@@ -35,7 +35,7 @@ pub use stats::{
 };
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 

@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use vrrp_common::abi::{
     self, ABI_SECTION, ABI_VERSION, ADVERTS_PER_INTERVAL, BURST, COUNTER_SLOTS, COUNTERS, GAP_BUCKETS, KEPT,
     MAX_PDU, NO_SEAT, PEERS, PROGRAM, PeerKey, PeerRules, PeerSeen, REFUSED, RING, RING_FULL_COUNTER,
-    ROUTERS, Record, RecordHeader, RefusedState, RouterKey, RouterRules, SEEN, Verdict,
+    ROUTERS, Record, RecordHeader, RefusedState, RouterKey, RouterRules, SEEN, STRANGERS, StrangerKey,
+    Verdict,
 };
 use vrrp_common::id::Family;
 use vrrp_common::wire::ethernet::EtherType;
@@ -156,6 +157,7 @@ fn layout() -> String {
             gaps
         }),
         fields!(RefusedState { silent, told }),
+        fields!(StrangerKey { ifindex, source }),
         fields!(RecordHeader {
             stamp,
             alive,
@@ -187,6 +189,7 @@ fn layout() -> String {
             SEEN,
             KEPT,
             REFUSED,
+            STRANGERS,
             RING,
             COUNTERS,
             NO_SEAT,
@@ -212,6 +215,8 @@ fn layout() -> String {
     let tag = abi::with_tag(10, EtherType::SERVICE_VLAN, 0xf014);
     let key = abi::refused_key(5, Refusal::Interval);
     let words = abi::address_words([1, 2, 3, 4].into()).map(u32::to_ne_bytes);
+    let stranger = abi::stranger_mac([1, 2, 3, 4, 5, 6]);
+    text.push_str(&format!("stranger_mac(1, 2, 3, 4, 5, 6) = {stranger:?}\n"));
     text.push_str(&format!("with_tag(10, SERVICE_VLAN, 0xf014) = {tag:#x}\n"));
     text.push_str(&format!("refused_key(5, Interval) = {key:#x}\n"));
     let bit = abi::source_bit(&abi::address_words([192, 0, 2, 1].into()));
