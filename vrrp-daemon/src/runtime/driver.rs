@@ -267,10 +267,14 @@ impl Driver {
                 arrived.extend(judged.input());
             }
         });
-        for input in arrived.iter().skip(from_ring) {
-            if let Input::Advert(heard) = input {
-                parts.kernel.overtaken(heard.router);
-            }
+        for at in from_ring..arrived.len() {
+            let Some(Input::Advert(heard)) = arrived.get(at) else {
+                continue;
+            };
+            let (router, model) = (heard.router, parts.vrrp.model());
+            parts.kernel.overtaken(model, router, now, &mut |judged: Judged| {
+                arrived.extend(judged.input());
+            });
         }
         let more = match &read {
             Ok(count) => *count >= PER_SOCKET,

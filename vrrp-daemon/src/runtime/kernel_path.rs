@@ -3,7 +3,9 @@
 //! Native, then generic, then raw sockets alone; each outcome is said once per interface. Whatever fails here,
 //! the raw sockets go on.
 
-use std::collections::{BTreeSet, HashMap};
+mod vigil;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -16,7 +18,8 @@ use crate::ingress::judge::{Judge, Judged};
 use crate::proto::model::{Transport, VirtualRouter, XdpMode};
 use crate::proto::router::Quiet;
 use crate::proto::{Correspondence, LinkId, Model, RouterId};
-use crate::xdp::{self, Arrivals, Attached, Counters, Event, Life, Mode, Place, XdpPath};
+use crate::xdp::{self, Arrivals, AttachError, Attached, Counters, Event, Life, Mode, Place, XdpPath};
+use vigil::Vigil;
 
 /// The XDP path, or its absence.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ struct Loaded {
     links: Vec<Option<u32>>,
     /// Same order.
     around: Vec<Around>,
+    /// Devices on which the program was missed, by index.
+    vigils: BTreeMap<u32, Vigil>,
     /// `places` or `around` have changed since the program was told.
     stale: bool,
     /// When the raw sockets were empty last: what came before has been read.
@@ -82,6 +87,7 @@ impl KernelPath {
                     fresh: Vec::with_capacity(model.routers.len()),
                     links: vec![None; model.links.len()],
                     around: vec![Around::default(); model.links.len()],
+                    vigils: BTreeMap::new(),
                     stale: false,
                     raw_empty_at: MonoNanos(0),
                 }),
@@ -113,7 +119,7 @@ impl KernelPath {
                 .after(link)
                 .is_some_and(|after| mode(new, after) == mode(old, link));
             if let (Some(ifindex), false) = (ifindex, goes_on) {
-                loaded.path.detach(*ifindex);
+                loaded.detach(*ifindex);
             }
         }
         let used = |link| new.routers.iter().any(|router| router.link == link);
@@ -239,10 +245,9 @@ impl KernelPath {
         if *known == ifindex {
             return;
         }
-        if let Some(gone) = *known {
-            loaded.path.detach(gone);
+        if let Some(gone) = std::mem::replace(known, ifindex) {
+            loaded.detach(gone);
         }
-        *known = ifindex;
         loaded.settle_places(model);
         // Rules first: a program without them would pass everything, which is harmless but useless.
         loaded.configure(model);
@@ -365,12 +370,22 @@ impl KernelPath {
         }
     }
 
-    /// A message for `router` came by the raw socket: what the ring brought before it is not the last one any more.
-    pub fn overtaken(&mut self, router: RouterId) {
-        let heard = self.loaded.as_mut().map(|loaded| &mut loaded.heard);
-        if let Some(last) = heard.and_then(|heard| heard.get_mut(router.index())) {
+    /// An advert for `router` came by the raw socket: what the ring brought before it is not the last one any more, so
+    /// everything is news again, as in [`listen`](Self::listen). Where the program should have taken it, this looks
+    /// whether it is still there.
+    pub fn overtaken(
+        &mut self,
+        model: &Model,
+        router: RouterId,
+        now: MonoNanos,
+        sink: &mut impl FnMut(Judged),
+    ) {
+        let Some(loaded) = &mut self.loaded else { return };
+        if let Some(last) = loaded.heard.get_mut(router.index()) {
             last.source = None;
         }
+        loaded.look_after(model, router, now);
+        self.listen(router, sink);
     }
 
     /// How adverts for `router` come in, by sender.
@@ -509,8 +524,16 @@ impl Loaded {
             Err(error) => {
                 tracing::warn!("{name}: adverts are received by the raw socket alone: {error}");
                 warn_of_pins(model, |router| router.link == link);
+                if error == AttachError::Taken {
+                    self.vigils.entry(ifindex).or_default().is_taken();
+                }
             }
         }
+    }
+
+    fn detach(&mut self, ifindex: u32) {
+        self.path.detach(ifindex);
+        self.vigils.remove(&ifindex);
     }
 }
 

@@ -1,15 +1,12 @@
 //! Putting the program on a device by a bpf link, which the kernel takes off when this process ends.
 
-use std::error::Error;
 use std::fmt;
-use std::io;
+use std::os::fd::AsFd;
 
-use aya::programs::links::FdLink;
-use aya::programs::{ProgramError, Xdp, XdpMode};
 use nix::errno::Errno;
-use vrrp_common::abi;
 
 use super::XdpPath;
+use super::link::Link;
 
 /// How to attach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,38 +97,18 @@ impl XdpPath {
         self.links.get(&ifindex).map(|(_, attached)| *attached)
     }
 
-    fn link(&mut self, ifindex: u32, attached: Attached) -> Result<FdLink, AttachError> {
-        let mode = match attached {
-            Attached::Native => XdpMode::Driver,
-            Attached::Generic => XdpMode::Skb,
-        };
-        let program: &mut Xdp = self
-            .ebpf
-            .program_mut(abi::PROGRAM)
-            .and_then(|program| program.try_into().ok())
-            .ok_or(AttachError::Failed(Errno::EBADF))?;
-        let link = program
-            .attach_to_if_index(ifindex, mode)
-            .and_then(|id| program.take_link(id))
-            .map_err(|error| explain(&error))?;
-        // aya falls back to netlink where it finds no bpf links. Such an attachment would outlive this process,
-        // so it is not taken: dropping it detaches.
-        FdLink::try_from(link).map_err(|_| AttachError::Unsupported(Errno::EINVAL))
+    /// Whether the program that was attached there still is. Somebody with the right to may take it off.
+    #[must_use]
+    pub fn holds(&self, ifindex: u32) -> bool {
+        let link = self.links.get(&ifindex);
+        link.is_some_and(|(link, _)| link.device().is_ok_and(|device| device == Some(ifindex)))
     }
-}
 
-fn explain(error: &ProgramError) -> AttachError {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(errno) = inner
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::raw_os_error)
-        {
-            return named(Errno::from_raw(errno));
-        }
-        cause = inner.source();
+    fn link(&self, ifindex: u32, attached: Attached) -> Result<Link, AttachError> {
+        let program = self.program().ok().and_then(|program| program.fd().ok());
+        let program = program.ok_or(AttachError::Failed(Errno::EBADF))?;
+        Link::create(program.as_fd(), ifindex, attached).map_err(named)
     }
-    AttachError::Unsupported(Errno::EINVAL)
 }
 
 fn named(errno: Errno) -> AttachError {

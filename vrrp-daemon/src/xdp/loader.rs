@@ -6,7 +6,6 @@ use std::{fs, io};
 
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::Xdp;
-use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use vrrp_common::abi::{
@@ -16,6 +15,7 @@ use vrrp_common::time::MonoNanos;
 use vrrp_common::wire::ladder::Refusal;
 
 use super::attach::Attached;
+use super::link::Link;
 use super::seats::Seats;
 use super::table::Table;
 use super::tallies::Counters;
@@ -44,7 +44,7 @@ pub struct XdpPath {
     pub(super) refused_before: [u64; Refusal::ALL.len()],
     pub(super) strangers: HashMap<MapData, StrangerKey, [u8; 8]>,
     pub(super) ring: RingBuf<MapData>,
-    pub(super) links: BTreeMap<u32, (FdLink, Attached)>,
+    pub(super) links: BTreeMap<u32, (Link, Attached)>,
     pub(super) table: Table,
     /// What was counted when the counters were cleared.
     pub(super) cleared: Counters,

@@ -8,6 +8,7 @@
 mod attach;
 mod copies;
 mod events;
+mod link;
 mod liveness;
 mod loader;
 mod maps;
