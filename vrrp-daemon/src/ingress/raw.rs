@@ -19,10 +19,14 @@ use crate::proto::Correspondence;
 use crate::proto::model::{LinkId, Model, ReceiveBuffer, RouterId, Transport, VirtualRouter};
 use crate::sys::filter::{Strangers, Wanted};
 use crate::sys::ready::ReadySet;
-use crate::sys::{interface, rawsock};
+use crate::sys::{interface, rawsock, sockopt};
 
 /// Most messages taken from one socket per [`RawReceiver::drain`]: a flood on one must starve no other.
 pub const PER_SOCKET: usize = 64;
+/// Room for what arrives while the daemon is stopped or late, where nobody asked for another size: of an advert the kernel
+/// counts about a kilobyte, and half of what it is asked for. What finds no room is lost, and with it perhaps what a
+/// Master that slept had to know of another one.
+const ROOM: usize = 4 << 20;
 /// The longest advert is 8 + 255 x 16 bytes, after at most 60 of IP header.
 const BUFFER: usize = 8 * 1024;
 
@@ -242,8 +246,10 @@ impl RawReceiver {
         };
         let name = self.links.get(purpose.link.index()).map(|link| &link.name);
         let mtu = || name.and_then(|name| interface::mtu(name));
-        if let Some(size) = purpose.buffer.size(mtu) {
-            socket.set_recv_buffer_size(size)?;
+        match purpose.buffer.size(mtu) {
+            Some(size) => socket.set_recv_buffer_size(size)?,
+            // Beyond the system's limit if we may; less room is better than no socket.
+            None => sockopt::room(&socket, ROOM).or_else(|_| socket.set_recv_buffer_size(ROOM))?,
         }
         self.next_token += 1;
         self.ready.add(&socket, self.next_token)?;

@@ -40,6 +40,11 @@ use crate::track;
 /// So often all sockets are read once more, at most, when a timer is due: 64 messages each time from each, which is more
 /// than a socket's buffer of usual size holds.
 const ROUNDS_BEFORE_TIMERS: usize = 16;
+/// The same for a thread that comes so late that it must have been stopped: about all that a socket's buffer holds,
+/// which may take some ten milliseconds.
+const ROUNDS_AFTER_A_STOP: usize = 128;
+/// So late nobody is who was only busy.
+const STOPPED: Nanos = Nanos::from_millis(100);
 /// Down timers that end so soon are looked after together with those that have ended.
 const SOON: Nanos = Nanos::from_millis(10);
 
@@ -230,17 +235,18 @@ impl Driver {
             }
             return;
         }
-        if self
-            .parts
-            .vrrp
-            .next_deadline()
-            .is_none_or(|deadline| deadline > now)
-        {
+        let due = self.parts.vrrp.next_deadline();
+        let Some(due) = due.filter(|due| *due <= now) else {
             return;
-        }
+        };
         // A timer decides nothing before all is read that came before it: what a late daemon finds waiting is more than
         // one round takes. Under a flood there is always more; what came before `now` is read in this many rounds.
-        for _ in 0..ROUNDS_BEFORE_TIMERS {
+        let rounds = if now.since(due) > STOPPED {
+            ROUNDS_AFTER_A_STOP
+        } else {
+            ROUNDS_BEFORE_TIMERS
+        };
+        for _ in 0..rounds {
             if !waits {
                 break;
             }

@@ -6,6 +6,16 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd};
 
+use nix::sys::socket::{setsockopt, sockopt};
+
+/// A receive buffer of so many bytes, whatever the system's limit (`SO_RCVBUFFORCE`).
+///
+/// # Errors
+/// As `setsockopt(2)`: `EPERM` without CAP_NET_ADMIN.
+pub fn room(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::RcvBufForce, &bytes)?)
+}
+
 /// The interface that IPv4 multicast leaves by, by index (`IP_MULTICAST_IF` with `ip_mreqn`).
 ///
 /// # Errors
