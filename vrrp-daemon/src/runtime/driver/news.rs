@@ -6,8 +6,8 @@ use crate::effects::addresses::Report;
 use crate::effects::announce;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
-use crate::proto::model::Carried;
-use crate::proto::{Input, LinkId, LinkState, RouterId};
+use crate::proto::model::{Carried, Transport};
+use crate::proto::{Input, LinkId, LinkState, RouterId, State};
 use crate::sys::clock;
 
 /// News of interfaces and addresses taken in one turn, at most.
@@ -32,13 +32,18 @@ impl Driver {
                 if let Some(known) = self.ifindexes.get_mut(link.index()) {
                     *known = ifindex;
                 }
-                if let Some(known) = self.macs.get_mut(link.index()) {
+                let before = self.macs.get_mut(link.index()).and_then(|known| {
+                    let before = known.take();
                     *known = mac;
-                }
+                    before
+                });
                 for router in self.routers_on(link) {
                     self.open_sender(router);
                 }
                 self.feed(Input::Link { link, state });
+                if before.is_some_and(|before| mac.is_some_and(|mac| mac != before)) {
+                    self.moved(link);
+                }
             }
             LinkEvent::Member {
                 link,
@@ -97,6 +102,24 @@ impl Driver {
             tracing::warn!("{error}");
         }
         self.parts.kernel.refresh(self.parts.vrrp.model());
+    }
+
+    /// An interface has another MAC address now. Nobody learns it by itself: peers by unicast, and whoever talks to an
+    /// address of ours, would go on sending to the old one.
+    fn moved(&mut self, link: LinkId) {
+        for router in self.routers_on(link) {
+            let Some(config) = self.parts.vrrp.model().routers.get(router.index()) else {
+                continue;
+            };
+            let rounds = config.announce.repeat;
+            if matches!(config.transport, Transport::Unicast { .. }) {
+                self.announce_source(router);
+            }
+            let status = self.parts.vrrp.status(router);
+            if status.is_some_and(|status| status.state == State::Master) {
+                self.parts.writer.announce(router, rounds);
+            }
+        }
     }
 
     /// Somebody else removed this. Static items are put back whatever the protocol thinks of it.
