@@ -1,9 +1,10 @@
-//! The two things of the kernel that no safe crate offers: work between fork and exec, and an `AF_PACKET`
-//! address. The lab's only `unsafe` code is here.
+//! What no safe crate offers of the kernel: work between fork and exec, an `AF_PACKET` address, and taking somebody
+//! else's bpf link off. The lab's only `unsafe` code is here.
 
-#![allow(unsafe_code, reason = "pre_exec and sockaddr_ll have no safe form")]
+#![allow(unsafe_code, reason = "pre_exec, sockaddr_ll and bpf(2) have no safe form")]
 
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
@@ -68,4 +69,28 @@ pub(super) fn packet_socket(interface: u32, hears: Hears) -> io::Result<Socket> 
     let address = unsafe { SockAddr::new(storage, length) };
     socket.bind(&address)?;
     Ok(socket)
+}
+
+/// Take the bpf link with this number off what it is attached to, whoever holds it (`BPF_LINK_DETACH`).
+///
+/// # Errors
+/// There is none, or we may not (it takes CAP_SYS_ADMIN).
+pub fn detach_bpf_link(id: u32) -> io::Result<()> {
+    const LINK_GET_FD_BY_ID: libc::c_long = 30;
+    const LINK_DETACH: libc::c_long = 34;
+    // The heads of bpf(2)'s argument: a number and flags; a descriptor. The rest of it is zero to the kernel.
+    let link = bpf(LINK_GET_FD_BY_ID, &[id, 0, 0, 0])?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let link = unsafe { OwnedFd::from_raw_fd(link) };
+    let number = u32::try_from(link.as_raw_fd()).map_err(io::Error::other)?;
+    bpf(LINK_DETACH, &[number]).map(drop)
+}
+
+fn bpf<const N: usize>(command: libc::c_long, ask: &[u32; N]) -> io::Result<i32> {
+    // SAFETY: the kernel reads so many bytes there, and for these commands writes none.
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, command, ask.as_ptr(), size_of::<[u32; N]>()) };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    i32::try_from(answer).map_err(io::Error::other)
 }

@@ -39,6 +39,7 @@ pub use daemon::{Daemon, Program, peer_command, target_dir};
 pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
 pub use host::Host;
+pub use kernel::detach_bpf_link;
 pub use namespace::{Namespace, end_all_on_interrupt};
 pub use privilege::{is_root, root_or_skip, skip};
 pub use settings::Settings;

@@ -68,7 +68,9 @@ impl Loaded {
         self.path.detach(ifindex);
         match self.path.attach(ifindex, mode) {
             Ok(attached) if was_there => {
-                tracing::warn!("{name}: the XDP program was taken off from outside; it is attached again ({attached})");
+                tracing::warn!(
+                    "{name}: the XDP program was taken off from outside; it is attached again ({attached})"
+                );
             }
             Ok(attached) => {
                 vigil.taken = false;
