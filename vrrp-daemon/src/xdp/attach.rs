@@ -4,6 +4,7 @@ use std::fmt;
 use std::os::fd::AsFd;
 
 use nix::errno::Errno;
+use nix::net::if_::if_indextoname;
 
 use super::XdpPath;
 use super::link::Link;
@@ -107,8 +108,17 @@ impl XdpPath {
     fn link(&self, ifindex: u32, attached: Attached) -> Result<Link, AttachError> {
         let program = self.program().ok().and_then(|program| program.fd().ok());
         let program = program.ok_or(AttachError::Failed(Errno::EBADF))?;
-        Link::create(program.as_fd(), ifindex, attached).map_err(named)
+        Link::create(program.as_fd(), ifindex, attached).map_err(|errno| match errno {
+            // The kernel says the same of a device that is not there as of one that cannot.
+            Errno::EINVAL if !is_there(ifindex) => AttachError::NoDevice,
+            errno => named(errno),
+        })
     }
+}
+
+/// nix 0.31 answers an empty name where there is no device.
+fn is_there(ifindex: u32) -> bool {
+    if_indextoname(ifindex).is_ok_and(|name| !name.is_empty())
 }
 
 fn named(errno: Errno) -> AttachError {
