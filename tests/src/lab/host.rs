@@ -114,6 +114,18 @@ impl Host {
         Ok(!unwanted.iter().any(|address| held.contains(address)))
     }
 
+    /// How many frames have come in over an interface.
+    ///
+    /// # Errors
+    /// There is no such interface.
+    pub fn received(&self, interface: &str) -> anyhow::Result<u64> {
+        let text = self.run("ip", &["-j", "-s", "link", "show", "dev", interface])?;
+        let listing: serde_json::Value = serde_json::from_str(&text)?;
+        listing[0]["stats64"]["rx"]["packets"]
+            .as_u64()
+            .context("`ip -s link` counts no frames")
+    }
+
     /// `kill -9` for all that runs on it, as a crash of the machine would.
     pub fn crash(&self) {
         let _reaped_by_who_started_them = self.namespace.kill_all();

@@ -27,6 +27,7 @@ mod frame;
 mod host;
 mod kernel;
 mod namespace;
+mod neighbour;
 mod pcap;
 mod privilege;
 mod settings;

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use super::capture::{Capture, Keep};
 use super::host::Host;
 use super::namespace::Namespace;
+use super::neighbour::Neighbour;
 use super::wait::until;
 
 /// How long the kernel may take to bring up a cable.
@@ -17,6 +18,7 @@ const CABLE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Lab {
     switch: Arc<Namespace>,
+    neighbour: Neighbour,
     /// With a name, its namespaces stand under `/run/netns` as `<name>-<host>`.
     name: Option<String>,
 }
@@ -29,6 +31,7 @@ impl Lab {
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             switch: Namespace::bare(None)?,
+            neighbour: Neighbour::start()?,
             name: None,
         })
     }
@@ -40,15 +43,26 @@ impl Lab {
     pub fn named(name: &str) -> anyhow::Result<Self> {
         Ok(Self {
             switch: Namespace::bare(Some(&format!("{name}-switch")))?,
+            neighbour: Neighbour::start()?,
             name: Some(name.to_owned()),
         })
     }
 
-    /// A network: one bridge that forwards at once, and floods multicast as a plain switch does.
+    /// A network: one bridge that forwards at once, and floods multicast as a plain switch does. Somebody else is
+    /// there, who sends a frame now and then.
     ///
     /// # Errors
     /// What the kernel refused.
     pub fn network(&self, name: &str) -> anyhow::Result<()> {
+        self.silent_network(name)?;
+        self.neighbour.join(&self.switch, name)
+    }
+
+    /// A network where nobody says anything but its hosts.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn silent_network(&self, name: &str) -> anyhow::Result<()> {
         self.ip(&format!(
             "link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
         ))?;
@@ -68,11 +82,34 @@ impl Lab {
     }
 
     /// Give `host` the interface `interface` with `addresses` (`192.0.2.1/24`), cabled to `network`. Frames
-    /// pass when this returns: the kernel activates a new link, and a bridge its port, a little later.
+    /// pass when this returns, and one has, if anybody is there to send it: the kernel activates a new link, and a
+    /// bridge its port, a little later.
     ///
     /// # Errors
     /// What the kernel refused; a port name (`host.interface`) of more than 15 characters.
     pub fn connect(
+        &self,
+        host: &Host,
+        interface: &str,
+        network: &str,
+        addresses: &[&str],
+    ) -> anyhow::Result<Port> {
+        let port = self.connect_blocked(host, interface, network, addresses)?;
+        port.forward()?;
+        until(&format!("the port {} forwards", port.name), CABLE, || {
+            let state = self.switch.run("bridge", &["link", "show", "dev", &port.name])?;
+            let heard = || host.received(interface).map(|frames| frames > 0);
+            Ok(state.contains("state forwarding") && (!self.neighbour.is_on(network) || heard()?))
+        })?;
+        Ok(port)
+    }
+
+    /// The same, with a port that passes nothing until [`Port::forward`], though the host has carrier: spanning tree is
+    /// still listening, or an aggregation is being negotiated.
+    ///
+    /// # Errors
+    /// As [`Lab::connect`].
+    pub fn connect_blocked(
         &self,
         host: &Host,
         interface: &str,
@@ -89,7 +126,6 @@ impl Lab {
             host.namespace().path()
         ))?;
         self.ip(&format!("link set {name} addrgenmode none"))?;
-        self.ip(&format!("link set {name} master {network}"))?;
         self.ip(&format!("link set {name} up"))?;
         host.run("ip", &["link", "set", interface, "up"])?;
         for address in addresses {
@@ -99,18 +135,14 @@ impl Lab {
             }
             host.run("ip", &args)?;
         }
-        until(
-            &format!("the link of {name} is up and its port forwards"),
-            CABLE,
-            || {
-                let link = host.run("ip", &["-j", "link", "show", "dev", interface])?;
-                let port = self.switch.run("bridge", &["link", "show", "dev", &name])?;
-                Ok(link.contains("\"operstate\":\"UP\"") && port.contains("state forwarding"))
-            },
-        )?;
+        until(&format!("the link of {name} is up"), CABLE, || {
+            let link = host.run("ip", &["-j", "link", "show", "dev", interface])?;
+            Ok(link.contains("\"operstate\":\"UP\""))
+        })?;
         Ok(Port {
             switch: Arc::clone(&self.switch),
             name,
+            network: network.to_owned(),
         })
     }
 
@@ -140,6 +172,7 @@ impl Lab {
 pub struct Port {
     switch: Arc<Namespace>,
     name: String,
+    network: String,
 }
 
 impl Port {
@@ -167,6 +200,24 @@ impl Port {
         self.switch
             .run("ip", &["link", "set", &self.name, "up"])
             .map(drop)
+    }
+
+    /// Pass nothing, also after a cable was pulled and plugged in again: the port is taken out of its network.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn block(&self) -> anyhow::Result<()> {
+        let args = ["link", "set", &self.name, "nomaster"];
+        self.switch.run("ip", &args).map(drop)
+    }
+
+    /// Pass frames again.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn forward(&self) -> anyhow::Result<()> {
+        let args = ["link", "set", &self.name, "master", &self.network];
+        self.switch.run("ip", &args).map(drop)
     }
 
     /// Stop forwarding, both ways, while the host keeps its carrier: a network partition.

@@ -6,7 +6,7 @@ use std::thread;
 
 use tokio::sync::mpsc::{Receiver, channel};
 use vrrp_common::id::Priority;
-use vrrp_daemon::ingress::links::{self, LinkEvent};
+use vrrp_daemon::ingress::links::{self, LinkEvent, Proofs};
 use vrrp_daemon::proto::LinkState;
 use vrrp_daemon::proto::model::{Carried, LinkId, Model, RouterId, Transport};
 use vrrp_tests::lab::{Host, root_or_skip};
@@ -33,7 +33,7 @@ impl Monitor {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                Ok(runtime.block_on(links::run(model, Vec::new(), sender))?)
+                Ok(runtime.block_on(links::run(model, Vec::new(), Proofs::default(), sender))?)
             })
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -157,6 +157,8 @@ fn everything_is_told_at_the_start() {
         panic!("bond0 is not up");
     };
     assert_eq!(mac.0, [2, 0, 0, 0, 0, 0x0a]);
+    // The lab saw to it that a frame has come in.
+    assert_eq!(told.next(), Some(LinkEvent::Proven { link: BOND0 }));
     let missing = LinkEvent::Link {
         link: LinkId(1),
         ifindex: None,

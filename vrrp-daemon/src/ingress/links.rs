@@ -6,6 +6,8 @@
 //! the event that would have overruled it may be the lost one.
 
 mod held;
+mod looks;
+mod proof;
 mod routing;
 mod table;
 
@@ -31,8 +33,11 @@ use crate::proto::model::{Carried, LinkId, Model, RouterId};
 use crate::sys::address::Entry;
 use crate::sys::netlink::Netlink;
 use crate::sys::{clock, filter, route, rule};
+use looks::Looks;
 use routing::Routing;
 use table::Table;
+
+pub use proof::Proofs;
 
 /// What lines about addresses are told apart by (tracing's target).
 pub const ADDRESSES: &str = "vrrp_addresses";
@@ -50,6 +55,11 @@ pub enum LinkEvent {
         mac: Option<Mac>,
         /// Its state.
         state: LinkState,
+    },
+    /// An interface that is up has received a frame since it came up, or, when this is told first, ever.
+    Proven {
+        /// The interface.
+        link: LinkId,
     },
     /// A device joined a bond or a team, or left it: what arrives there arrives here.
     Member {
@@ -109,16 +119,17 @@ const INBOX: usize = 32 * 1024;
 /// Watch until the receiver of `events` is dropped. To be spawned on a runtime: at best not the protocol
 /// thread's, since asking the kernel can wait for its routing lock. When the queue is full this waits, and
 /// what the kernel could not deliver meanwhile is asked for again. `delays` (same order as `model.links`, or
-/// shorter) hold back states, never what else is told of an interface.
+/// shorter) hold back states, never what else is told of an interface. `proofs` are the former watch's.
 ///
 /// # Errors
 /// The kernel could not be asked at the start. Later failures are mended here.
 pub async fn run(
     model: Model,
     delays: Vec<LinkDelays>,
+    proofs: Proofs,
     events: mpsc::Sender<LinkEvent>,
 ) -> Result<(), LinkError> {
-    let mut table = Table::new(&model, &delays);
+    let mut table = Table::new(&model, &delays, proofs);
     let mut synced_once = false;
     while !events.is_closed() {
         match watch(&mut table, &events, &mut synced_once).await {
@@ -141,6 +152,7 @@ async fn watch(
     let _task = Task(tokio::spawn(connection));
 
     let mut stale = true;
+    let mut looks = Looks::default();
     loop {
         if stale {
             listener.discard()?;
@@ -150,10 +162,18 @@ async fn watch(
             }
             *synced_once = true;
         }
+        let now = clock::now();
+        looks.plan(table.unproven(now), now);
         let heard = tokio::select! {
             () = events.closed() => return Ok(()),
             heard = listener.hear() => Some(heard?),
             () = passed(table.deadline()) => None,
+            () = passed(looks.deadline()) => {
+                for ifindex in looks.take() {
+                    look(table, &handle, ifindex).await;
+                }
+                None
+            }
         };
         stale = heard.is_some_and(Heard::is_lost);
         if heard.is_some() {
@@ -307,6 +327,14 @@ async fn resync(table: &mut Table, handle: &Handle) -> Result<(), LinkError> {
     ask_for_routing(table)?;
     table.end_resync();
     Ok(())
+}
+
+/// How much an interface has received. One that is gone is told of as an event.
+async fn look(table: &mut Table, handle: &Handle, ifindex: u32) {
+    let mut answer = std::pin::pin!(handle.link().get().match_index(ifindex).execute());
+    if let Ok(Some(link)) = answer.try_next().await {
+        table.received(&link);
+    }
 }
 
 /// Of a routing table that may be full, only what our protocols have made.

@@ -10,14 +10,14 @@ use std::net::IpAddr;
 
 use tracing::Level;
 use vrrp_common::id::{Family, Version, Vrid};
-use vrrp_common::time::MonoNanos;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
 use crate::proto::model::Transport;
 use crate::proto::{
-    Clue, Effect, FileId, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId, ScriptId, State,
-    Subject,
+    Clue, Effect, FileId, HoldNews, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId,
+    ScriptId, State, Subject,
 };
 
 /// A line for the log.
@@ -149,6 +149,10 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         ),
         Reason::NoPeers => "it has no unicast peer: name the other hosts in unicast_peer".to_owned(),
         Reason::LinkDown { link } => format!("interface {} is not up", link_name(model, link)),
+        Reason::LinkUnproven { link } => format!(
+            "waiting for {} to receive something (vrrp_link_hold)",
+            link_name(model, link)
+        ),
         Reason::ScriptFailing { script } => format!("script {} fails", script_name(model, script)),
         Reason::FileFailing { file } => {
             format!("the number in tracked file {} says so", file_name(model, file))
@@ -281,7 +285,7 @@ fn transition(
 
 fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     let name = router.map(|router| name(model, router));
-    let (level, kind, source, mut words) = words(remark);
+    let (level, kind, source, mut words) = words(model, remark);
     // In version 3 an interval is refused for one reason only; it need not be ours.
     if let Remark::Refused {
         source,
@@ -307,13 +311,48 @@ fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
     }
 }
 
+/// An interface that has not received anything yet.
+fn hold(link: &str, news: HoldNews) -> (Level, String) {
+    match news {
+        HoldNews::Waits { hold } => (
+            Level::WARN,
+            format!(
+                "{link} has carrier and has received nothing yet: waiting up to {} for it (vrrp_link_hold)",
+                seconds(hold)
+            ),
+        ),
+        HoldNews::Proven { after } => (
+            Level::INFO,
+            format!(
+                "{link} has received something, {} after it came up: listening for a Master",
+                seconds(after)
+            ),
+        ),
+        HoldNews::Over { after } => (
+            Level::WARN,
+            format!(
+                "{link} has received nothing in {}: going on as if nobody were there (vrrp_link_hold)",
+                seconds(after)
+            ),
+        ),
+    }
+}
+
+/// Seconds, to the tenth where it is not 0.
+fn seconds(span: Nanos) -> String {
+    match span.as_millis() / 100 {
+        tenths if tenths % 10 == 0 => format!("{} s", tenths / 10),
+        tenths => format!("{}.{} s", tenths / 10, tenths % 10),
+    }
+}
+
 /// The machine behind an address that may be anybody's, if the path told.
 fn sent_by(mac: Option<Mac>) -> String {
     mac.map_or_else(String::new, |mac| format!("; sent by MAC address {mac}"))
 }
 
 /// Level, name, other router and words of a remark.
-fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
+fn words(model: &Model, remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
     match remark {
         Remark::Refused { source, mac, refusal } => (
             Level::WARN,
@@ -431,6 +470,10 @@ fn words(remark: Remark) -> (Level, &'static str, Option<IpAddr>, String) {
             None,
             format!("woke {late} late as Master and heard nobody else: carrying on"),
         ),
+        Remark::LinkHold { link, news } => {
+            let (level, words) = hold(link_name(model, link), news);
+            (level, "link-hold", None, words)
+        }
         Remark::SendFailed { errno } => (
             Level::WARN,
             "send-failed",
@@ -522,6 +565,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::ProcessFailing { .. } => "process-failing",
         Reason::Lost { .. } => "lost",
         Reason::NoSource => "no-source",
+        Reason::LinkUnproven { .. } => "link-unproven",
         Reason::Recovered => "recovered",
         Reason::Group { .. } => "group",
         Reason::Shutdown => "shutdown",

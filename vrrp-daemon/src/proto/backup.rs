@@ -25,6 +25,8 @@ pub(super) struct Backup {
     down_at: MonoNanos,
     /// It ran out, and the sync group is not ready.
     wants: bool,
+    /// It ran out, and the link is unproven.
+    held: bool,
     /// Arrival of the last advert that restarted the timer, or when the wait began.
     last_heard: MonoNanos,
     /// The interval we time by.
@@ -71,6 +73,7 @@ impl Backup {
         Self {
             down_at: now + master_down,
             wants: false,
+            held: false,
             last_heard: now,
             interval,
             followed: None,
@@ -109,9 +112,35 @@ impl Backup {
         self.wants
     }
 
-    /// The down timer ran out. Only a qualifying advert takes this back.
+    /// The down timer ran out. Only a qualifying advert takes this back, or a link that came up again.
     pub(super) fn want(&mut self) {
         self.wants = true;
+        self.held = false;
+    }
+
+    /// Whether the down timer ran out and waits for the link.
+    pub(super) fn held(&self) -> bool {
+        self.held
+    }
+
+    /// The down timer ran out while the link is unproven.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// The link is another one: whether the timer that ran out has to wait is asked again.
+    pub(super) fn ask_link_again(&mut self) {
+        self.wants = false;
+        self.held = false;
+    }
+
+    /// Nobody could be heard before `at`: a full wait from there.
+    pub(super) fn count_from(&mut self, at: MonoNanos, master_down: Nanos) {
+        self.ask_link_again();
+        self.down_at = self.down_at.max(at + master_down);
+        if self.followed.is_none() {
+            self.last_heard = self.last_heard.max(at);
+        }
     }
 
     /// Wait an interval longer, also after whatever is heard in the next [`PATIENCE`] intervals.
@@ -167,7 +196,8 @@ impl Backup {
 
     /// Whether there is a Master whose adverts keep this one Backup.
     pub(super) fn follows_somebody(&self) -> bool {
-        self.followed.is_some() && self.overruled.is_none() && !self.released && !self.wants
+        let unsettled = self.released || self.wants || self.held;
+        self.followed.is_some() && self.overruled.is_none() && !unsettled
     }
 
     /// An advert by the rules of RFC 9568 §6.4.2, with two exceptions for the sake of a living Master: one
@@ -249,6 +279,7 @@ impl Backup {
                 + timers::master_down(config.version, ours, self.interval, config.down_adverts)
                 + patience.map_or(Nanos::ZERO, |(_, longer)| longer),
             wants: false,
+            held: false,
             last_heard: heard.at,
             interval: self.interval,
             followed: Some(Seen::of(heard)),

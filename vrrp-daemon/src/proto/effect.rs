@@ -8,6 +8,7 @@ use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
+use super::hold::HoldNews;
 use super::input::Clue;
 use super::model::{Carried, FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
 use super::router::State;
@@ -187,6 +188,12 @@ pub enum Reason {
         /// Which.
         link: LinkId,
     },
+    /// Its down timer ran out, and its interface has not received anything yet: it waits for that
+    /// (`vrrp_link_hold`). For the display only.
+    LinkUnproven {
+        /// The interface.
+        link: LinkId,
+    },
     /// A script that counts fails.
     ScriptFailing {
         /// Which.
@@ -335,6 +342,14 @@ pub enum Remark {
     Overslept {
         /// Lateness.
         late: Nanos,
+    },
+    /// An interface has not received anything yet, and that makes a difference. Said of the interface, once, not of each
+    /// virtual router.
+    LinkHold {
+        /// The interface.
+        link: LinkId,
+        /// What there is to say.
+        news: HoldNews,
     },
     /// Adverts cannot be sent.
     SendFailed {

@@ -68,6 +68,11 @@ pub enum Input {
         /// Its state now.
         state: LinkState,
     },
+    /// The link has received a frame since it came up: it passes some. (An advert that is heard says so, too.)
+    Proven {
+        /// The interface.
+        link: LinkId,
+    },
     /// The address a virtual router sends from, `None` while there is none.
     Source {
         /// The virtual router.

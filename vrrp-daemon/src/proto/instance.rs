@@ -33,6 +33,7 @@ use super::router::{State, Status};
 use super::tracking::Standing;
 
 mod hearing;
+mod holding;
 mod moves;
 mod reload;
 mod sending;
@@ -52,6 +53,8 @@ pub(super) struct Instance {
     counters: Counters,
     said: Said,
     sending: Sending,
+    /// Its link is unproven, which counts until then.
+    hold_until: Option<MonoNanos>,
     /// Whose unchanged adverts may be going by unheard.
     hushed: Option<IpAddr>,
 }
@@ -107,6 +110,8 @@ pub(super) enum Outcome {
     Settled,
     /// The down timer ran out: Master as soon as the group agrees.
     Wants,
+    /// The down timer ran out, and the link has to be proven first.
+    Held,
     /// Was Master, is Backup, because of another Master, whose address is higher or lower than ours.
     StoodDown { to_higher_address: bool },
     /// Is Master, and announced itself against a lower one.
@@ -138,6 +143,7 @@ impl Instance {
             counters: Counters::default(),
             said: Said::default(),
             sending: Sending::default(),
+            hold_until: None,
             hushed: None,
         }
     }
@@ -292,7 +298,7 @@ impl Instance {
     pub(super) fn deadline(&self) -> Option<MonoNanos> {
         match &self.phase {
             Phase::Init | Phase::Fault => self.sending.probe_at,
-            Phase::Backup(backup) => backup.deadline(),
+            Phase::Backup(backup) => self.backup_deadline(backup),
             Phase::Master(master) => Some(master.deadline()),
         }
     }
@@ -395,7 +401,7 @@ impl Instance {
         Status {
             state: self.state(),
             since: self.since,
-            reason: self.reason,
+            reason: self.link_waited_for(config).unwrap_or(self.reason),
             priority: self.priority,
             master,
             master_down: self.master_down(config, interval),
@@ -425,6 +431,11 @@ impl Instance {
     fn backup_due(&mut self, step: &mut Step<'_>, mut backup: Backup) -> Outcome {
         if step.now < backup.down_at() {
             return Outcome::Settled;
+        }
+        if self.is_held(step.now) {
+            backup.hold();
+            self.phase = Phase::Backup(backup);
+            return Outcome::Held;
         }
         backup.want();
         self.phase = Phase::Backup(backup);

@@ -20,6 +20,7 @@ pub mod counters;
 mod deadlines;
 pub mod effect;
 mod election;
+mod hold;
 pub mod input;
 mod instance;
 mod master;
@@ -31,6 +32,7 @@ pub mod router;
 mod tracking;
 
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
+pub use hold::HoldNews;
 pub use input::{Clue, Heard, Input, LinkState, ScriptState};
 pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
 pub use reload::Correspondence;

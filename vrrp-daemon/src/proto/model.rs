@@ -182,6 +182,9 @@ pub struct Uncommon {
     /// (`vrrp_late_advert`).
     #[serde(default)]
     pub late_share: u8,
+    /// How long after its interface came up a Backup that hears nobody waits for it to receive something
+    /// (`vrrp_link_hold`); zero: not at all.
+    pub link_hold: Nanos,
 }
 
 /// What a Master does when somebody else removes one of its addresses.

@@ -230,6 +230,10 @@ impl Reason {
                 .links
                 .after(link)
                 .map(|link| Self::LinkDown { link }),
+            Self::LinkUnproven { link } => {
+                let link = correspondence.links.after(link);
+                link.map(|link| Self::LinkUnproven { link })
+            }
             Self::ScriptFailing { script } => {
                 let script = correspondence.scripts.after(script);
                 script.map(|script| Self::ScriptFailing { script })

@@ -87,6 +87,7 @@ fn kind(remark: &Remark) -> Option<u8> {
         Remark::IntervalTooShort { .. } => Some(27),
         Remark::Late { .. } => Some(28),
         Remark::Overslept { .. }
+        | Remark::LinkHold { .. }
         | Remark::SendFailed { .. }
         | Remark::SendRecovered
         | Remark::PriorityChanged { .. } => None,

@@ -9,6 +9,7 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use super::counters::Counters;
 use super::deadlines::Deadlines;
 use super::effect::{Effect, Reason, Remark};
+use super::hold::Holds;
 use super::input::{Input, ScriptState};
 use super::instance::{Event, Instance, Outcome, Step};
 use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, TrackObject};
@@ -16,6 +17,7 @@ use super::remarks::{Said, Unknown};
 use super::tracking::{Facts, Watch};
 
 mod group;
+mod holding;
 mod reload;
 
 use group::Group;
@@ -40,6 +42,7 @@ pub struct Vrrp {
     model: Model,
     life: Life,
     facts: Facts,
+    holds: Holds,
     /// What each virtual router tracks, and where it stands for itself; same order as `model.routers`.
     watches: Vec<Watch>,
     instances: Vec<Instance>,
@@ -115,6 +118,7 @@ impl Vrrp {
         Self {
             life: Life::Gathering,
             facts: Facts::new(&model),
+            holds: Holds::new(model.links.len()),
             watches: watches.collect(),
             instances: instances.collect(),
             groups: vec![Group::default(); model.groups.len()],
@@ -137,13 +141,17 @@ impl Vrrp {
         match input {
             Input::Start => self.start(now, effects),
             Input::Tick => self.tick(now, effects),
-            Input::Advert(heard) => self.tell(now, heard.router, Event::Advert(heard), effects),
+            Input::Advert(heard) => {
+                self.heard_from(now, heard.router, (heard.source, heard.at), effects);
+                self.tell(now, heard.router, Event::Advert(heard), effects);
+            }
             Input::StillThere {
                 router,
                 source,
                 at,
                 adverts,
             } => {
+                self.heard_from(now, router, (source, at), effects);
                 self.tell(now, router, Event::StillThere { source, at, adverts }, effects);
             }
             Input::Refused {
@@ -163,6 +171,7 @@ impl Vrrp {
                 mac,
                 refusal,
             } => {
+                self.heard_from(now, router, (source, now), effects);
                 self.at(now, router, effects, |instance, step| {
                     instance.refused(step, source, mac, refusal)
                 });
@@ -184,9 +193,11 @@ impl Vrrp {
             }
             Input::Link { link, state } => {
                 if self.facts.note_link(link, state) {
+                    self.link_moved(now, link, state, effects);
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Link(link)));
                 }
             }
+            Input::Proven { link } => self.prove(now, link, now, effects),
             Input::Script { script, state } => {
                 if self.facts.note_script(script, state) {
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Script(script)));
@@ -356,7 +367,11 @@ impl Vrrp {
     fn tell(&mut self, now: MonoNanos, router: RouterId, event: Event, effects: &mut Vec<Effect>) {
         match self.step(now, router, event, effects) {
             Outcome::Settled => {}
-            Outcome::Wants => self.promote_if_agreed(now, router, effects),
+            Outcome::Wants => {
+                self.hold_over(now, router, effects);
+                self.promote_if_agreed(now, router, effects);
+            }
+            Outcome::Held => self.hold_begins(router, effects),
             Outcome::StoodDown { to_higher_address } => {
                 self.tell_siblings(now, router, Event::StandDown { leader: router }, effects);
                 if to_higher_address {

@@ -16,7 +16,7 @@ use super::service::{LINK_EVENTS, NEWS};
 use crate::config::{Config, Loaded, Severity, XdpMode};
 use crate::ingress::control::status::Reload;
 use crate::ingress::judge::Judge;
-use crate::ingress::links::{self, LinkEvent};
+use crate::ingress::links::{self, LinkEvent, Proofs};
 use crate::proto::Correspondence;
 use crate::track::{self, Plan, Trackers};
 
@@ -106,6 +106,7 @@ pub(super) struct Reader {
     pub(super) trackers: Trackers,
     /// The watches on interfaces; each ends when nobody takes its events any more.
     watches: JoinSet<()>,
+    proofs: Proofs,
 }
 
 impl Reader {
@@ -116,6 +117,7 @@ impl Reader {
             running,
             trackers,
             watches: JoinSet::new(),
+            proofs: Proofs::default(),
         }
     }
 
@@ -126,9 +128,10 @@ impl Reader {
 
     fn watch(&mut self, config: &Config, events: mpsc::Sender<LinkEvent>) {
         let (model, delays) = (config.model.clone(), config.link_delays.clone());
+        let proofs = self.proofs.clone();
         while self.watches.try_join_next().is_some() {}
         self.watches.spawn(async move {
-            if let Err(error) = links::run(model, delays, events).await {
+            if let Err(error) = links::run(model, delays, proofs, events).await {
                 tracing::error!("{error}");
             }
         });

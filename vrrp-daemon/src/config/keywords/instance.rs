@@ -30,6 +30,8 @@ pub enum UncommonKey {
     SendFault,
     /// `vrrp_vip_removed`
     WhenLost,
+    /// `vrrp_link_hold`
+    LinkHold,
 }
 
 /// Keywords of `vrrp_instance` that are lowered.
@@ -203,6 +205,8 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("vrrp_peer_mac", Words, InstanceKey::Uncommon(UncommonKey::PeerMac), "IP MAC: adverts of this unicast peer count from this MAC address alone, where XDP receives them; one line for each peer").since("here only"),
     instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),
     instance("vrrp_vip_removed", Word, InstanceKey::Uncommon(UncommonKey::WhenLost), "restore or backup: what a Master does when another program removes an address").default("the global one").since("here only"),
+    instance("vrrp_link_hold", Word, InstanceKey::Uncommon(UncommonKey::LinkHold), "SECONDS or off: how long after the interface came up a Backup waits for it to receive a first frame").default("the global one").since("here only"),
+    to_come("track_restarts", Words, "restarts of units are not tracked", "Units of the service manager whose restart counts as a weight or a fault").since("here only"),
 ];
 
 // One keyword a line, as a table.

@@ -141,6 +141,9 @@ const OURS: &[&str] = &[
     "vrrp_peer_mac",
     "vrrp_send_fault",
     "vrrp_vip_removed",
+    "vrrp_link_hold",
+    "track_restarts",
+    "check",
 ];
 
 #[test]

@@ -136,6 +136,7 @@ pub(super) const SCRIPT: &[Keyword] = &[
     script("rise", Number, ScriptKey::Rise, "Successes until it is well, 1").everywhere().default("1"),
     script("fall", Number, ScriptKey::Fall, "Failures until it is failing, 1").everywhere().default("1"),
     script("user", Words, ScriptKey::User, "USER [GROUP] it runs as").common().default("script_user"),
+    to_come("check", Words, "it is not run: write a `script` in its place", "A check that needs no process, such as tcp HOST PORT").since("here only"),
     script("init_fail", Flag, ScriptKey::InitFail, "Failing until the first success").common(),
 ];
 

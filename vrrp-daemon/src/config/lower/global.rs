@@ -223,6 +223,10 @@ impl Lowering<'_> {
                     .or(self.defaults.uncommon.multiplier);
             }
             GlobalKey::LogUnknown => self.config.model.log_unknown_vrids = true,
+            GlobalKey::LinkHold => {
+                self.defaults.uncommon.link_hold =
+                    self.link_hold(statement).or(self.defaults.uncommon.link_hold);
+            }
             GlobalKey::WhenLost => {
                 self.defaults.uncommon.when_lost =
                     self.when_lost(statement).or(self.defaults.uncommon.when_lost);

@@ -31,6 +31,7 @@ pub(super) struct Said {
     pub(super) pins: Vec<Pin>,
     send_fault: Option<SendFault>,
     when_lost: Option<WhenLost>,
+    link_hold: Option<Nanos>,
 }
 
 /// What `global_defs` says of these.
@@ -43,6 +44,7 @@ pub(super) struct Defaults {
     pub(super) send_fault: Option<SendFault>,
     pub(super) when_lost: Option<WhenLost>,
     pub(super) late_share: Option<u8>,
+    pub(super) link_hold: Option<Nanos>,
 }
 
 /// `vrrp_rx_bufs_policy`.
@@ -87,6 +89,8 @@ pub(super) struct Resolved<'a> {
 
 /// `vrrp_late_advert`, if nothing is said: one advert lost of three is worth a line.
 const LATE_SHARE: u8 = 50;
+/// What spanning tree needs to let a port forward: twice a forward delay of 15 s.
+const LINK_HOLD: Nanos = Nanos::from_secs(30);
 
 impl Lowering<'_> {
     pub(super) fn uncommon_keyword(&mut self, key: UncommonKey, statement: &Statement, said: &mut Said) {
@@ -116,6 +120,7 @@ impl Lowering<'_> {
             }
             UncommonKey::PeerMac => said.pins.extend(self.pin(statement)),
             UncommonKey::SendFault => said.send_fault = self.send_fault(statement).or(said.send_fault),
+            UncommonKey::LinkHold => said.link_hold = self.link_hold(statement).or(said.link_hold),
             UncommonKey::WhenLost => said.when_lost = self.when_lost(statement).or(said.when_lost),
         }
     }
@@ -176,6 +181,17 @@ impl Lowering<'_> {
         }
     }
 
+    /// `SECONDS|off`.
+    pub(super) fn link_hold(&mut self, statement: &Statement) -> Option<Nanos> {
+        match statement.words.first().map(|word| word.text.as_str()) {
+            Some("off") => {
+                self.no_more(statement, 1);
+                Some(Nanos::ZERO)
+            }
+            _ => self.seconds(statement, Nanos::ZERO..=DAY, "it is ignored"),
+        }
+    }
+
     /// `MTU|ADVERT|BYTES`.
     pub(super) fn buffer_policy(&mut self, statement: &Statement) -> Option<Policy> {
         match statement.words.first().map(|word| word.text.as_str()) {
@@ -232,6 +248,7 @@ impl Lowering<'_> {
             xdp: said.xdp.unwrap_or(self.config.global.xdp),
             when_lost: said.when_lost.or(defaults.when_lost).unwrap_or_default(),
             late_share: said.late_share.or(defaults.late_share).unwrap_or(LATE_SHARE),
+            link_hold: said.link_hold.or(defaults.link_hold).unwrap_or(LINK_HOLD),
         }
     }
 

@@ -83,6 +83,7 @@ fn router(name: &str, link: u16, vrid: u8, ours: &str, peer: &str, addresses: [&
         group: Some(GroupId(0)),
         uncommon: Uncommon {
             late_share: 50,
+            link_hold: Nanos::from_secs(30),
             ..Uncommon::default()
         },
     }

@@ -244,6 +244,25 @@ fn silence_as_a_fault() {
     );
 }
 
+#[test]
+fn hold_of_an_unproven_link() {
+    let global = |value: &str| format!("global_defs {{\n vrrp_link_hold {value}\n}}\n");
+    let of = |text: &str| router(&read(text).config.unwrap()).uncommon.link_hold;
+    assert_eq!(of(&instance("")), Nanos::from_secs(30));
+    assert_eq!(of(&instance("vrrp_link_hold 0.5")), Nanos::from_millis(500));
+    assert_eq!(of(&instance("vrrp_link_hold off")), Nanos::ZERO);
+    assert_eq!(of(&(global("60") + &instance(""))), Nanos::from_secs(60));
+    assert_eq!(
+        of(&(global("off") + &instance("vrrp_link_hold 5"))),
+        Nanos::from_secs(5)
+    );
+    let config = remarked(
+        &instance("vrrp_link_hold long"),
+        "`vrrp_link_hold` takes seconds from 0 to 86400, not `long`; it is ignored",
+    );
+    assert_eq!(router(&config).uncommon.link_hold, Nanos::from_secs(30));
+}
+
 /// 2.2.7 goes to FAULT whether or not a unicast keyword is there, and otherwise to multicast.
 #[test]
 fn no_peers() {

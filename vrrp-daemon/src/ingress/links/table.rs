@@ -11,11 +11,12 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vrrp_common::id::Family;
-use vrrp_common::time::MonoNanos;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
 use super::LinkEvent;
 use super::held::Held;
+use super::proof::{Proofs, Received, Seen, Up};
 use super::routing::{Routing, Ways};
 use crate::config::LinkDelays;
 use crate::proto::LinkState;
@@ -42,6 +43,7 @@ pub(super) struct Table {
     before: HashSet<(RouterId, Carried)>,
     /// Those that came (`true`) or went since the last report.
     moved: Vec<(RouterId, Carried, bool)>,
+    proofs: Proofs,
     /// Something changed that links or sources depend on.
     dirty: bool,
 }
@@ -51,6 +53,11 @@ struct Link {
     name: String,
     told: Option<(Option<u32>, Option<Mac>, LinkState)>,
     held: Held,
+    /// While it is up and has received nothing: since when.
+    unproven: Option<MonoNanos>,
+    told_proven: bool,
+    /// Somebody waits for it to receive something, for so long after that at most.
+    patience: Nanos,
     around: Around,
 }
 
@@ -80,7 +87,7 @@ struct Vip {
 }
 
 impl Table {
-    pub(super) fn new(model: &Model, delays: &[LinkDelays]) -> Self {
+    pub(super) fn new(model: &Model, delays: &[LinkDelays], proofs: Proofs) -> Self {
         let mut vips: HashMap<_, Vec<_>> = HashMap::new();
         for (id, holding) in model.holders() {
             for address in holding.addresses() {
@@ -109,15 +116,17 @@ impl Table {
                 told: None,
             }
         });
+        let delays = delays.iter().copied().chain(repeat(LinkDelays::default()));
+        let links = (0..).map(LinkId).zip(&model.links).zip(delays);
         Self {
-            links: model
-                .links
-                .iter()
-                .zip(delays.iter().copied().chain(repeat(LinkDelays::default())))
-                .map(|(name, delays)| Link {
+            links: links
+                .map(|((id, name), delays)| Link {
                     name: name.clone(),
                     told: None,
                     held: Held::new(delays),
+                    unproven: None,
+                    told_proven: false,
+                    patience: longest_hold(model, id).map_or(Nanos::ZERO, |hold| delays.up + hold),
                     around: Around::default(),
                 })
                 .collect(),
@@ -131,6 +140,7 @@ impl Table {
             present: HashSet::new(),
             before: HashSet::new(),
             moved: Vec::new(),
+            proofs,
             dirty: true,
         }
     }
@@ -219,6 +229,24 @@ impl Table {
             self.routes_gone(link.header.index);
         }
         self.dirty = true;
+    }
+
+    /// How much an interface has received: nothing else of this message counts, since events may overtake it.
+    pub(super) fn received(&mut self, link: &LinkMessage) {
+        if let Some(device) = self.devices.get_mut(&link.header.index) {
+            let received = Received::read(link);
+            self.dirty |= device.received != received;
+            device.received = received;
+        }
+    }
+
+    /// The indices of the interfaces that somebody waits for to receive something.
+    pub(super) fn unproven(&self, now: MonoNanos) -> Vec<u32> {
+        let links = self.links.iter();
+        let waited = links.filter(|link| link.unproven.is_some_and(|since| now < since + link.patience));
+        waited
+            .filter_map(|link| link.told.and_then(|told| told.0))
+            .collect()
     }
 
     fn new_route(&mut self, message: &RouteMessage, replaces: bool) {
@@ -351,6 +379,12 @@ impl Table {
                 Some((index, device)) if device.up => (Some(*index), device.mac, LinkState::Up),
                 Some((index, device)) => (Some(*index), device.mac, LinkState::Down),
             };
+            let up = found.filter(|_| state == LinkState::Up);
+            let up = up.map(|(index, device)| Up {
+                ifindex: *index,
+                received: device.received,
+            });
+            let seen = self.proofs.look(&link.name, up, now);
             let state = link.held.settle(link.told.map(|told| told.2), state, now);
             if link.told.replace((ifindex, mac, state)) != Some((ifindex, mac, state)) {
                 events.push(LinkEvent::Link {
@@ -359,6 +393,14 @@ impl Table {
                     mac,
                     state,
                 });
+            }
+            link.unproven = match seen {
+                Seen::Unproven { since } => Some(since),
+                Seen::Down | Seen::Proven => None,
+            };
+            let proven = seen == Seen::Proven && state == LinkState::Up;
+            if !mem::replace(&mut link.told_proven, proven) && proven {
+                events.push(LinkEvent::Proven { link: id });
             }
         }
     }
@@ -419,6 +461,13 @@ impl Table {
         let found = on_link?.iter().filter(|entry| entry.usable).find(fits);
         found.map(|entry| entry.address)
     }
+}
+
+/// The longest that somebody waits for this interface.
+fn longest_hold(model: &Model, link: LinkId) -> Option<Nanos> {
+    let routers = model.routers.iter().filter(|router| router.link == link);
+    let holds = routers.map(|router| router.uncommon.link_hold);
+    holds.filter(|hold| *hold > Nanos::ZERO).max()
 }
 
 fn is_device(link: &LinkMessage) -> bool {

@@ -10,7 +10,8 @@ use super::{phrase, reason};
 use crate::config::{Host, parse_str};
 use crate::proto::model::{Script, SyncGroup};
 use crate::proto::{
-    Clue, Effect, GroupId, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State, Subject,
+    Clue, Effect, GroupId, HoldNews, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State,
+    Subject,
 };
 
 /// Names for every index that effects below use; virtual routers are left unnamed (`?`).
@@ -39,6 +40,39 @@ fn peer() -> IpAddr {
 
 fn line(effect: Effect) -> String {
     phrase(&model(), NOW, &effect).unwrap().text
+}
+
+#[test]
+fn an_interface_that_has_not_received_anything_is_named() {
+    let said = |news| {
+        let remark = Remark::LinkHold {
+            link: LinkId(1),
+            news,
+        };
+        line(Effect::Remark { router: None, remark })
+    };
+    assert_eq!(
+        said(HoldNews::Waits {
+            hold: Nanos::from_secs(30)
+        }),
+        "eth2 has carrier and has received nothing yet: waiting up to 30 s for it (vrrp_link_hold)"
+    );
+    assert_eq!(
+        said(HoldNews::Proven {
+            after: Nanos::from_millis(12_345)
+        }),
+        "eth2 has received something, 12.3 s after it came up: listening for a Master"
+    );
+    assert_eq!(
+        said(HoldNews::Over {
+            after: Nanos::from_millis(30_001)
+        }),
+        "eth2 has received nothing in 30 s: going on as if nobody were there (vrrp_link_hold)"
+    );
+    assert_eq!(
+        reason(&model(), ROUTER, NOW, &Reason::LinkUnproven { link: LinkId(1) }),
+        "waiting for eth2 to receive something (vrrp_link_hold)"
+    );
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Vrrp {
         let old = mem::replace(&mut self.model, model);
         let model = &self.model;
         self.facts.carry(correspondence);
+        self.holds.carry(correspondence);
         let ids = || (0..=u16::MAX).map(RouterId);
         let watches = ids().zip(&model.routers).map(|(id, _)| Watch::new(model, id));
         self.watches = watches.collect();
@@ -70,7 +71,8 @@ impl Vrrp {
         self.groups = groups.into_iter().map(Group::joining).collect();
 
         self.deadlines = Deadlines::new(model.routers.len());
-        for (id, instance) in ids().zip(&self.instances) {
+        for ((id, instance), config) in ids().zip(&mut self.instances).zip(&model.routers) {
+            instance.set_unproven(config, self.holds.since(config.link));
             self.deadlines.set(id, instance.deadline());
         }
         if self.life == Life::Running {

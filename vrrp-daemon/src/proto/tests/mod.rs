@@ -9,6 +9,7 @@ mod correspondence;
 mod counters;
 mod fixture;
 mod groups;
+mod holding;
 mod lost;
 mod mastership;
 mod pitfalls;

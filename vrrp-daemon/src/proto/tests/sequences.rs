@@ -41,6 +41,7 @@ fn configured(group: bool, (first, second, weighted): Said) -> Model {
             preempt: Preempt::Never,
             uncommon: Uncommon {
                 late_is_backup: weighted.then_some(Priority(254)),
+                link_hold: Nanos::from_secs(5),
                 ..Uncommon::default()
             },
             track: vec![track(TrackObject::Script(ScriptId(0)), weight)],
@@ -49,6 +50,11 @@ fn configured(group: bool, (first, second, weighted): Said) -> Model {
         VirtualRouter {
             preempt: Preempt::After(Nanos::from_secs(3)),
             interval: centis(10),
+            track_primary: weighted,
+            uncommon: Uncommon {
+                link_hold: Nanos::from_secs(30),
+                ..Uncommon::default()
+            },
             track: vec![track(TrackObject::Link(LinkId(2)), weight)],
             ..router(100)
         },
@@ -133,6 +139,7 @@ fn ops() -> impl Strategy<Value = Op> {
             .prop_map(|(router, partly)| Op::Feed(Input::SendFailed { router, errno: 1, partly })),
         1 => id.prop_map(|router| Op::Feed(Input::Probed { router })),
         1 => said().prop_map(Op::Reload),
+        1 => (0_u16..4).prop_map(|link| Op::Feed(Input::Proven { link: LinkId(link) })),
     ]
 }
 

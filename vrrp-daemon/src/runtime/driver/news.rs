@@ -45,6 +45,7 @@ impl Driver {
                     self.moved(link);
                 }
             }
+            LinkEvent::Proven { link } => self.feed(Input::Proven { link }),
             LinkEvent::Member {
                 link,
                 ifindex,

@@ -7,6 +7,8 @@ use netlink_packet_route::link::{
 };
 use vrrp_common::wire::ethernet::Mac;
 
+use super::super::proof::Received;
+
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) name: String,
@@ -15,6 +17,8 @@ pub(super) struct Device {
     pub(super) up: bool,
     /// Switched on: without that there are no IPv4 routes over it.
     pub(super) on: bool,
+    /// What has arrived so far, if it counts.
+    pub(super) received: Option<Received>,
     /// What arrives at its members arrives here: a bond or a team.
     gathers: bool,
     /// Of a bond whose other members are silent: the one that is used.
@@ -40,6 +44,7 @@ impl Device {
             mac: mac.filter(|_| ethernet),
             up: link.header.flags.contains(up),
             on: link.header.flags.contains(LinkFlags::Up),
+            received: Received::read(link),
             gathers: false,
             active: None,
             belongs_to: None,

@@ -5,6 +5,7 @@ use netlink_packet_route::link::{
 use vrrp_common::time::MonoNanos;
 
 use super::super::LinkEvent;
+use super::super::proof::Proofs;
 use super::Table;
 use crate::proto::model::{LinkId, Model};
 
@@ -17,7 +18,7 @@ fn table() -> Table {
         links: vec!["bond0".into(), "eth0".into()],
         ..Model::default()
     };
-    let mut table = Table::new(&model, &[]);
+    let mut table = Table::new(&model, &[], Proofs::default());
     let _ = table.changes(NOW);
     table
 }
