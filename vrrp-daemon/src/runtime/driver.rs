@@ -226,8 +226,10 @@ impl Driver {
     fn turn(&mut self) {
         // Errors of a descriptor of ours show as a wake-up that brings nothing; the next turn meets them again.
         let _ = self.timer.clear();
+        // Timers go by the clock as it was before the reading: what came until then has been read. Should this thread be
+        // kept from running now, what comes meanwhile is read before the next turn's.
+        let mut now = clock::now();
         let mut waits = self.drain();
-        let now = clock::now();
         if !self.started {
             if now >= self.parts.start_at && self.synced {
                 self.started = true;
@@ -250,11 +252,12 @@ impl Driver {
             if !waits {
                 break;
             }
+            now = clock::now();
             waits = self.drain();
         }
         self.drain_kept();
         self.read_stamps(now);
-        self.feed(Input::Tick);
+        self.feed_at(now, Input::Tick);
     }
 
     /// Adverts from the ring and the raw sockets, in the order of their arrival within each. Answers whether there may
@@ -347,18 +350,21 @@ impl Driver {
 
     /// One input, and everything that follows from it.
     fn feed(&mut self, input: Input) {
-        self.handle(input);
+        self.feed_at(clock::now(), input);
+    }
+
+    fn feed_at(&mut self, now: MonoNanos, input: Input) {
+        self.handle(now, input);
         // What became of sending is news to the protocol. What it sends because of that (priority 0 on the way to
         // FAULT) may fail too, and causes nothing more.
         while !self.outcomes.is_empty() {
             for outcome in std::mem::take(&mut self.outcomes) {
-                self.handle(outcome);
+                self.handle(clock::now(), outcome);
             }
         }
     }
 
-    fn handle(&mut self, input: Input) {
-        let now = clock::now();
+    fn handle(&mut self, now: MonoNanos, input: Input) {
         if let Some(recorder) = &mut self.parts.recorder {
             recorder.step(now, &input);
         }
