@@ -19,36 +19,11 @@ struct Run {
     log: String,
 }
 
-/// Plays at most, where the machine has more to do than it can.
-const TRIES: usize = 3;
-
-/// Play it with both, at the same time, and compare. On an overloaded machine the rival's adverts come too late and
-/// keepalived's scripts overtake each other, so a difference counts there if it is seen again and again.
+/// Play it with both, at the same time, and compare.
 ///
 /// # Errors
 /// They differ where they should not, or no longer where they should.
 pub(crate) fn run(scenario: &Scenario) -> anyhow::Result<()> {
-    for _ in 1..TRIES {
-        match run_once(scenario) {
-            Err(error) if overloaded() => eprintln!("{} is played again: {error:#}", scenario.name),
-            result => return result,
-        }
-    }
-    run_once(scenario)
-}
-
-/// More than two tasks for each processor want to run, over the last minute.
-fn overloaded() -> bool {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let tasks = text
-        .split('.')
-        .next()
-        .and_then(|whole| whole.parse::<usize>().ok());
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    tasks.is_some_and(|tasks| tasks >= 2 * processors)
-}
-
-fn run_once(scenario: &Scenario) -> anyhow::Result<()> {
     let (theirs, ours) = std::thread::scope(|scope| {
         let theirs = scope.spawn(|| play(scenario, Program::keepalived()?));
         let ours = scope.spawn(|| play(scenario, Program::ours()?));
