@@ -384,7 +384,7 @@ fn a_frame_for_another_machine_passes() {
     assert_eq!(bench.told().len(), 1);
 }
 
-/// A pinned peer is refused from any other network card.
+/// A pinned peer is refused from any other network card, also one that is followed.
 #[test]
 fn a_pinned_peer_is_known_by_its_mac_address() {
     let Some(mut bench) = Bench::new() else {
@@ -398,10 +398,12 @@ fn a_pinned_peer_is_known_by_its_mac_address() {
         peers[0].mac = Some(vrrp_common::wire::ethernet::Mac(mac));
     };
     let refused = vrrp_common::wire::ladder::Refusal::Mac;
+    bench.hush(UNICAST, PEER, V3_UNICAST);
     for (mac, count) in [([2, 0, 0, 0, 0, 1], 0), ([2, 0, 0, 0, 0, 9], 1)] {
         pin(&mut bench.model, mac);
         bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
         bench.run(&v3_unicast().bytes(), 1);
         assert_eq!(bench.counters().refused[usize::from(refused.number())], count);
     }
+    assert_eq!(bench.counters().unchanged, 1);
 }

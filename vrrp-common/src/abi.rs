@@ -6,11 +6,12 @@
 //!
 //! | map | key -> value | written by |
 //! |---|---|---|
-//! | [`ROUTERS`] | [`RouterKey`] -> [`RouterRules`] | the daemon |
+//! | [`ROUTERS`] | [`RouterKey::number`] -> [`Router`] | the daemon |
 //! | [`PEERS`] | [`PeerKey`] -> [`PeerRules`] | the daemon |
 //! | [`SEEN`] | seat -> [`PeerSeen`], read by the daemon through shared memory | the kernel |
 //! | [`KEPT`] | seat -> [`Record`] | the kernel |
 //! | [`REFUSED`] | [`refused_key`] -> [`RefusedState`] per CPU | the kernel |
+//! | [`UNLISTED`] | [`RouterRules::seat`] -> [`RefusedState`] per CPU | the kernel |
 //! | [`STRANGERS`] | [`StrangerKey`] -> [`stranger_mac`] | the kernel |
 //! | [`COUNTERS`] | [`Verdict::counter`] -> `u64` per CPU | the kernel |
 //! | [`RING`] | [`Record`]s | the kernel |
@@ -27,7 +28,8 @@ use crate::id::Family;
 
 pub use event::{Record, RecordHeader};
 pub use rules::{
-    ADVERTS_PER_INTERVAL, BURST, PeerKey, PeerRules, RouterKey, RouterRules, source_bit, with_tag,
+    ADVERTS_PER_INTERVAL, BURST, Known, PeerKey, PeerRules, Router, RouterKey, RouterRules, source_bit,
+    with_tag,
 };
 pub use stats::{
     COUNTER_SLOTS, GAP_BUCKETS, PeerSeen, RING_FULL_COUNTER, RefusedState, StrangerKey, Verdict, gap_bucket,
@@ -35,23 +37,26 @@ pub use stats::{
 };
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 
 /// The program.
 pub const PROGRAM: &str = "vrrp";
 
-/// What is demanded of adverts for each virtual router.
+/// What is demanded of adverts for each virtual router, and which of them are no news.
 pub const ROUTERS: &str = "ROUTERS";
-/// What is demanded of each sender, and which adverts of it are no news.
+/// What is demanded of each sender.
 pub const PEERS: &str = "PEERS";
 /// What the kernel saw of each sender.
 pub const SEEN: &str = "SEEN";
 /// The newest advert of each sender that did not get into the ring.
 pub const KEPT: &str = "KEPT";
-/// Refusals by virtual router and rung.
+/// Refusals by virtual router and rung, but for those in [`UNLISTED`].
 pub const REFUSED: &str = "REFUSED";
+/// Refusals of unlisted sources ([`Refusal::Source`](crate::wire::ladder::Refusal::Source)) by virtual router: what
+/// anybody can send as fast as the wire takes it. An array, which costs the least, and that of every CPU.
+pub const UNLISTED: &str = "UNLISTED";
 /// The Ethernet addresses of those who send what is for no virtual router of ours; the oldest go first.
 pub const STRANGERS: &str = "STRANGERS";
 /// Adverts for the daemon.

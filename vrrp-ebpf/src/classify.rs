@@ -104,11 +104,34 @@ fn ipv4<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class<'a> {
     let Some(header) = cursor.words::<10>() else {
         return Class::Other;
     };
-    let [first, total_len, _, offset, ttl, _, s0, s1, d0, d1] = *header;
-    let [ttl, protocol] = ttl.to_ne_bytes();
+    let [
+        first,
+        total_len,
+        id,
+        offset,
+        ttl_protocol,
+        checksum,
+        s0,
+        s1,
+        d0,
+        d1,
+    ] = *header;
+    let [ttl, protocol] = ttl_protocol.to_ne_bytes();
     if protocol != IP_PROTOCOL {
         return Class::Other;
     }
+    // Written out: as a loop the compiler keeps one.
+    let sum = Sum::ZERO
+        .word(first)
+        .word(total_len)
+        .word(id)
+        .word(offset)
+        .word(ttl_protocol)
+        .word(checksum)
+        .word(s0)
+        .word(s1)
+        .word(d0)
+        .word(d1);
     let [first, _] = first.to_ne_bytes();
     let header_len = u16::from(first & 0x0f) * 4;
     let total_len = u16::from_be(total_len);
@@ -116,8 +139,6 @@ fn ipv4<'a>(mut cursor: Cursor<'a>, link: Link<'a>) -> Class<'a> {
         return Class::Unsound;
     }
     if header_len == 20 {
-        // An array of fixed length: no loop is left of this.
-        let sum = header.iter().fold(Sum::ZERO, |sum, word| sum.word(*word));
         if !sum.holds() {
             return Class::Unsound;
         }
@@ -203,10 +224,12 @@ fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'
         return Class::Unsound;
     }
     if options == 0 && usize::from(packet.pdu_len) >= HEAD_LEN {
-        let Some(head) = cursor.take::<HEAD_LEN>() else {
+        let Some([k, p, f, s]) = cursor.words::<{ HEAD_LEN / 2 }>() else {
             return Class::Unsound;
         };
-        packet.head = *head;
+        let ([a, b], [c, d]) = (k.to_ne_bytes(), p.to_ne_bytes());
+        let ([e, f], [g, h]) = (f.to_ne_bytes(), s.to_ne_bytes());
+        packet.head = [a, b, c, d, e, f, g, h];
         return Class::Vrrp(packet);
     }
     // Options, or a message that is cut short: rare, so that copying costs nothing.

@@ -5,8 +5,8 @@
 //! same sender by the same rules holds them too: its checksum and password need no second look.
 
 use vrrp_common::abi::{
-    AddressWords, MAX_PDU, PeerKey, PeerRules, Record, RouterKey, RouterRules, Verdict, family_byte,
-    source_bit,
+    AddressWords, MAX_PDU, NO_SEAT, PeerKey, PeerRules, Record, Router, RouterKey, RouterRules, Verdict,
+    family_byte, source_bit,
 };
 use vrrp_common::id::{Family, Version};
 use vrrp_common::wire::checksum::{self, Sum};
@@ -33,6 +33,8 @@ pub(crate) struct Held {
     pub(crate) peer: Option<&'static PeerRules>,
     /// It is the one that the daemon knows already.
     pub(crate) unchanged: bool,
+    /// A gap before it of so many nanoseconds is news all the same.
+    pub(crate) late_after: u64,
     /// This CPU's buffer with the message.
     pub(crate) record: &'static mut Record,
 }
@@ -53,15 +55,16 @@ pub(crate) fn packet(packet: &Packet<'_>) -> Judged {
         vrid,
         pad: [0; 2],
     };
-    let Some(rules) = maps::router(&key) else {
+    let Some(router) = maps::router(&key) else {
         return Judged::Passed(Verdict::NotOurs);
     };
+    let rules = &router.rules;
     // Flooded by a switch, or on its way to somebody whom we route for: the stack would drop it (PACKET_OTHERHOST).
     let mac = packet.destination_mac();
     if rules.flags & RouterRules::CHECK_MAC != 0 && mac[0] & 1 == 0 && mac != rules.mac {
         return Judged::Passed(Verdict::NotOurs);
     }
-    match advert(packet, rules) {
+    match advert(packet, router) {
         Ok(held) => Judged::Held(held),
         Err(Verdict::Refused(refusal)) => Judged::Refused(rules, refusal),
         Err(verdict) => Judged::Passed(verdict),
@@ -70,7 +73,8 @@ pub(crate) fn packet(packet: &Packet<'_>) -> Judged {
 
 /// The ladder, for a packet that names one of our virtual routers.
 #[inline(always)]
-fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verdict> {
+fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict> {
+    let Router { rules, known, .. } = router;
     // Without its first fragment the rest of a message is never put together: dropping that one is enough.
     if packet.fragment == Fragment::First {
         return refuse(Refusal::Fragment);
@@ -80,15 +84,20 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
     }
     let head = Head::read(&packet.head).map_err(Verdict::Refused)?;
 
-    // Most strangers are known by this, which is cheaper than asking for each.
-    if rules.flags & RouterRules::CHECK_SOURCE != 0 && rules.sources & source_bit(&packet.source) == 0 {
-        return refuse(Refusal::Source);
-    }
-    let [a, b, c, d] = packet.source;
-    let peer = maps::peer(&PeerKey {
-        slot: rules.slot,
-        source: [a, b, c, d],
-    });
+    let is_known = known.peer.seat != NO_SEAT && same_address(&known.source, &packet.source);
+    let peer = if is_known {
+        Some(&known.peer)
+    } else {
+        // Most strangers are known by this, which is cheaper than asking for each.
+        if rules.flags & RouterRules::CHECK_SOURCE != 0 && rules.sources & source_bit(&packet.source) == 0 {
+            return refuse(Refusal::Source);
+        }
+        let [a, b, c, d] = packet.source;
+        maps::peer(&PeerKey {
+            slot: rules.slot,
+            source: [a, b, c, d],
+        })
+    };
     let ttl = match (peer, rules.flags & RouterRules::CHECK_SOURCE) {
         (_, 0) => TtlRange {
             min: rules.ttl_min,
@@ -119,14 +128,13 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
     let Some(record) = packet.message() else {
         return Err(Verdict::NotJudged);
     };
-    if let Some(peer) = peer
-        && peer.unchanged_len == packet.pdu_len
-        && maps::same(&record.pdu, &peer.unchanged, packet.pdu_len)
-    {
+    let late_after = if is_known { known.late_after } else { u64::MAX };
+    if is_known && known.len == packet.pdu_len && maps::same(&record.pdu, &known.message, packet.pdu_len) {
         return Ok(Held {
             rules,
-            peer: Some(peer),
+            peer,
             unchanged: true,
+            late_after,
             record,
         });
     }
@@ -144,8 +152,16 @@ fn advert(packet: &Packet<'_>, rules: &'static RouterRules) -> Result<Held, Verd
         rules,
         peer,
         unchanged: false,
+        late_after,
         record,
     })
+}
+
+/// Word by word: a comparison of the whole becomes a call, byte by byte.
+#[inline(always)]
+fn same_address(ours: &AddressWords, theirs: &AddressWords) -> bool {
+    let ([a, b, c, d], [e, f, g, h]) = (*ours, *theirs);
+    a == e && b == f && c == g && d == h
 }
 
 /// The rung "password": the message's last eight bytes, which `fits` has shown to be there.

@@ -12,13 +12,13 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use vrrp_common::abi::{
     BURST, COUNTER_SLOTS, GAP_BUCKETS, MAX_PDU, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
-    RefusedState, RouterKey, RouterRules, StrangerKey, gap_bucket, stranger_mac,
+    RefusedState, Router, RouterKey, StrangerKey, gap_bucket, stranger_mac,
 };
 
 use crate::cursor;
 
 #[map]
-static ROUTERS: HashMap<RouterKey, RouterRules> = HashMap::with_max_entries(4_096, BPF_F_NO_PREALLOC);
+static ROUTERS: HashMap<u64, Router> = HashMap::with_max_entries(4_096, BPF_F_NO_PREALLOC);
 
 #[map]
 static PEERS: HashMap<PeerKey, PeerRules> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
@@ -36,6 +36,10 @@ static KEPT: HashMap<u32, Record> = HashMap::with_max_entries(65_536, BPF_F_NO_P
 #[map]
 static REFUSED: PerCpuHashMap<u32, RefusedState> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
+/// As many as there are seats.
+#[map]
+static UNLISTED: PerCpuArray<RefusedState> = PerCpuArray::with_max_entries(1_024, 0);
+
 /// Whoever floods it pushes others out: then they are named without their Ethernet address.
 #[map]
 static STRANGERS: LruHashMap<StrangerKey, [u8; 8]> = LruHashMap::with_max_entries(1_024, 0);
@@ -51,12 +55,25 @@ static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_SLOTS,
 #[map]
 static SCRATCH: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 
-/// The rules of a virtual router, if it is ours.
+/// What we know of a virtual router, if it is ours.
 #[inline(always)]
-pub(crate) fn router(key: &RouterKey) -> Option<&'static RouterRules> {
+pub(crate) fn router(key: &RouterKey) -> Option<&'static Router> {
     // SAFETY: with BPF_F_NO_PREALLOC an entry is freed only after a grace period, which does not end before
     // this run of the program, and the daemon replaces entries instead of writing into them.
-    unsafe { ROUTERS.get(key) }
+    let router = unsafe { ROUTERS.get(key.number()) }?;
+    // Another frame may have the same number.
+    is_key(&router.key, key).then_some(router)
+}
+
+/// Word by word: a comparison of the whole becomes a call, byte by byte.
+#[inline(always)]
+fn is_key(ours: &RouterKey, key: &RouterKey) -> bool {
+    let ([a, b, c, d], [e, f, g, h]) = (ours.destination, key.destination);
+    ours.ifindex == key.ifindex
+        && ours.vlan == key.vlan
+        && ours.family == key.family
+        && ours.vrid == key.vrid
+        && (a == e && b == f && c == g && d == h)
 }
 
 /// What the daemon said of a sender, if anything.
@@ -201,7 +218,7 @@ pub(crate) fn same(a: &[u8; MAX_PDU], b: &[u8; MAX_PDU], len: u16) -> bool {
 }
 
 const _: () =
-    assert!(offset_of!(Record, pdu).is_multiple_of(8) && offset_of!(PeerRules, unchanged).is_multiple_of(8));
+    assert!(offset_of!(Record, pdu).is_multiple_of(8) && offset_of!(Router, known.message).is_multiple_of(8));
 
 #[inline(always)]
 fn words_of(bytes: &[u8; MAX_PDU]) -> &[u64; WORDS] {
@@ -242,8 +259,14 @@ pub(crate) fn refused(key: u32) -> Option<Refused> {
     REFUSED.get_ptr_mut(key).map(Refused)
 }
 
+/// The tally of unlisted sources of a virtual router.
+#[inline(always)]
+pub(crate) fn unlisted(seat: u32) -> Option<Refused> {
+    UNLISTED.get_ptr_mut(seat).map(Refused)
+}
+
 impl Refused {
-    /// Whether the daemon is to be shown one: once in `pause` nanoseconds.
+    /// Whether the daemon is to be shown one: once in `pause`, in the unit of `now`.
     #[inline(always)]
     pub(crate) fn due(self, now: u64, pause: u64) -> bool {
         // SAFETY: the pointer came from a look-up in this run of the program and is not null, and the value is

@@ -5,17 +5,13 @@
 //! what finds the ring full, is kept, the newest of each sender, until the daemon asks for it.
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
-use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use vrrp_common::abi::{RING_FULL_COUNTER, RouterRules, StrangerKey, Verdict, refused_key};
 use vrrp_common::wire::ladder::Refusal;
 
 use crate::classify::Packet;
 use crate::judge::Held;
 use crate::maps;
-
-/// Of each kind of refusal for each virtual router, each CPU shows the daemon one a second: a flood costs it
-/// nothing.
-const SHOWN_EVERY: u64 = 1_000_000_000;
 
 /// An advert that held every rule. Answers what to count, and what to do with the frame.
 #[inline(always)]
@@ -26,15 +22,15 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
     } else {
         XDP_PASS
     };
-    let (seat, late_after) = match held.peer {
-        Some(peer) => (peer.seat, peer.late_after),
-        None => (held.rules.seat, u64::MAX),
+    let seat = match held.peer {
+        Some(peer) => peer.seat,
+        None => held.rules.seat,
     };
     let Some(seen) = maps::seen(seat) else {
         return (Verdict::NotJudged, XDP_PASS);
     };
     let now = now();
-    let late = seen.arrives(now, late_after);
+    let late = seen.arrives(now, held.late_after);
     if held.unchanged && !late {
         seen.lives(now);
         return (Verdict::Unchanged, action);
@@ -58,18 +54,23 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
     (Verdict::Kept, action)
 }
 
-/// Count it, or show it to the daemon, which counts it then. A tally has no room: the counter of all frames of that kind
+/// Count it, or show it to the daemon, which counts it then: of each kind for each virtual router, each CPU shows one a
+/// second, so that a flood costs the daemon nothing. Where a tally has no room, the counter of all frames of that kind
 /// has it alone.
 #[inline(always)]
 pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) {
-    let Some(tally) = maps::refused(refused_key(rules.slot, refusal)) else {
+    let tally = match refusal {
+        Refusal::Source => maps::unlisted(rules.seat),
+        _ => maps::refused(refused_key(rules.slot, refusal)),
+    };
+    let Some(tally) = tally else {
         return maps::count(Verdict::Refused(refusal).counter());
     };
-    // Good to a few milliseconds, and cheaper than the other one, for every frame of a flood.
+    // For every frame of a flood, so the cheapest clock: a word in memory.
     // SAFETY: takes nothing, and the kernel allows it in XDP.
     #[expect(unsafe_code, reason = "a helper call without arguments")]
-    let roughly = unsafe { bpf_ktime_get_coarse_ns() };
-    if tally.due(roughly, SHOWN_EVERY) && show(packet, rules, refusal) {
+    let ticks = unsafe { bpf_jiffies64() };
+    if tally.due(ticks, rules.shown_every) && show(packet, rules, refusal) {
         maps::count(Verdict::Refused(refusal).counter());
     } else {
         tally.silent();

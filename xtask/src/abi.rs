@@ -11,9 +11,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use vrrp_common::abi::{
     self, ABI_SECTION, ABI_VERSION, ADVERTS_PER_INTERVAL, BURST, COUNTER_SLOTS, COUNTERS, GAP_BUCKETS, KEPT,
-    MAX_PDU, NO_SEAT, PEERS, PROGRAM, PeerKey, PeerRules, PeerSeen, REFUSED, RING, RING_FULL_COUNTER,
-    ROUTERS, Record, RecordHeader, RefusedState, RouterKey, RouterRules, SEEN, STRANGERS, StrangerKey,
-    Verdict,
+    Known, MAX_PDU, NO_SEAT, PEERS, PROGRAM, PeerKey, PeerRules, PeerSeen, REFUSED, RING, RING_FULL_COUNTER,
+    ROUTERS, Record, RecordHeader, RefusedState, Router, RouterKey, RouterRules, SEEN, STRANGERS,
+    StrangerKey, UNLISTED, Verdict,
 };
 use vrrp_common::id::Family;
 use vrrp_common::wire::ethernet::EtherType;
@@ -123,6 +123,7 @@ fn layout() -> String {
         fields!(RouterRules {
             spacing,
             sources,
+            shown_every,
             slot,
             seat,
             password,
@@ -137,15 +138,26 @@ fn layout() -> String {
         }),
         fields!(PeerKey { slot, source }),
         fields!(PeerRules {
-            late_after,
             seat,
-            unchanged_len,
+            mac,
             ttl_min,
             ttl_max,
-            mac,
             pinned,
+            pad
+        }),
+        fields!(Known {
+            late_after,
+            source,
+            peer,
+            len,
             pad,
-            unchanged
+            message
+        }),
+        fields!(Router {
+            rules,
+            key,
+            pad,
+            known
         }),
         fields!(PeerSeen {
             alive,
@@ -189,6 +201,7 @@ fn layout() -> String {
             SEEN,
             KEPT,
             REFUSED,
+            UNLISTED,
             STRANGERS,
             RING,
             COUNTERS,
@@ -219,6 +232,16 @@ fn layout() -> String {
     text.push_str(&format!("stranger_mac(1, 2, 3, 4, 5, 6) = {stranger:?}\n"));
     text.push_str(&format!("with_tag(10, SERVICE_VLAN, 0xf014) = {tag:#x}\n"));
     text.push_str(&format!("refused_key(5, Interval) = {key:#x}\n"));
+    let number = RouterKey {
+        ifindex: 2,
+        vlan: 10,
+        destination: abi::address_words([224, 0, 0, 18].into()),
+        family: 4,
+        vrid: 51,
+        pad: [0; 2],
+    }
+    .number();
+    text.push_str(&format!("number(2, 10, 224.0.0.18, 51) = {number:#x}\n"));
     let bit = abi::source_bit(&abi::address_words([192, 0, 2, 1].into()));
     text.push_str(&format!("source_bit(192.0.2.1) = {bit:#x}\n"));
     text.push_str(&format!("address_words(1.2.3.4) = {words:?}\n"));

@@ -311,15 +311,8 @@ impl Bench {
             return;
         }
         self.xdp.hush(id, source, message, NEVER_LATE).unwrap();
-        // Who lists nobody follows one at a time.
-        let lists = matches!(
-            self.model.routers[id.index()].transport,
-            Transport::Unicast {
-                check_source: true,
-                ..
-            }
-        );
-        self.hushed.retain(|(of, _), _| lists || *of != router);
+        // One at a time is followed.
+        self.hushed.retain(|(of, _), _| *of != router);
         self.hushed.insert((router, source), message.to_vec());
     }
 

@@ -6,9 +6,7 @@
 
 // SAFETY: for each: `repr(C)`, integers and arrays of integers only, no implicit padding (the size
 // assertions beside the types), so every bit pattern is a value and every byte is initialised.
-unsafe impl aya::Pod for super::RouterKey {}
-// SAFETY: see above.
-unsafe impl aya::Pod for super::RouterRules {}
+unsafe impl aya::Pod for super::Router {}
 // SAFETY: see above.
 unsafe impl aya::Pod for super::PeerKey {}
 // SAFETY: see above.

@@ -29,6 +29,20 @@ pub struct RouterKey {
 }
 
 impl RouterKey {
+    /// What stands for the key in the map [`ROUTERS`](super::ROUTERS): a short number is found several nanoseconds
+    /// sooner. Keys of IPv4 that agree in their low 32 bits of `vlan` and differ anywhere differ in it, nearly always;
+    /// two that do not cannot both be in the map.
+    #[inline(always)]
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        let [a, b, c, d] = self.destination;
+        let name = u32::from_be_bytes([0, 0, self.family, self.vrid]);
+        // Odd factors lose nothing.
+        pair(self.ifindex, self.vlan).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ pair(a, b ^ name).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
+            ^ pair(c, d)
+    }
+
     /// The key of a virtual router whose adverts reach `ifindex` behind these VLAN tags.
     #[must_use]
     pub const fn new(ifindex: u32, vlan: u32, vrid: Vrid, destination: IpAddr) -> Self {
@@ -41,6 +55,13 @@ impl RouterKey {
             pad: [0; 2],
         }
     }
+}
+
+/// Two words as one.
+#[inline(always)]
+#[expect(clippy::as_conversions, reason = "`u64::from` is not const yet")]
+const fn pair(high: u32, low: u32) -> u64 {
+    (high as u64) << 32 | low as u64
 }
 
 /// `outer` ([`RouterKey::vlan`]) and behind it one more tag: 13 bits of it, the VLAN identifier, and above it whether it
@@ -72,6 +93,8 @@ pub struct RouterRules {
     /// With [`RouterRules::CHECK_SOURCE`]: the [`source_bit`]s of all who may send. Who has none of them is not among
     /// them; who has one may be.
     pub sources: u64,
+    /// Of refusals of one kind the daemon is shown one in so many ticks of the kernel's clock (`jiffies`), on each CPU.
+    pub shown_every: u64,
     /// Number of the router in [`PeerKey`] and [`Record`](super::Record); never given twice while a program is loaded.
     pub slot: u32,
     /// Where senders without a [`PeerRules`] sit, all of them together.
@@ -111,6 +134,7 @@ impl RouterRules {
         Self {
             spacing: spacing(interval),
             sources: 0,
+            shown_every: 0,
             slot: 0,
             seat: super::NO_SEAT,
             password: match auth {
@@ -166,65 +190,153 @@ pub struct PeerKey {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerRules {
-    /// A gap between two adverts from this one on is news, in nanoseconds.
-    pub late_after: u64,
     /// Its place in [`SEEN`](super::SEEN) and [`KEPT`](super::KEPT).
     pub seat: u32,
-    /// Bytes of `unchanged` that count; 0: the daemon wants to hear every advert.
-    pub unchanged_len: u16,
+    /// The only Ethernet source accepted, with `pinned`.
+    pub mac: [u8; 6],
     /// Lowest TTL accepted from a listed peer.
     pub ttl_min: u8,
     /// Highest TTL accepted from a listed peer.
     pub ttl_max: u8,
-    /// The only Ethernet source accepted, with `pinned`.
-    pub mac: [u8; 6],
     /// 1: `mac` counts. 0: any.
     pub pinned: u8,
     /// Zero.
-    pub pad: u8,
-    /// The message that is no news: one that the daemon has accepted from this sender, zeros behind it.
-    pub unchanged: [u8; MAX_PDU],
+    pub pad: [u8; 3],
 }
 
 impl PeerRules {
-    /// A sender of which every advert is news.
+    /// The rules for who sits in `seat`.
     #[must_use]
-    pub fn new(seat: u32, ttl: TtlRange, mac: Option<Mac>, late_after: Nanos) -> Self {
+    pub fn new(seat: u32, ttl: TtlRange, mac: Option<Mac>) -> Self {
         Self {
-            late_after: late_after.0,
             seat,
-            unchanged_len: 0,
+            mac: mac.unwrap_or_default().0,
             ttl_min: ttl.min,
             ttl_max: ttl.max,
-            mac: mac.unwrap_or_default().0,
             pinned: u8::from(mac.is_some()),
-            pad: 0,
-            unchanged: [0; MAX_PDU],
+            pad: [0; 3],
         }
     }
+}
 
-    /// The same, and `message` is no news from now on. `None` for one that is too long.
+/// The Master that the daemon follows, and the advert of it that is no news. Its rules stand beside it, so that one
+/// look-up finds all that judging it takes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// A gap between two adverts from this one on is news, in nanoseconds.
+    pub late_after: u64,
+    /// Its IP source.
+    pub source: AddressWords,
+    /// As in [`PEERS`](super::PEERS). With [`NO_SEAT`](super::NO_SEAT) nobody is followed.
+    pub peer: PeerRules,
+    /// Bytes of `message` that count; 0: the daemon wants to hear every advert.
+    pub len: u16,
+    /// Zero.
+    pub pad: [u8; 6],
+    /// One that the daemon has accepted, zeros behind it.
+    pub message: [u8; MAX_PDU],
+}
+
+impl Known {
+    /// Nobody is followed.
+    pub const NOBODY: Self = Self {
+        late_after: 0,
+        source: [0; 4],
+        peer: PeerRules {
+            seat: super::NO_SEAT,
+            mac: [0; 6],
+            ttl_min: 0,
+            ttl_max: 0,
+            pinned: 0,
+            pad: [0; 3],
+        },
+        len: 0,
+        pad: [0; 6],
+        message: [0; MAX_PDU],
+    };
+
+    /// `message` of `source` is no news, unless it comes `late_after` after the one before. `None` for one that is too
+    /// long.
     #[must_use]
-    pub fn with_unchanged(mut self, message: &[u8]) -> Option<Self> {
-        self.unchanged = [0; MAX_PDU];
-        self.unchanged.get_mut(..message.len())?.copy_from_slice(message);
-        self.unchanged_len = u16::try_from(message.len()).ok()?;
-        Some(self)
+    pub fn new(source: AddressWords, peer: PeerRules, message: &[u8], late_after: Nanos) -> Option<Self> {
+        let mut known = Self {
+            late_after: late_after.0,
+            source,
+            peer,
+            len: u16::try_from(message.len()).ok()?,
+            ..Self::NOBODY
+        };
+        known.message.get_mut(..message.len())?.copy_from_slice(message);
+        Some(known)
     }
+}
+
+/// All that the kernel is told of a virtual router. The daemon replaces the whole, as with [`PeerRules`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Router {
+    /// Its demands.
+    pub rules: RouterRules,
+    /// Whose [number](RouterKey::number) it is found by. A frame with another key is not for it.
+    pub key: RouterKey,
+    /// Zero.
+    pub pad: [u8; 4],
+    /// Whom the daemon follows.
+    pub known: Known,
 }
 
 const _: () = {
     assert!(size_of::<RouterKey>() == 28);
-    assert!(size_of::<RouterRules>() == 48);
+    assert!(size_of::<RouterRules>() == 56);
     assert!(size_of::<PeerKey>() == 20);
-    assert!(size_of::<PeerRules>() == 24 + MAX_PDU);
+    assert!(size_of::<PeerRules>() == 16);
+    assert!(size_of::<Known>() == 48 + MAX_PDU);
+    assert!(size_of::<Router>() == 56 + 28 + 4 + 48 + MAX_PDU);
     assert!(MAX_PDU.is_multiple_of(8));
 };
 
 #[cfg(test)]
 mod tests {
-    use super::with_tag;
+    use core::net::IpAddr;
+    use std::collections::BTreeSet;
+
+    use super::{RouterKey, with_tag};
+    use crate::id::Vrid;
     use crate::wire::ethernet::EtherType;
+
+    /// 64 devices with 8 VLANs each, all VRIDs, four destinations of both families.
+    #[test]
+    fn virtual_routers_have_numbers_of_their_own() {
+        let destinations: [IpAddr; 4] = [
+            [224, 0, 0, 18].into(),
+            [192, 0, 2, 1].into(),
+            "ff02::12".parse().unwrap(),
+            "fe80::1".parse().unwrap(),
+        ];
+        let mut numbers = BTreeSet::new();
+        for ifindex in 1..=64 {
+            for vlan in [0, 1, 2, 100, 4_094, 4_096 + 10, 81_930, 33_550_000] {
+                for vrid in 1..=255 {
+                    for destination in destinations {
+                        let key = RouterKey::new(ifindex, vlan, Vrid::new(vrid).unwrap(), destination);
+                        numbers.insert(key.number());
+                    }
+                }
+            }
+        }
+        assert_eq!(numbers.len(), 64 * 8 * 255 * 4);
+    }
+
+    /// The group's address read as the first word of an IPv6 one.
+    #[test]
+    fn the_family_is_part_of_a_number() {
+        let vrid = Vrid::new(1).unwrap();
+        let v4 = RouterKey::new(1, 0, vrid, [224, 0, 0, 18].into());
+        let v6 = RouterKey::new(1, 0, vrid, "e000:12::".parse().unwrap());
+        assert_eq!(v4.destination, v6.destination);
+        assert_ne!(v4.number(), v6.number());
+    }
 
     #[test]
     fn tags_make_one_number_and_a_priority_makes_none() {

@@ -125,7 +125,7 @@ pub fn slot_and_refusal(key: u32) -> Option<(u32, Refusal)> {
 pub struct RefusedState {
     /// Those that did not go into the ring.
     pub silent: u64,
-    /// `bpf_ktime_get_ns` when one went into the ring last; 0: none yet.
+    /// `bpf_jiffies64` when one went into the ring last; 0: none yet.
     pub told: u64,
 }
 

@@ -5,11 +5,13 @@
 
 use std::net::IpAddr;
 
-use vrrp_common::abi::{self, PeerKey, StrangerKey};
+use vrrp_common::abi::{self, StrangerKey};
 use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
 use super::events::Event;
+use super::maps::router_family;
+use super::table::KnownSender;
 use super::tallies::subtract;
 use super::{MapsError, XdpPath};
 use crate::proto::model::RouterId;
@@ -40,7 +42,7 @@ pub struct Arrivals {
 
 impl XdpPath {
     /// `message` of `source`, which was accepted, is no news for `router` from now on, unless it comes `late_after` after
-    /// the one before. Cheap when nothing changes.
+    /// the one before; what anybody else sends is news. Cheap when nothing changes.
     ///
     /// # Errors
     /// [`MapsError`]; then everything is news still.
@@ -52,23 +54,33 @@ impl XdpPath {
         late_after: Nanos,
     ) -> Result<(), MapsError> {
         self.follow(router, source)?;
-        let Some(slot) = self.table.entry(router).map(|entry| entry.slot) else {
+        let source = abi::address_words(source);
+        let Some(key) = self.table.key(router).copied() else {
             return Ok(());
         };
-        let Some(sender) = self.table.sender_mut(router, source) else {
+        let Some(entry) = self.table.entries.get_mut(&key) else {
             return Ok(());
         };
-        if message.len() > abi::MAX_PDU || (sender.unchanged == message && sender.late_after == late_after) {
+        if message.len() > abi::MAX_PDU || !entry.senders.contains_key(&source) {
             return Ok(());
         }
-        sender.unchanged.clear();
-        sender.unchanged.extend_from_slice(message);
-        sender.late_after = late_after;
-        let key = PeerKey {
-            slot,
-            source: abi::address_words(source),
-        };
-        Ok(self.peers.insert(key, sender.rules(), 0)?)
+        if let Some(known) = &mut entry.known
+            && known.source == source
+        {
+            if known.message == message && known.late_after == late_after {
+                return Ok(());
+            }
+            known.message.clear();
+            known.message.extend_from_slice(message);
+            known.late_after = late_after;
+        } else {
+            entry.known = Some(KnownSender {
+                source,
+                message: message.to_vec(),
+                late_after,
+            });
+        }
+        self.publish(&key)
     }
 
     /// From now on an advert of `source` is news if it comes `late_after` after the one before. Of use for one whose adverts
@@ -82,21 +94,23 @@ impl XdpPath {
         source: IpAddr,
         late_after: Nanos,
     ) -> Result<(), MapsError> {
-        let Some(slot) = self.table.entry(router).map(|entry| entry.slot) else {
+        let source = abi::address_words(source);
+        let Some(key) = self.table.key(router).copied() else {
             return Ok(());
         };
-        let Some(sender) = self.table.sender_mut(router, source) else {
-            return Ok(());
-        };
-        if sender.unchanged.is_empty() || sender.late_after == late_after {
-            return Ok(());
+        let known = self
+            .table
+            .entry_mut(router)
+            .and_then(|entry| entry.known.as_mut());
+        match known {
+            Some(known)
+                if known.source == source && !known.message.is_empty() && known.late_after != late_after =>
+            {
+                known.late_after = late_after;
+            }
+            Some(_) | None => return Ok(()),
         }
-        sender.late_after = late_after;
-        let key = PeerKey {
-            slot,
-            source: abi::address_words(source),
-        };
-        Ok(self.peers.insert(key, sender.rules(), 0)?)
+        self.publish(&key)
     }
 
     /// The Ethernet address that `source` had when it sent something on this device that was for no virtual router of
@@ -120,33 +134,27 @@ impl XdpPath {
         router: RouterId,
         mut untold: impl FnMut(IpAddr, Life),
     ) -> Result<(), MapsError> {
-        let clock = self.clock;
-        let (
-            Self {
-                table, peers, seats, ..
-            },
-            mut result,
-        ) = (self, Ok(()));
-        let Some(entry) = table.entry_mut(router) else {
+        let Some(key) = self.table.key(router).copied() else {
             return Ok(());
         };
-        for (source, sender) in &mut entry.senders {
-            if sender.unchanged.is_empty() {
-                continue;
+        let known = self
+            .table
+            .entry_mut(router)
+            .and_then(|entry| entry.known.as_mut());
+        let source = match known {
+            Some(known) if !known.message.is_empty() => {
+                known.message.clear();
+                known.source
             }
-            sender.unchanged.clear();
-            let key = PeerKey {
-                slot: entry.slot,
-                source: *source,
-            };
-            result = result.and(peers.insert(key, sender.rules(), 0));
-            // After that, so that none is missed between the two.
-            let (alive, quiet) = seats.life(sender.seat.number);
-            if let Some(life) = sender.seat.lives(alive, quiet, clock) {
-                untold(abi::address(entry.family, *source), life);
-            }
+            Some(_) | None => return Ok(()),
+        };
+        let result = self.publish(&key);
+        // After that, so that none is missed between the two.
+        let source = abi::address(router_family(&key), source);
+        if let Some(life) = self.life(router, source) {
+            untold(source, life);
         }
-        Ok(result?)
+        result
     }
 
     /// What `source` sent for `router` that was no news, since it was last asked. Reads shared memory.

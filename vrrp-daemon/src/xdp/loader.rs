@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fs, io};
 
-use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
-use vrrp_common::abi::{
-    self, ABI_VERSION, PeerKey, PeerRules, Record, RefusedState, RouterKey, RouterRules, StrangerKey,
-};
+use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, Router, StrangerKey};
 use vrrp_common::time::MonoNanos;
-use vrrp_common::wire::ladder::Refusal;
 
 use super::attach::Attached;
 use super::link::Link;
+use super::refusals::{Refusals, Rungs};
 use super::seats::Seats;
 use super::table::Table;
 use super::tallies::Counters;
@@ -32,16 +30,16 @@ const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time 
 /// The loaded program with its maps and its devices.
 pub struct XdpPath {
     pub(super) ebpf: Ebpf,
-    pub(super) routers: HashMap<MapData, RouterKey, RouterRules>,
+    pub(super) routers: HashMap<MapData, u64, Router>,
     pub(super) peers: HashMap<MapData, PeerKey, PeerRules>,
     pub(super) seats: Seats,
     pub(super) kept: HashMap<MapData, u32, Record>,
     /// How many kept adverts, of all senders, have been looked for.
     pub(super) kept_told: u64,
     pub(super) counters: PerCpuArray<MapData, u64>,
-    pub(super) refused: PerCpuHashMap<MapData, u32, RefusedState>,
+    pub(super) refusals: Refusals,
     /// What was refused for virtual routers that are not ours any more, by rung.
-    pub(super) refused_before: [u64; Refusal::ALL.len()],
+    pub(super) refused_before: Rungs,
     pub(super) strangers: HashMap<MapData, StrangerKey, [u8; 8]>,
     pub(super) ring: RingBuf<MapData>,
     pub(super) links: BTreeMap<u32, (Link, Attached)>,
@@ -133,6 +131,7 @@ impl XdpPath {
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .map_max_entries(abi::SEEN, seats)
+            .map_max_entries(abi::UNLISTED, seats)
             .load(object)
             .map_err(|error| explain(&error))?;
         let found = abi_version(&ebpf);
@@ -168,8 +167,9 @@ impl XdpPath {
             kept: take(&mut ebpf, abi::KEPT)?,
             kept_told: 0,
             counters: take(&mut ebpf, abi::COUNTERS)?,
-            refused: take(&mut ebpf, abi::REFUSED)?,
-            refused_before: [0; Refusal::ALL.len()],
+            refusals: Refusals::new(take(&mut ebpf, abi::REFUSED)?, take(&mut ebpf, abi::UNLISTED)?)
+                .map_err(|error| explain(&error))?,
+            refused_before: Rungs::default(),
             strangers: take(&mut ebpf, abi::STRANGERS)?,
             ring: take(&mut ebpf, abi::RING)?,
             ebpf,

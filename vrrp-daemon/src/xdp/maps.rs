@@ -10,6 +10,7 @@ use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::XdpPath;
+use super::refusals::ticks_a_second;
 use super::seats::Seats;
 use super::table::{Entry, Seat, Sender, SenderDemand};
 use crate::proto::model::{Model, RouterId, Transport, VirtualRouter, XdpMode};
@@ -94,17 +95,18 @@ impl XdpPath {
         }
         for (key, entry) in self.table.entries.iter().filter(|(key, _)| key.ifindex == device) {
             for ifindex in known.difference(members) {
-                gone_is_fine(self.routers.remove(&RouterKey {
+                let gone = RouterKey {
                     ifindex: *ifindex,
                     ..*key
-                }))?;
+                };
+                gone_is_fine(self.routers.remove(&gone.number()))?;
             }
             for ifindex in members.difference(&known) {
                 let key = RouterKey {
                     ifindex: *ifindex,
                     ..*key
                 };
-                self.routers.insert(key, entry.numbered(), 0)?;
+                self.routers.insert(key.number(), entry.at(key), 0)?;
             }
         }
         Ok(())
@@ -138,13 +140,19 @@ impl XdpPath {
             },
         );
         let before: Vec<AddressWords> = entry.senders.keys().copied().collect();
+        let Some(key) = self.table.key(router).copied() else {
+            return Ok(());
+        };
         for source in before {
-            self.take_out_sender(router, slot, source)?;
+            self.take_out_sender(&key, slot, source)?;
         }
         let Some(seat) = self.seats.take()? else {
             return Ok(());
         };
-        let sender = Sender::new(Seat::new(seat), SenderDemand { ttl, mac: None });
+        let sender = Sender {
+            seat: Seat::new(seat),
+            demand: SenderDemand { ttl, mac: None },
+        };
         self.peers.insert(PeerKey { slot, source }, sender.rules(), 0)?;
         if let Some(entry) = self.table.entry_mut(router) {
             entry.senders.insert(source, sender);
@@ -177,6 +185,7 @@ impl XdpPath {
                 rules: Demand { version: 0, ..demand },
                 others: Seat::new(seat),
                 senders: BTreeMap::new(),
+                known: None,
                 refused_when_cleared: [0; Refusal::ALL.len()],
             };
             self.table.entries.insert(key, entry);
@@ -187,16 +196,9 @@ impl XdpPath {
         entry.router = router;
         let changed = entry.rules != demand;
         if changed {
-            // What was accepted by other rules may not hold these: everything is news again, before they count.
-            for (source, sender) in &mut entry.senders {
-                if !sender.unchanged.is_empty() {
-                    sender.unchanged.clear();
-                    let key = PeerKey {
-                        slot: entry.slot,
-                        source: *source,
-                    };
-                    self.peers.insert(key, sender.rules(), 0)?;
-                }
+            // What was accepted by other rules may not hold these: everything is news again, as soon as they count.
+            if let Some(known) = &mut entry.known {
+                known.message.clear();
             }
         }
         if demand.flags & !entry.rules.flags & RouterRules::PASS_ACCEPTED != 0 {
@@ -207,15 +209,23 @@ impl XdpPath {
         let room = self.admit_senders(&key, demand, listed)?;
         if let Some(entry) = self.table.entries.get_mut(&key).filter(|_| changed && room) {
             entry.rules = demand;
-            let rules = entry.numbered();
-            for key in self.table.aliases(key) {
-                self.routers.insert(key, rules, 0)?;
-            }
+            self.publish(&key)?;
         }
         if !room {
             self.take_out(&key)?;
         }
         Ok(room)
+    }
+
+    /// Tell the kernel what stands in the table, at all keys of a virtual router.
+    pub(super) fn publish(&mut self, key: &RouterKey) -> Result<(), MapsError> {
+        let Some(entry) = self.table.entries.get(key) else {
+            return Ok(());
+        };
+        for key in self.table.aliases(*key) {
+            self.routers.insert(key.number(), entry.at(key), 0)?;
+        }
+        Ok(())
     }
 
     /// The peers of a virtual router as they are listed. False: there is no room for one of them.
@@ -231,16 +241,20 @@ impl XdpPath {
         let slot = entry.slot;
         // Whom a router without a list follows is not in the configuration.
         if demand.flags & RouterRules::CHECK_SOURCE != 0 {
-            let gone = entry
+            let gone: Vec<AddressWords> = entry
                 .senders
-                .extract_if(.., |source, _| !listed.contains_key(source));
-            for (source, sender) in gone {
-                gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
-                gone_is_fine(self.kept.remove(&sender.seat.number))?;
-                entry.others.lost += unread(&self.seats, &sender.seat);
-                self.seats.give_back(sender.seat.number);
+                .keys()
+                .filter(|source| !listed.contains_key(*source))
+                .copied()
+                .collect();
+            for source in gone {
+                self.take_out_sender(key, slot, source)?;
             }
         }
+        let mut known_changed = false;
+        let Some(entry) = self.table.entries.get_mut(key) else {
+            return Ok(false);
+        };
         for (source, demand) in listed {
             let key = PeerKey {
                 slot,
@@ -250,15 +264,22 @@ impl XdpPath {
                 if sender.demand != *demand {
                     sender.demand = *demand;
                     self.peers.insert(key, sender.rules(), 0)?;
+                    known_changed |= entry.follows(*source);
                 }
                 continue;
             }
             let Some(seat) = self.seats.take()? else {
                 return Ok(false);
             };
-            let sender = Sender::new(Seat::new(seat), *demand);
+            let sender = Sender {
+                seat: Seat::new(seat),
+                demand: *demand,
+            };
             self.peers.insert(key, sender.rules(), 0)?;
             entry.senders.insert(*source, sender);
+        }
+        if known_changed {
+            self.publish(key)?;
         }
         Ok(true)
     }
@@ -266,18 +287,15 @@ impl XdpPath {
     /// A virtual router is not ours any more, or not here.
     fn take_out(&mut self, key: &RouterKey) -> Result<(), MapsError> {
         for key in self.table.aliases(*key) {
-            gone_is_fine(self.routers.remove(&key))?;
+            gone_is_fine(self.routers.remove(&key.number()))?;
         }
         let Some(entry) = self.table.entries.remove(key) else {
             return Ok(());
         };
         let slot = entry.slot;
-        for (refusal, before) in Refusal::ALL.into_iter().zip(&mut self.refused_before) {
-            let key = abi::refused_key(slot, refusal);
-            if let Ok(tally) = self.refused.get(&key, 0) {
-                *before += tally.iter().map(|state| state.silent).sum::<u64>();
-            }
-            gone_is_fine(self.refused.remove(&key))?;
+        let refused = self.refusals.forget(slot, entry.others.number)?;
+        for (before, refused) in self.refused_before.iter_mut().zip(refused) {
+            *before += refused;
         }
         for seat in entry.seats() {
             gone_is_fine(self.kept.remove(&seat.number))?;
@@ -289,14 +307,17 @@ impl XdpPath {
         Ok(())
     }
 
-    fn take_out_sender(
-        &mut self,
-        router: RouterId,
-        slot: u32,
-        source: AddressWords,
-    ) -> Result<(), MapsError> {
+    fn take_out_sender(&mut self, key: &RouterKey, slot: u32, source: AddressWords) -> Result<(), MapsError> {
         gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
-        let Some(entry) = self.table.entry_mut(router) else {
+        let Some(entry) = self.table.entries.get_mut(key) else {
+            return Ok(());
+        };
+        if entry.follows(source) {
+            // Before its seat can be another's.
+            entry.known = None;
+            self.publish(key)?;
+        }
+        let Some(entry) = self.table.entries.get_mut(key) else {
             return Ok(());
         };
         if let Some(sender) = entry.senders.remove(&source) {
@@ -318,17 +339,18 @@ type Wanted = BTreeMap<RouterKey, (RouterId, Demand, BTreeMap<AddressWords, Send
 /// What the maps should hold, and the virtual routers that share a key.
 fn wanted(model: &Model, places: &[Place], pass_accepted: bool) -> (Wanted, Vec<RouterId>) {
     let mut wanted = Wanted::new();
-    let mut shared: BTreeMap<RouterKey, Vec<RouterId>> = BTreeMap::new();
+    // Two keys that are not the same would have one number once in a lifetime.
+    let mut shared: BTreeMap<u64, Vec<RouterId>> = BTreeMap::new();
     for ((index, router), place) in (0..).zip(&model.routers).zip(places) {
         let Some(key) = key(router, place) else {
             continue;
         };
         let id = RouterId(index);
-        shared.entry(key).or_default().push(id);
+        shared.entry(key.number()).or_default().push(id);
         wanted.insert(key, (id, demand(router, place, pass_accepted), listed(router)));
     }
     shared.retain(|_, routers| routers.len() > 1);
-    wanted.retain(|key, _| !shared.contains_key(key));
+    wanted.retain(|key, _| !shared.contains_key(&key.number()));
     (wanted, shared.into_values().flatten().collect())
 }
 
@@ -372,6 +394,7 @@ fn demand(router: &VirtualRouter, place: &Place, pass_accepted: bool) -> Demand 
         .fold(0, |bits, source| bits | abi::source_bit(source));
     Demand {
         sources,
+        shown_every: ticks_a_second(),
         mac: place.mac.unwrap_or_default().0,
         ..Demand::new(
             router.version,
@@ -406,17 +429,17 @@ fn listed(router: &VirtualRouter) -> BTreeMap<AddressWords, SenderDemand> {
     }
 }
 
-fn router_family(key: &RouterKey) -> Family {
+pub(super) fn router_family(key: &RouterKey) -> Family {
     match abi::family(key.family) {
         Some(Family::V6) => Family::V6,
         Some(Family::V4) | None => Family::V4,
     }
 }
 
-fn gone_is_fine(result: Result<(), MapError>) -> Result<(), MapsError> {
+pub(super) fn gone_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
     match result {
         Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

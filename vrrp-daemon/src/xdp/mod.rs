@@ -13,6 +13,7 @@ mod liveness;
 mod loader;
 mod maps;
 mod object;
+mod refusals;
 mod seats;
 mod table;
 mod tallies;

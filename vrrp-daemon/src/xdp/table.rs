@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use vrrp_common::abi::{self, AddressWords, PeerRules, PeerSeen, RouterKey};
+use vrrp_common::abi::{self, AddressWords, Known, PeerRules, PeerSeen, Router, RouterKey};
 use vrrp_common::id::Family;
 use vrrp_common::time::Nanos;
 use vrrp_common::wire::ethernet::Mac;
@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) others: Seat,
     /// Listed peers, or the source that is followed.
     pub(super) senders: BTreeMap<AddressWords, Sender>,
+    /// The one of them that is followed.
+    pub(super) known: Option<KnownSender>,
     /// What was refused silently, by rung, when the counters were cleared.
     pub(super) refused_when_cleared: [u64; Refusal::ALL.len()],
 }
@@ -44,8 +46,14 @@ pub(super) struct Entry {
 pub(super) struct Sender {
     pub(super) seat: Seat,
     pub(super) demand: SenderDemand,
+}
+
+/// Whom a virtual router follows.
+#[derive(Debug)]
+pub(super) struct KnownSender {
+    pub(super) source: AddressWords,
     /// What it says that is no news; empty: everything is.
-    pub(super) unchanged: Vec<u8>,
+    pub(super) message: Vec<u8>,
     /// The gap that is news all the same.
     pub(super) late_after: Nanos,
 }
@@ -90,31 +98,35 @@ impl Seat {
 }
 
 impl Sender {
-    pub(super) fn new(seat: Seat, demand: SenderDemand) -> Self {
-        Self {
-            seat,
-            demand,
-            unchanged: Vec::new(),
-            late_after: Nanos(u64::MAX),
-        }
-    }
-
     /// As the kernel is to have it.
     pub(super) fn rules(&self) -> PeerRules {
         let SenderDemand { ttl, mac } = self.demand;
-        let all = PeerRules::new(self.seat.number, ttl, mac, self.late_after);
-        all.with_unchanged(&self.unchanged).unwrap_or(all)
+        PeerRules::new(self.seat.number, ttl, mac)
     }
 }
 
 impl Entry {
-    /// The rules as the kernel is to have them.
-    pub(super) fn numbered(&self) -> Demand {
-        Demand {
-            slot: self.slot,
-            seat: self.others.number,
-            ..self.rules
+    /// All that the kernel is to have, at one of its keys.
+    pub(super) fn at(&self, key: RouterKey) -> Router {
+        let known = self.known.as_ref().and_then(|known| {
+            let sender = self.senders.get(&known.source)?;
+            Known::new(known.source, sender.rules(), &known.message, known.late_after)
+        });
+        Router {
+            rules: Demand {
+                slot: self.slot,
+                seat: self.others.number,
+                ..self.rules
+            },
+            key,
+            pad: [0; 4],
+            known: known.unwrap_or(Known::NOBODY),
         }
+    }
+
+    /// Whether `source` is the one that is followed.
+    pub(super) fn follows(&self, source: AddressWords) -> bool {
+        self.known.as_ref().is_some_and(|known| known.source == source)
     }
 
     pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use vrrp_common::abi::{self, RING_FULL_COUNTER, Verdict};
+use vrrp_common::abi::{RING_FULL_COUNTER, Verdict};
 use vrrp_common::wire::ladder::Refusal;
 
+use super::refusals::{Rungs, rung};
 use super::{MapsError, XdpPath};
 use crate::proto::model::RouterId;
 
@@ -61,12 +62,9 @@ impl XdpPath {
         for (count, refusal) in refused.iter_mut().zip(Refusal::ALL) {
             *count += sum(Verdict::Refused(refusal).counter())?;
         }
-        for item in self.refused.iter() {
-            let (key, states) = item?;
-            let tallied = abi::slot_and_refusal(key)
-                .and_then(|(_, refusal)| refused.get_mut(usize::from(refusal.number())));
-            if let Some(count) = tallied {
-                *count += states.iter().map(|state| state.silent).sum::<u64>();
+        for tallied in self.refused_in_all()?.values() {
+            for (count, tallied) in refused.iter_mut().zip(tallied) {
+                *count += tallied;
             }
         }
         Ok(Counters {
@@ -85,7 +83,7 @@ impl XdpPath {
     ///
     /// # Errors
     /// [`MapsError`].
-    pub fn refused_silently(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
+    pub fn refused_silently(&self) -> Result<HashMap<RouterId, Rungs>, MapsError> {
         let mut refused = self.refused_in_all()?;
         for (router, rungs) in &mut refused {
             if let Some(entry) = self.table.entry(*router) {
@@ -95,23 +93,16 @@ impl XdpPath {
         Ok(refused)
     }
 
-    fn refused_in_all(&self) -> Result<HashMap<RouterId, [u64; Refusal::ALL.len()]>, MapsError> {
+    fn refused_in_all(&self) -> Result<HashMap<RouterId, Rungs>, MapsError> {
         let mut refused = HashMap::new();
-        for item in self.refused.iter() {
-            let (key, states) = item?;
-            let Some((slot, refusal)) = abi::slot_and_refusal(key) else {
-                continue;
-            };
-            let Some(router) = self.table.router(slot) else {
-                continue;
-            };
-            let rungs: &mut [u64; Refusal::ALL.len()] = refused.entry(router).or_default();
-            for (count, _) in rungs
-                .iter_mut()
-                .zip(Refusal::ALL)
-                .filter(|(_, rung)| *rung == refusal)
-            {
-                *count += states.iter().map(|state| state.silent).sum::<u64>();
+        let by_slot = self.refusals.by_slot()?;
+        for entry in self.table.entries.values() {
+            let mut rungs = by_slot.get(&entry.slot).copied().unwrap_or_default();
+            if let Some(unlisted) = rung(&mut rungs, Refusal::Source) {
+                *unlisted = self.refusals.unlisted(entry.others.number)?;
+            }
+            if rungs != Rungs::default() {
+                refused.insert(entry.router, rungs);
             }
         }
         Ok(refused)
