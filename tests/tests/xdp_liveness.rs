@@ -125,7 +125,7 @@ fn every_byte_of_an_unchanged_advert_counts() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    for count in [1_u8, 2, 3, 66] {
+    for count in [1_u8, 2, 3, 67] {
         let mut pdu = vec![0x31, 10, 100, count, 0, 100, 0, 0];
         pdu.extend((0..count).flat_map(|last| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]));
         let v6 = RouterId(4);

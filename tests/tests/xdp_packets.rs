@@ -223,7 +223,7 @@ fn very_long_adverts_are_left_to_the_raw_socket() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
-    for (count, fate) in [(66, Fate::Accepted(4)), (67, Fate::NotJudged)] {
+    for (count, fate) in [(67, Fate::Accepted(4)), (68, Fate::NotJudged)] {
         let mut pdu = vec![0x31, 10, 100, count, 0, 100, 0, 0];
         pdu.extend((0..count).flat_map(|last| [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]));
         assert_eq!(pdu.len() <= MAX_PDU, fate != Fate::NotJudged);
@@ -262,4 +262,21 @@ fn costs_per_frame_are_printed() {
         assert!(best.as_micros() < 100, "{what}");
     }
     assert_eq!(bench.counters().ring_full, 0);
+}
+
+/// Loading stands between a start and the first advert, and takes the verifier a microsecond or two for each.
+#[test]
+fn the_verifier_has_little_to_walk_through() {
+    let Some(object) = object_or_skip().filter(|_| root_or_skip()) else {
+        return;
+    };
+    let xdp = XdpPath::load(object).unwrap();
+    let walked = xdp
+        .program()
+        .unwrap()
+        .info()
+        .unwrap()
+        .verified_instruction_count();
+    // 20,000 on Linux 6.18; 190,000 before what it knows was kept from differing.
+    assert!(walked.unwrap() < 60_000, "{walked:?} instructions");
 }

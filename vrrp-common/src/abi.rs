@@ -37,7 +37,7 @@ pub use stats::{
 };
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 
@@ -67,9 +67,9 @@ pub const COUNTERS: &str = "COUNTERS";
 /// The seat of nobody, in which the kernel adds up [`PeerSeen::kept`] of all.
 pub const NO_SEAT: u32 = 0;
 
-/// The longest message that the kernel judges: 255 IPv4 addresses, or 66 IPv6 ones. A longer one passes to
-/// the raw socket.
-pub const MAX_PDU: usize = 1_064;
+/// The longest message that the kernel judges: 255 IPv4 addresses, or 67 IPv6 ones; a multiple of 64,
+/// in which the kernel compares. A longer one passes to the raw socket.
+pub const MAX_PDU: usize = 1_088;
 
 /// An address as map keys hold it: 16 bytes on the wire, or 4 and then zeros. Words, so that the program need
 /// not handle them byte by byte.

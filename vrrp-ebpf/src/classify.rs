@@ -77,11 +77,7 @@ pub(crate) fn frame(context: &XdpContext) -> Class<'_> {
         vlan = with_tag(vlan, ethertype, u16::from_be_bytes([*id_high, *id_low]));
         ethertype = EtherType(u16::from_be_bytes([*high, *low]));
     }
-    let link = Link {
-        context,
-        ethernet,
-        vlan,
-    };
+    let link = Link { context, vlan };
     match ethertype {
         EtherType::IPV4 => ipv4(cursor, link),
         EtherType::IPV6 => ipv6(cursor, link),
@@ -93,7 +89,6 @@ pub(crate) fn frame(context: &XdpContext) -> Class<'_> {
 #[derive(Clone, Copy)]
 struct Link<'a> {
     context: &'a XdpContext,
-    ethernet: &'a [u8; 14],
     vlan: u32,
 }
 
@@ -230,7 +225,7 @@ fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'
         let ([a, b], [c, d]) = (k.to_ne_bytes(), p.to_ne_bytes());
         let ([e, f], [g, h]) = (f.to_ne_bytes(), s.to_ne_bytes());
         packet.head = [a, b, c, d, e, f, g, h];
-        return Class::Vrrp(packet);
+        return Class::Vrrp(packet.like_any_other());
     }
     // Options, or a message that is cut short: rare, so that copying costs nothing.
     let Some(scratch) = maps::scratch() else {
@@ -249,10 +244,18 @@ fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'
     }
     let [a, b, c, d, e, f, g, h, ..] = scratch.pdu;
     packet.head = [a, b, c, d, e, f, g, h];
-    Class::Vrrp(packet)
+    Class::Vrrp(packet.like_any_other())
 }
 
 impl Packet<'_> {
+    /// To the verifier the same whichever headers came before: see [`maps::unknown_to_the_verifier`].
+    #[inline(always)]
+    fn like_any_other(mut self) -> Self {
+        self.message = self.message.somewhere();
+        self.pdu_len = maps::unknown_to_the_verifier(u64::from(self.pdu_len)) as u16;
+        self
+    }
+
     /// The device.
     #[inline(always)]
     pub(crate) fn ifindex(&self) -> u32 {
@@ -268,15 +271,22 @@ impl Packet<'_> {
     /// Ethernet destination.
     #[inline(always)]
     pub(crate) fn destination_mac(&self) -> [u8; 6] {
-        let [a, b, c, d, e, f, ..] = *self.link.ethernet;
+        let [a, b, c, d, e, f, ..] = self.ethernet();
         [a, b, c, d, e, f]
     }
 
     /// Ethernet source.
     #[inline(always)]
     pub(crate) fn source_mac(&self) -> [u8; 6] {
-        let [_, _, _, _, _, _, a, b, c, d, e, f, ..] = *self.link.ethernet;
+        let [_, _, _, _, _, _, a, b, c, d, e, f] = self.ethernet();
         [a, b, c, d, e, f]
+    }
+
+    /// Both addresses, read again: a pointer that is kept makes the verifier tell packets by how much of them was read.
+    #[inline(always)]
+    fn ethernet(&self) -> [u8; 12] {
+        // They are there: all that came after them has been read.
+        Cursor::new(self.link.context).take().copied().unwrap_or_default()
     }
 
     /// This CPU's record with the message and its length; the rest is still to be filled in. `None` for a message that
@@ -284,8 +294,8 @@ impl Packet<'_> {
     #[inline(always)]
     pub(crate) fn message(&self) -> Option<&'static mut Record> {
         let record = maps::scratch()?;
-        // Behind the message zeros up to the end of its last word of eight bytes: `maps::same` compares words.
-        maps::clear_last_word(record, self.pdu_len);
+        // Behind the message zeros up to the end of its last block: `maps::same` compares blocks.
+        maps::clear_last_block(record, self.pdu_len);
         if !self.message.load(self.pdu_len, &mut record.pdu) {
             return None;
         }

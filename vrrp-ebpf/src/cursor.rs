@@ -16,6 +16,8 @@ use aya_ebpf::programs::XdpContext;
 use vrrp_common::abi::MAX_PDU;
 use vrrp_common::wire::checksum::Sum;
 
+use crate::maps;
+
 /// A position in a frame that lives for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Cursor<'a> {
@@ -80,6 +82,13 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.offset += bytes;
+    }
+
+    /// The same position, and the verifier does not know it; after this nothing but [`Cursor::load`] will do.
+    #[inline(always)]
+    pub(crate) fn somewhere(mut self) -> Self {
+        self.offset = maps::unknown_to_the_verifier(self.offset as u64) as usize;
+        self
     }
 
     /// Whether the next `len` bytes are there, in the linear data.

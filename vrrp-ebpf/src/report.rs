@@ -59,19 +59,22 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
 /// has it alone.
 #[inline(always)]
 pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) {
-    let tally = match refusal {
-        Refusal::Source => maps::unlisted(rules.seat),
-        _ => maps::refused(refused_key(rules.slot, refusal)),
+    let (tally, rung) = if refusal == Refusal::Source {
+        (maps::unlisted(rules.seat), refusal.number())
+    } else {
+        // Of the other rungs there are many, and the verifier would walk through all that follows for each.
+        let rung = maps::unknown_to_the_verifier(u64::from(refusal.number())) as u8;
+        (maps::refused(refused_key(rules.slot, rung)), rung)
     };
     let Some(tally) = tally else {
-        return maps::count(Verdict::Refused(refusal).counter());
+        return maps::count(u32::from(rung));
     };
     // For every frame of a flood, so the cheapest clock: a word in memory.
     // SAFETY: takes nothing, and the kernel allows it in XDP.
     #[expect(unsafe_code, reason = "a helper call without arguments")]
     let ticks = unsafe { bpf_jiffies64() };
-    if tally.due(ticks, rules.shown_every) && show(packet, rules, refusal) {
-        maps::count(Verdict::Refused(refusal).counter());
+    if tally.due(ticks, rules.shown_every) && show(packet, rules, rung) {
+        maps::count(u32::from(rung));
     } else {
         tally.silent();
     }
@@ -89,17 +92,18 @@ pub(crate) fn stranger(packet: &Packet<'_>) {
 }
 
 #[inline(always)]
-fn show(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal) -> bool {
+fn show(packet: &Packet<'_>, rules: &RouterRules, rung: u8) -> bool {
     let Some(record) = packet.message() else {
         return false;
     };
     packet.describe(record);
     record.header.stamp = now();
-    record.header.alive = 0;
-    record.header.quiet = 0;
+    let zero = core::hint::black_box(0);
+    record.header.alive = zero;
+    record.header.quiet = zero;
     record.header.slot = rules.slot;
     record.header.seat = rules.seat;
-    record.header.verdict = Verdict::Refused(refusal).number();
+    record.header.verdict = rung;
     maps::submit(record)
 }
 

@@ -226,7 +226,7 @@ fn layout() -> String {
         text.push_str(&format!("Verdict::{verdict:?} = {}\n", verdict.counter()));
     }
     let tag = abi::with_tag(10, EtherType::SERVICE_VLAN, 0xf014);
-    let key = abi::refused_key(5, Refusal::Interval);
+    let key = abi::refused_key(5, Refusal::Interval.number());
     let words = abi::address_words([1, 2, 3, 4].into()).map(u32::to_ne_bytes);
     let stranger = abi::stranger_mac([1, 2, 3, 4, 5, 6]);
     text.push_str(&format!("stranger_mac(1, 2, 3, 4, 5, 6) = {stranger:?}\n"));
@@ -242,6 +242,7 @@ fn layout() -> String {
     }
     .number();
     text.push_str(&format!("number(2, 10, 224.0.0.18, 51) = {number:#x}\n"));
+    text.push_str(&format!("Known::NOBODY sits in {}\n", Known::NOBODY.peer.seat));
     let bit = abi::source_bit(&abi::address_words([192, 0, 2, 1].into()));
     text.push_str(&format!("source_bit(192.0.2.1) = {bit:#x}\n"));
     text.push_str(&format!("address_words(1.2.3.4) = {words:?}\n"));

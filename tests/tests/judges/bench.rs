@@ -9,7 +9,7 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::proto::Model;
-use vrrp_daemon::proto::model::{RouterId, Transport};
+use vrrp_daemon::proto::model::RouterId;
 use vrrp_daemon::xdp::{Counters, Event, Place, XdpPath};
 use vrrp_tests::lab::root_or_skip;
 

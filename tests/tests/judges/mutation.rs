@@ -257,7 +257,7 @@ fn tag(random: &mut Random) -> (u16, u16) {
 /// Few as a rule; as many as there can be now and then.
 fn addresses(random: &mut Random) -> u8 {
     match random.below(8) {
-        0 => random.pick(&[65, 66, 67, 254, 255]),
+        0 => random.pick(&[66, 67, 68, 254, 255]),
         1 => random.byte(),
         _ => random.byte() & 7,
     }

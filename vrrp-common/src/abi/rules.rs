@@ -293,7 +293,7 @@ const _: () = {
     assert!(size_of::<PeerRules>() == 16);
     assert!(size_of::<Known>() == 48 + MAX_PDU);
     assert!(size_of::<Router>() == 56 + 28 + 4 + 48 + MAX_PDU);
-    assert!(MAX_PDU.is_multiple_of(8));
+    assert!(MAX_PDU.is_multiple_of(64));
 };
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct PeerSeen {
     /// When the sender's budget of wake-ups is whole again, in nanoseconds of the same clock (a GCRA's theoretical
     /// arrival time).
     pub full_at: u64,
-    /// Gaps between two adverts that were longer than [`PeerRules::late_after`](super::PeerRules::late_after).
+    /// Gaps between two adverts that were longer than [`Known::late_after`](super::Known::late_after).
     pub late: u64,
     /// How many gaps were how long; see [`gap_bucket`].
     pub gaps: [u64; GAP_BUCKETS],
@@ -46,33 +46,26 @@ impl PeerSeen {
 #[inline(always)]
 #[must_use]
 pub const fn gap_bucket(gap: u64) -> usize {
-    // The position of the highest bit, by halves: a BPF program has no instruction for it.
-    let mut rest = gap >> 10;
-    let mut bucket = 0;
-    if rest >> 32 != 0 {
-        return GAP_BUCKETS - 1;
-    }
-    if rest >> 16 != 0 {
-        rest >>= 16;
-        bucket += 16;
-    }
-    if rest >> 8 != 0 {
-        rest >>= 8;
-        bucket += 8;
-    }
-    if rest >> 4 != 0 {
-        rest >>= 4;
-        bucket += 4;
-    }
-    if rest >> 2 != 0 {
-        rest >>= 2;
-        bucket += 2;
-    }
-    if rest >> 1 != 0 {
-        bucket += 1;
-    }
-    bucket
+    let rest = gap >> 10;
+    let rest = if rest >> 32 == 0 { rest } else { 0xffff_ffff };
+    // Every bit below the highest; then each of these 32 numbers has its own top five bits when multiplied.
+    let rest = rest | rest >> 1;
+    let rest = rest | rest >> 2;
+    let rest = rest | rest >> 4;
+    let rest = rest | rest >> 8;
+    let rest = rest | rest >> 16;
+    HIGHEST_BIT[(rest * DE_BRUIJN >> 27 & 31) as usize] as usize
 }
+
+/// A BPF program has no instruction for the position of the highest bit, and should not find it by branches: the kernel's
+/// verifier walks through all that follows once for each answer. (A de Bruijn sequence; see Knuth, The Art of Computer
+/// Programming 4A, 7.1.3.)
+const DE_BRUIJN: u64 = 0x07c4_acdd;
+/// By the product's top five bits.
+static HIGHEST_BIT: [u8; 32] = [
+    0, 9, 1, 10, 13, 21, 2, 29, 11, 14, 16, 18, 22, 25, 3, 30, 8, 12, 20, 28, 15, 17, 24, 7, 19, 27, 23, 6,
+    26, 5, 4, 31,
+];
 
 /// The shortest gap in nanoseconds that lies in a [bucket](gap_bucket).
 #[must_use]
@@ -101,15 +94,11 @@ pub const fn stranger_mac(mac: [u8; 6]) -> [u8; 8] {
     [a, b, c, d, e, f, 0, 0]
 }
 
-/// Key of the refusals at one rung for one virtual router.
+/// Key of the refusals at one rung ([`Refusal::number`]) for one virtual router.
 #[inline(always)]
 #[must_use]
-#[expect(
-    clippy::as_conversions,
-    reason = "the discriminant of a field-less repr(u8) enum"
-)]
-pub const fn refused_key(slot: u32, refusal: Refusal) -> u32 {
-    slot << 4 | refusal as u32
+pub const fn refused_key(slot: u32, rung: u8) -> u32 {
+    slot << 4 | u32::from_be_bytes([0, 0, 0, rung])
 }
 
 /// Slot and rung of a [`refused_key`]; `None` for a number that is none.
@@ -230,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_refused_key_holds_slot_and_rung() {
-        assert_eq!(refused_key(5, Refusal::Interval), 5 * 16 + 14);
+        assert_eq!(refused_key(5, Refusal::Interval.number()), 5 * 16 + 14);
         assert_eq!(slot_and_refusal(5 * 16 + 14), Some((5, Refusal::Interval)));
         assert_eq!(slot_and_refusal(5 * 16 + 15), None);
     }

@@ -60,7 +60,7 @@ impl Refusals {
     pub(super) fn forget(&mut self, slot: u32, seat: u32) -> Result<Rungs, MapError> {
         let mut refused = Rungs::default();
         for refusal in Refusal::ALL {
-            let key = abi::refused_key(slot, refusal);
+            let key = abi::refused_key(slot, refusal.number());
             let count = match refusal {
                 Refusal::Source => self.unlisted(seat)?,
                 _ => self.others.get(&key, 0).map_or(0, |states| silent(&states)),
