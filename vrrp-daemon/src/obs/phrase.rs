@@ -129,6 +129,14 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
         Reason::Preempted { master, priority } => {
             format!("its priority is higher than that of {master} ({priority})")
         }
+        Reason::HigherAddress {
+            source,
+            mac,
+            priority,
+        } => format!(
+            "Master received advert from {source} with same priority {priority} but higher IP address than ours{}",
+            sent_by(mac)
+        ),
         Reason::HigherPriority {
             source,
             mac,
@@ -260,9 +268,9 @@ fn transition(
         } => (master, Some(now.since(last_heard).as_millis())),
         Reason::MasterReleased { master } => (master, None),
         Reason::Preempted { master, .. } => (Some(master), None),
-        Reason::HigherPriority { source, .. } | Reason::OversleptTakenOver { source, .. } => {
-            (Some(source), None)
-        }
+        Reason::HigherAddress { source, .. }
+        | Reason::HigherPriority { source, .. }
+        | Reason::OversleptTakenOver { source, .. } => (Some(source), None),
         _ => (None, None),
     };
     Phrase {
@@ -554,6 +562,7 @@ fn reason_name(reason: &Reason) -> &'static str {
         Reason::MasterDown { .. } => "master-down",
         Reason::MasterReleased { .. } => "master-released",
         Reason::Preempted { .. } => "preempted",
+        Reason::HigherAddress { .. } => "higher-address",
         Reason::HigherPriority { .. } => "higher-priority",
         Reason::OversleptTakenOver { .. } => "overslept-taken-over",
         Reason::Overslept { .. } => "overslept",

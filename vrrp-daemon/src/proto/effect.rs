@@ -154,6 +154,16 @@ pub enum Reason {
         /// Its priority.
         priority: Priority,
     },
+    /// As Master, one of the same priority was heard, whose address is higher.
+    HigherAddress {
+        /// Who.
+        source: IpAddr,
+        /// Its Ethernet address, if the path told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<Mac>,
+        /// The priority of both.
+        priority: Priority,
+    },
     /// As Master, a better one was heard.
     HigherPriority {
         /// Who.

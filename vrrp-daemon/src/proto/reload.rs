@@ -255,6 +255,7 @@ impl Reason {
             | Self::MasterDown { .. }
             | Self::MasterReleased { .. }
             | Self::Preempted { .. }
+            | Self::HigherAddress { .. }
             | Self::HigherPriority { .. }
             | Self::OversleptTakenOver { .. }
             | Self::Overslept { .. }

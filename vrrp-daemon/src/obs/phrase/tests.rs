@@ -141,6 +141,17 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
         (
             State::Master,
             State::Backup,
+            Reason::HigherAddress {
+                mac: None,
+                source: peer(),
+                priority: Priority(100),
+            },
+            "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with same priority 100 but higher IP \
+             address than ours",
+        ),
+        (
+            State::Master,
+            State::Backup,
             Reason::OversleptTakenOver {
                 source: peer(),
                 late: Nanos::from_millis(4200),

@@ -140,15 +140,21 @@ impl Instance {
                 if step.config.advert_on_higher && overslept.is_none() {
                     self.send(step, self.priority);
                 }
-                self.become_backup(
-                    step,
+                let mac = heard.mac;
+                let reason = if priority == self.priority {
+                    Reason::HigherAddress {
+                        source,
+                        mac,
+                        priority,
+                    }
+                } else {
                     Reason::HigherPriority {
                         source,
-                        mac: heard.mac,
+                        mac,
                         priority,
-                    },
-                    Some(&heard),
-                );
+                    }
+                };
+                self.become_backup(step, reason, Some(&heard));
                 Outcome::StoodDown {
                     to_higher_address: source > ours,
                 }

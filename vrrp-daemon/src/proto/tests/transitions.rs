@@ -330,17 +330,24 @@ fn adverts_to_a_master() {
             notify(R0, NotifyState::MasterRxLowerPri, 100),
         ]
     };
-    let higher = |source, priority| {
-        let reason = Reason::HigherPriority {
-            mac: None,
-            source,
-            priority: Priority(priority),
-        };
+    let yields = |reason| {
         vec![
             release(R0),
             went(R0, State::Master, State::Backup, reason),
             notify(R0, NotifyState::Backup, 100),
         ]
+    };
+    let higher = |source, priority| {
+        yields(Reason::HigherPriority {
+            mac: None,
+            source,
+            priority: Priority(priority),
+        })
+    };
+    let equal = Reason::HigherAddress {
+        mac: None,
+        source: HIGH,
+        priority: Priority(100),
     };
     let master = |source, priority, effects, next| {
         row(State::Master, advert(NOW, R0, source, priority), effects, next)
@@ -349,7 +356,7 @@ fn adverts_to_a_master() {
         master(HIGH, 0, vec![send(R0, 100)], NEXT_ADVERT),
         master(HIGH, 99, lower(HIGH, 99), NEXT_ADVERT),
         master(LOW, 100, lower(LOW, 100), NEXT_ADVERT),
-        master(HIGH, 100, higher(HIGH, 100), FULL_WAIT),
+        master(HIGH, 100, yields(equal), FULL_WAIT),
         master(LOW, 101, higher(LOW, 101), FULL_WAIT),
         master(LOW, 255, higher(LOW, 255), FULL_WAIT),
     ]);
