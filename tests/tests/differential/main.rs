@@ -19,7 +19,7 @@ use libtest_mimic::{Arguments, Trial};
 use vrrp_tests::lab::root_or_skip;
 
 /// Scenarios at a time: they wait far more than they compute.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

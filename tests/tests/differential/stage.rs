@@ -15,9 +15,9 @@ use super::trace::{self, Begin, Trace};
 /// A state that lasts is reached by then.
 const LIMIT: Duration = Duration::from_secs(30);
 /// What a step should show is waited for that long.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the host is looked at while it settles.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(200);
 const RIVAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 /// Every script that the files name: it writes its arguments down, one call a line.
