@@ -48,7 +48,7 @@ pub(crate) fn run(scenario: &Scenario) -> anyhow::Result<()> {
 }
 
 fn play(scenario: &Scenario, program: Program) -> anyhow::Result<Run> {
-    let mut stage = Stage::new(program, scenario.file)?;
+    let mut stage = Stage::new(program, scenario)?;
     let mut traces = Vec::new();
     for step in &scenario.steps {
         let trace = stage

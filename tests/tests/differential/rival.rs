@@ -1,40 +1,136 @@
-//! The other router: adverts of VRRPv3 for virtual router 51, from host B, at whatever priority the scenario says.
-//! It gives way to a higher priority and is otherwise always Master, so both programs meet the same one. Written
-//! from RFC 9568 §5.2, without the daemon's code.
+//! The other router: adverts for virtual router 51, from host B, in the scenario's version and at whatever priority it
+//! says. It gives way to who is better and is otherwise always Master, so both programs meet the same one. Written
+//! from the RFCs, without the daemon's code.
 
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4};
+mod message;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::net::if_::if_nametoindex;
 use socket2::{Domain, Protocol, Socket, Type};
 use vrrp_tests::lab::{Host, Settings};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+const GROUP_6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 const VRID: u8 = 51;
-/// Its interval, and the one that the scenarios' files have.
-const INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long it holds its tongue after it has heard a higher priority.
-const POLITE: Duration = Duration::from_millis(400);
+/// For how many intervals it holds its tongue after it has heard somebody better.
+const POLITE: u32 = 4;
+
+/// How it speaks, and so how the scenario's file has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speech {
+    pub(crate) version: Version,
+    /// Over IPv6.
+    pub(crate) six: bool,
+    /// To the host itself, instead of the group.
+    pub(crate) unicast: bool,
+}
+
+/// The version of VRRP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Once a second, with this password.
+    Two(Option<&'static str>),
+    /// Every 100 ms.
+    Three,
+}
+
+/// Which of host B's addresses it speaks from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// One above host A's.
+    Above,
+    /// One below.
+    Below,
+}
+
+impl Speech {
+    /// VRRPv3 for IPv4 by multicast.
+    pub(crate) const PLAIN: Self = Self {
+        version: Version::Three,
+        six: false,
+        unicast: false,
+    };
+
+    /// Host A's own address for IPv6 unicast.
+    pub(crate) const HOST_6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 8);
+
+    /// The virtual addresses, as they stand in the adverts.
+    fn addresses(&self) -> Vec<IpAddr> {
+        if self.six {
+            ["fe80::100", "2001:db8::100"]
+                .iter()
+                .filter_map(|address| address.parse().ok())
+                .collect()
+        } else {
+            vec![Settings::ADDRESS.into()]
+        }
+    }
+
+    /// The address it speaks from. Host A's link-local address is made from a hardware address: the first 16 bits of
+    /// its second half are neither all zeros nor all ones.
+    pub(crate) const fn source(&self, rank: Rank) -> IpAddr {
+        const fn global(last: u16) -> IpAddr {
+            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last))
+        }
+        const fn link_local(first: u16) -> IpAddr {
+            IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, first, 0, 0, 2))
+        }
+        match (self.six, self.unicast, rank) {
+            (false, _, Rank::Above) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
+            (false, _, Rank::Below) => IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+            (true, false, Rank::Above) => link_local(0xffff),
+            (true, false, Rank::Below) => link_local(0),
+            (true, true, Rank::Above) => global(9),
+            (true, true, Rank::Below) => global(2),
+        }
+    }
+
+    const fn destination(&self) -> IpAddr {
+        match (self.six, self.unicast) {
+            (false, false) => IpAddr::V4(GROUP),
+            (false, true) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            (true, false) => IpAddr::V6(GROUP_6),
+            (true, true) => IpAddr::V6(Self::HOST_6),
+        }
+    }
+
+    const fn interval(&self) -> Duration {
+        match self.version {
+            Version::Two(_) => Duration::from_secs(1),
+            Version::Three => Duration::from_millis(100),
+        }
+    }
+}
 
 /// A thread that advertises until it is told to end.
 pub(crate) struct Rival {
+    rank: Rank,
     orders: Option<Sender<u8>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Rival {
     /// Advertise from now on.
-    pub(crate) fn start(host: &Host, source: Ipv4Addr, priority: u8) -> anyhow::Result<Self> {
-        let socket = open(host, source)?;
+    pub(crate) fn start(host: &Host, speech: Speech, rank: Rank, priority: u8) -> anyhow::Result<Self> {
+        let voice = Voice::new(host, speech, rank)?;
         let (orders, told) = channel();
-        let thread = std::thread::spawn(move || advertise(&socket, source, priority, &told));
+        let thread = std::thread::spawn(move || voice.advertise(priority, &told));
         Ok(Self {
+            rank,
             orders: Some(orders),
             thread: Some(thread),
         })
+    }
+
+    /// Which address it speaks from.
+    pub(crate) fn rank(&self) -> Rank {
+        self.rank
     }
 
     /// Advertise with this priority, at once and from now on.
@@ -54,74 +150,116 @@ impl Drop for Rival {
     }
 }
 
-/// One advert, whoever is Master.
-pub(crate) fn once(host: &Host, source: Ipv4Addr, priority: u8) -> anyhow::Result<()> {
-    open(host, source)?.send_to(&advert(source, priority), &SocketAddrV4::new(GROUP, 0).into())?;
-    Ok(())
+/// Adverts of these priorities, whoever is Master.
+pub(crate) fn say(host: &Host, speech: Speech, rank: Rank, priorities: &[u8]) -> anyhow::Result<()> {
+    let voice = Voice::new(host, speech, rank)?;
+    priorities
+        .iter()
+        .try_for_each(|priority| Ok(voice.say(*priority)?))
 }
 
-fn open(host: &Host, source: Ipv4Addr) -> anyhow::Result<Socket> {
-    host.namespace().inside(|| {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112)))?;
-        socket.set_multicast_if_v4(&source)?;
-        socket.set_multicast_ttl_v4(255)?;
-        socket.set_multicast_loop_v4(false)?;
-        socket.join_multicast_v4(&GROUP, &source)?;
-        Ok(socket)
-    })
+/// A socket, and what is said on it.
+struct Voice {
+    speech: Speech,
+    source: IpAddr,
+    destination: SocketAddr,
+    /// A raw one: std's type has what is needed of any datagram socket.
+    socket: UdpSocket,
 }
 
-fn advertise(socket: &Socket, source: Ipv4Addr, mut priority: u8, told: &Receiver<u8>) {
-    let mut next = Instant::now();
-    loop {
-        match told.try_recv() {
-            Ok(other) => {
-                priority = other;
-                next = Instant::now();
+impl Voice {
+    fn new(host: &Host, speech: Speech, rank: Rank) -> anyhow::Result<Self> {
+        let source = speech.source(rank);
+        let (socket, index) = host.namespace().inside(move || {
+            let index = if_nametoindex("eth0")?;
+            Ok((open(&speech, source, index)?, index))
+        })?;
+        Ok(Self {
+            speech,
+            source,
+            destination: endpoint(speech.destination(), index),
+            socket: OwnedFd::from(socket).into(),
+        })
+    }
+
+    fn say(&self, priority: u8) -> std::io::Result<()> {
+        let message = message::advert(&self.speech, self.source, self.destination.ip(), priority);
+        self.socket.send_to(&message, self.destination).map(drop)
+    }
+
+    fn advertise(&self, mut priority: u8, told: &Receiver<u8>) {
+        let mut next = Instant::now();
+        loop {
+            match told.try_recv() {
+                Ok(other) => {
+                    priority = other;
+                    next = Instant::now();
+                }
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
             }
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => return,
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                // A pulled cable is part of the play.
+                let _sent = self.say(priority);
+                next = Instant::now() + self.speech.interval();
+            } else if self.hears_better_than(priority, left) {
+                next = Instant::now() + self.speech.interval() * POLITE;
+            }
         }
-        let left = next.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            // A pulled cable is part of the play.
-            let _sent = socket.send_to(&advert(source, priority), &SocketAddrV4::new(GROUP, 0).into());
-            next = Instant::now() + INTERVAL;
-        } else if heard_more_than(socket, priority, left) {
-            next = Instant::now() + POLITE;
-        }
+    }
+
+    /// Whether an advert that beats ours arrives within this time (or a part of it: orders are waiting).
+    fn hears_better_than(&self, priority: u8, limit: Duration) -> bool {
+        let mut packet = [0; 256];
+        let patience = limit.clamp(Duration::from_millis(1), Duration::from_millis(20));
+        let heard = self
+            .socket
+            .set_read_timeout(Some(patience))
+            .and_then(|()| self.socket.recv_from(&mut packet));
+        heard.is_ok_and(|(length, from)| {
+            message::priority(&self.speech, &packet[..length])
+                .is_some_and(|theirs| (theirs, from.ip()) > (priority, self.source))
+        })
     }
 }
 
-/// Whether an advert of a higher priority arrives within this time (or a part of it: orders are waiting).
-fn heard_more_than(socket: &Socket, priority: u8, limit: Duration) -> bool {
-    // Version 4 header of 20 bytes without options, then version, VRID, priority.
-    const PRIORITY: usize = 22;
-    let mut packet = [0; 256];
-    let patience = limit.clamp(Duration::from_millis(1), Duration::from_millis(20));
-    let mut reader = socket;
-    let heard = socket
-        .set_read_timeout(Some(patience))
-        .and_then(|()| reader.read(&mut packet));
-    heard.is_ok_and(|length| length > PRIORITY && packet[PRIORITY] > priority)
+/// With the interface, which a link-local address needs.
+fn endpoint(address: IpAddr, index: u32) -> SocketAddr {
+    match address {
+        IpAddr::V4(_) => SocketAddr::new(address, 0),
+        IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, index).into(),
+    }
 }
 
-/// VRRPv3 for IPv4 with one address, checksum with the pseudo-header.
-fn advert(source: Ipv4Addr, priority: u8) -> Vec<u8> {
-    let centiseconds = u16::try_from(INTERVAL.as_millis() / 10).unwrap_or(u16::MAX);
-    let mut message = vec![0x31, VRID, priority, 1];
-    message.extend(centiseconds.to_be_bytes());
-    message.extend([0, 0]);
-    message.extend(Settings::ADDRESS.octets());
-    let length = u8::try_from(message.len()).unwrap_or(u8::MAX);
-    let mut summed = [source.octets(), GROUP.octets(), [0, 112, 0, length]].concat();
-    summed.extend(&message);
-    let sum: u32 = summed
-        .chunks(2)
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
-        .sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(0);
-    message[6..8].copy_from_slice(&checksum.to_be_bytes());
-    message
+/// A raw socket that sends from this address and hears what comes to it or to the group.
+fn open(speech: &Speech, source: IpAddr, index: u32) -> std::io::Result<Socket> {
+    let protocol = Some(Protocol::from(112));
+    match source {
+        IpAddr::V4(source) => {
+            let socket = Socket::new(Domain::IPV4, Type::RAW, protocol)?;
+            socket.set_ttl_v4(255)?;
+            if speech.unicast {
+                socket.bind(&endpoint(source.into(), index).into())?;
+            } else {
+                socket.set_multicast_if_v4(&source)?;
+                socket.set_multicast_ttl_v4(255)?;
+                socket.set_multicast_loop_v4(false)?;
+                socket.join_multicast_v4(&GROUP, &source)?;
+            }
+            Ok(socket)
+        }
+        IpAddr::V6(source) => {
+            let socket = Socket::new(Domain::IPV6, Type::RAW, protocol)?;
+            socket.bind(&endpoint(source.into(), index).into())?;
+            socket.set_unicast_hops_v6(255)?;
+            if !speech.unicast {
+                socket.set_multicast_if_v6(index)?;
+                socket.set_multicast_hops_v6(255)?;
+                socket.set_multicast_loop_v6(false)?;
+                socket.join_multicast_v6(&GROUP_6, index)?;
+            }
+            Ok(socket)
+        }
+    }
 }

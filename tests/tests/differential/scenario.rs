@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rival::Speech;
+
 /// One file and what happens to the host that runs it.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -13,6 +15,8 @@ pub(crate) struct Scenario {
     pub(crate) steps: Vec<Step>,
     /// Nothing may happen for this long before a step counts as settled: longer than the longest timer in it.
     pub(crate) quiet: Duration,
+    /// How the rival speaks.
+    pub(crate) speech: Speech,
 }
 
 /// One event, and what is to be seen of it.
@@ -26,7 +30,7 @@ pub(crate) struct Step {
     pub(crate) shows: Vec<&'static str>,
     /// Where we differ, and why that is right.
     pub(crate) differs: Option<Difference>,
-    /// The number of announcements is not compared.
+    /// The number of announcements is not compared, nor whether a lower advert was told.
     pub(crate) uncounted: bool,
 }
 
@@ -54,8 +58,14 @@ pub(crate) enum Act {
     Reload(&'static str),
     /// Another router advertises virtual router 51 with this priority, from now on.
     Rival(u8),
+    /// The same, from an address below host A's.
+    RivalBelow(u8),
     /// One advert of this priority, whoever is Master.
     RivalOnce(u8),
+    /// The same, from an address below host A's.
+    RivalBelowOnce(u8),
+    /// Adverts of these priorities, one right after the other.
+    RivalSays(&'static [u8]),
     /// It falls silent.
     RivalDies,
     /// It says good-bye: priority 0.
@@ -86,7 +96,14 @@ impl Scenario {
             file,
             steps: Vec::new(),
             quiet: Duration::from_millis(1_200),
+            speech: Speech::PLAIN,
         }
+    }
+
+    /// The rival speaks in this way.
+    pub(crate) const fn speech(mut self, speech: Speech) -> Self {
+        self.speech = speech;
+        self
     }
 
     /// Wait this long for calm after each event.
@@ -107,8 +124,8 @@ impl Scenario {
         self
     }
 
-    /// The last event meets a rival who has to give way: how many announcements that takes is a matter of which
-    /// advert was under way.
+    /// The last event meets a rival who has to give way: how many announcements that takes, and whether
+    /// `notify_master_rx_lower_pri` is told, is a matter of which advert was under way.
     pub(crate) fn uncounted(mut self) -> Self {
         if let Some(step) = self.steps.last_mut() {
             step.uncounted = true;

@@ -1,15 +1,14 @@
 //! The lab of one run: host A with the program, `eth0` and `eth1`; host B with the rival.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use vrrp_tests::lab::{Capture, Daemon, Host, Lab, Port, Program, Stamp};
+use vrrp_tests::lab::{Capture, Daemon, Host, Lab, Port, Program, Stamp, until};
 
-use super::rival::{self, Rival};
-use super::scenario::{Act, Cable, Step};
+use super::rival::{self, Rank, Rival, Speech, Version};
+use super::scenario::{Act, Cable, Scenario, Step};
 use super::trace::{self, Begin, Trace};
 
 /// A state that lasts is reached by then.
@@ -18,7 +17,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the host is looked at while it settles.
 const LOOK: Duration = Duration::from_millis(200);
-const RIVAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 /// Every script that the files name: it writes its arguments down, one call a line.
 const TELL: &str = "#!/bin/sh\nprintf '%s\\n' \"$*\" >>/run/told\n";
@@ -32,6 +30,7 @@ const CHECK: &str = "#!/bin/sh\ntest -e /run/well\n";
 pub(crate) struct Stage {
     program: Program,
     file: &'static str,
+    speech: Speech,
     a: Host,
     b: Host,
     front: Port,
@@ -43,7 +42,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(program: Program, file: &'static str) -> anyhow::Result<Self> {
+    pub(crate) fn new(program: Program, scenario: &Scenario) -> anyhow::Result<Self> {
         let lab = Lab::new()?;
         lab.network("front")?;
         lab.network("back")?;
@@ -51,6 +50,9 @@ impl Stage {
         let front = lab.connect(&a, "eth0", "front", &["192.0.2.1/24"])?;
         let back = lab.connect(&a, "eth1", "back", &["198.51.100.1/24"])?;
         lab.connect(&b, "eth0", "front", &["192.0.2.2/24"])?;
+        if scenario.speech != Speech::PLAIN {
+            prepare(scenario.speech, &a, &b)?;
+        }
         a.install("/usr/local/bin/tell.sh", TELL, 0o755)?;
         a.install("/usr/local/bin/reader.sh", READER, 0o755)?;
         a.install("/usr/local/bin/check.sh", CHECK, 0o755)?;
@@ -58,7 +60,8 @@ impl Stage {
         let capture = front.capture()?;
         Ok(Self {
             program,
-            file,
+            file: scenario.file,
+            speech: scenario.speech,
             a,
             b,
             front,
@@ -124,15 +127,15 @@ impl Stage {
                 let daemon = self.daemon.as_ref().context("nothing runs")?;
                 daemon.signal(Signal::SIGHUP)?;
             }
-            Act::Rival(priority) => match &self.rival {
-                Some(rival) => rival.change(*priority),
-                None => self.rival = Some(Rival::start(&self.b, RIVAL, *priority)?),
-            },
-            Act::RivalOnce(priority) => rival::once(&self.b, RIVAL, *priority)?,
+            Act::Rival(priority) => self.rival(Rank::Above, *priority)?,
+            Act::RivalBelow(priority) => self.rival(Rank::Below, *priority)?,
+            Act::RivalOnce(priority) => self.say(Rank::Above, &[*priority])?,
+            Act::RivalBelowOnce(priority) => self.say(Rank::Below, &[*priority])?,
+            Act::RivalSays(priorities) => self.say(Rank::Above, priorities)?,
             Act::RivalDies => self.rival = None,
             Act::RivalStops => {
-                self.rival = None;
-                rival::once(&self.b, RIVAL, 0)?;
+                let rank = self.rival.take().map_or(Rank::Above, |rival| rival.rank());
+                self.say(rank, &[0])?;
             }
             Act::Unplug(cable) => self.cable(*cable).pull()?,
             Act::Plug(cable) => self.cable(*cable).plug()?,
@@ -145,10 +148,48 @@ impl Stage {
         Ok(())
     }
 
+    /// There is one at a time.
+    fn rival(&mut self, rank: Rank, priority: u8) -> anyhow::Result<()> {
+        match &self.rival {
+            Some(rival) if rival.rank() == rank => rival.change(priority),
+            _ => self.rival = Some(Rival::start(&self.b, self.speech, rank, priority)?),
+        }
+        Ok(())
+    }
+
+    /// A Master of version 2 hears it half-way between two adverts: an answer is none of those.
+    fn say(&self, rank: Rank, priorities: &[u8]) -> anyhow::Result<()> {
+        if matches!(self.speech.version, Version::Two(_)) {
+            until("half an interval has passed", LIMIT, || {
+                let age = trace::last_sent(&self.capture).map(|age| age.as_millis());
+                Ok(age.is_none_or(|age| (300..600).contains(&age) || age > 1_500))
+            })?;
+        }
+        rival::say(&self.b, self.speech, rank, priorities)
+    }
+
     const fn cable(&self, cable: Cable) -> &Port {
         match cable {
             Cable::Front => &self.front,
             Cable::Back => &self.back,
         }
     }
+}
+
+/// Give both hosts the addresses that this speech takes.
+fn prepare(speech: Speech, a: &Host, b: &Host) -> anyhow::Result<()> {
+    let length = if speech.six { 64 } else { 32 };
+    for rank in [Rank::Above, Rank::Below] {
+        let address = format!("{}/{length}", speech.source(rank));
+        b.run("ip", &["addr", "replace", &address, "dev", "eth0", "nodad"])?;
+    }
+    if speech.six {
+        let address = format!("{}/64", Speech::HOST_6);
+        a.run("ip", &["addr", "add", &address, "dev", "eth0", "nodad"])?;
+    } else {
+        // Not in its network. The lab's routes look like the kernel's own.
+        let below = speech.source(Rank::Below).to_string();
+        a.run("ip", &["route", "add", &below, "dev", "eth0", "proto", "kernel"])?;
+    }
+    Ok(())
 }

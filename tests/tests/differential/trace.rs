@@ -21,13 +21,20 @@ impl Trace {
         lines.iter().all(|line| self.0.contains(*line))
     }
 
-    /// Without the number of announcements: after a contention it depends on which advert was under way.
+    /// Without what depends on which advert was under way: the number of announcements after a contention, and whether
+    /// there was one that was answered.
     pub(crate) fn uncounted(self) -> Self {
         let line = |line: String| match line.split_once(": ") {
             Some((what, _)) if what.starts_with("announces ") => what.to_owned(),
             _ => line,
         };
-        Self(self.0.into_iter().map(line).collect())
+        let lines = self.0.into_iter();
+        Self(
+            lines
+                .filter(|line| !line.starts_with("told lower ") && !line.starts_with("answers "))
+                .map(line)
+                .collect(),
+        )
     }
 }
 
@@ -58,6 +65,7 @@ pub(crate) fn take(host: &Host, capture: &Capture, begin: &Begin, quiet: Duratio
     }
     lines.extend(routes(host)?);
     lines.extend(adverts(capture, begin, quiet));
+    lines.extend(answers(capture, begin.at));
     lines.extend(announced(capture, begin.at));
     Ok(Trace(lines))
 }
@@ -89,7 +97,7 @@ fn scripts(calls: &str) -> Vec<String> {
 
 /// The addresses of an interface, as iproute2 shows them, those the lab put there excepted.
 fn held(host: &Host, link: &str) -> anyhow::Result<Vec<String>> {
-    const OF_THE_LAB: [&str; 2] = ["192.0.2.1", "198.51.100.1"];
+    const OF_THE_LAB: [&str; 3] = ["192.0.2.1", "198.51.100.1", "2001:db8::8"];
     let text = host.run("ip", &["-j", "addr", "show", "dev", link])?;
     let listing: serde_json::Value = serde_json::from_str(&text)?;
     let addresses = listing[0]["addr_info"].as_array().context("ip -j addr")?;
@@ -172,6 +180,38 @@ fn adverts(capture: &Capture, begin: &Begin, quiet: Duration) -> Vec<String> {
         .collect()
 }
 
+/// Adverts that were out of turn, just after one was heard. Told only where the interval leaves time to tell.
+fn answers(capture: &Capture, since: Stamp) -> BTreeSet<String> {
+    const AT_ONCE: Duration = Duration::from_millis(200);
+    let heard = capture.pick(since, |captured| {
+        let heard = captured.direction == Direction::ToHost;
+        heard.then(|| captured.frame().advert()).flatten()
+    });
+    let after_one = |at: Stamp| {
+        heard
+            .iter()
+            .any(|(arrived, _)| at > *arrived && at.since(*arrived) < AT_ONCE)
+    };
+    let mut last = BTreeMap::new();
+    let mut answers = BTreeSet::new();
+    for (at, advert) in sent(capture, Stamp(0)) {
+        let form = form(&advert);
+        let early = last
+            .insert(form.clone(), at)
+            .is_some_and(|before| at.since(before).as_millis() < u128::from(advert.interval_ms) * 4 / 5);
+        if early && advert.interval_ms >= 1_000 && advert.priority != 0 && after_one(at) {
+            answers.insert(format!("answers with {form}"));
+        }
+    }
+    answers
+}
+
+/// How long ago a Master sent its last advert.
+pub(crate) fn last_sent(capture: &Capture) -> Option<Duration> {
+    let (at, _) = sent(capture, Stamp(0)).pop()?;
+    Some(Stamp::now().since(at))
+}
+
 fn sent(capture: &Capture, since: Stamp) -> Vec<(Stamp, Advert)> {
     capture.pick(since, |captured| {
         let sent = captured.direction == Direction::FromHost;
@@ -186,8 +226,18 @@ fn form(advert: &Advert) -> String {
         IpAddr::V6(address) if address.is_unicast_link_local() => "its link-local".to_owned(),
         address => address.to_string(),
     };
+    // Version 2 ends with its authentication data.
+    let password = match (advert.version, advert.pdu.get(4), advert.pdu.len().checked_sub(8)) {
+        (2, Some(&kind @ 1..), Some(data)) => {
+            format!(
+                " authentication {kind} {:?}",
+                String::from_utf8_lossy(&advert.pdu[data..])
+            )
+        }
+        _ => String::new(),
+    };
     format!(
-        "v{} VRID {} every {} ms from {source} to {} ttl {} [{}]",
+        "v{} VRID {} every {} ms from {source} to {} ttl {} [{}]{password}",
         advert.version,
         advert.vrid,
         advert.interval_ms,
