@@ -39,6 +39,8 @@ pub struct Notifier {
 enum Message {
     Tell(Notice),
     Reconfigure(Box<(Tellings, Correspondence)>),
+    /// The configuration was read again, and is the one that runs.
+    Unchanged,
 }
 
 /// One thing to tell.
@@ -116,6 +118,14 @@ impl Notifier {
             tracing::error!(
                 "notifications go on as before the reload: a notify script hangs; restart the daemon"
             );
+        }
+    }
+
+    /// A reload found nothing new: FIFOs that asked for it are told all states all the same.
+    pub fn unchanged(&self) {
+        if self.queue.capacity() > RESERVED {
+            // When the runner is gone nobody reads either.
+            let _gone = self.queue.try_send(Message::Unchanged);
         }
     }
 

@@ -216,6 +216,7 @@ impl Runner {
                 message = self.messages.recv(), if open => match message {
                     Some(Message::Tell(notice)) => self.accept(notice, &mut running),
                     Some(Message::Reconfigure(new)) => self.reconfigure(new.0, &new.1).await,
+                    Some(Message::Unchanged) => self.tell_all_states(),
                     None => open = false,
                 },
                 Some(ended) = running.join_next() => {
@@ -348,13 +349,19 @@ impl Runner {
         self.config = new.fifos.clone();
         self.take_subjects(new, correspondence);
         self.open_fifos();
-        if self.config.states_on_reload {
-            for subject in &self.order {
-                if let Some(told) = self.subjects.get(subject)
-                    && let Some((state, priority)) = told.last
-                {
-                    self.tell_fifos(&told.line(word(state), priority), Some(told.lane));
-                }
+        self.tell_all_states();
+    }
+
+    /// `fifo_write_vrrp_states_on_reload`, if it is set.
+    fn tell_all_states(&self) {
+        if !self.config.states_on_reload {
+            return;
+        }
+        for subject in &self.order {
+            if let Some(told) = self.subjects.get(subject)
+                && let Some((state, priority)) = told.last
+            {
+                self.tell_fifos(&told.line(word(state), priority), Some(told.lane));
             }
         }
     }

@@ -42,7 +42,10 @@ impl Driver {
                     pause_us: pause.as_micros(),
                 }
             }
-            Found::Same => ReloadResult::Unchanged,
+            Found::Same => {
+                self.parts.notifier.unchanged();
+                ReloadResult::Unchanged
+            }
             Found::Bad => ReloadResult::Refused,
         };
         self.parts.snapshots.note_reload(clock::now(), result);
