@@ -136,6 +136,9 @@ fn in_turn(side: &Side, vrid: u8, priority: u8, since: Stamp) {
     }
 }
 
+const ROUTED: &str = " virtual_routes {\n 203.0.113.0/24 via 192.0.2.253 dev eth0\n }\n \
+                      virtual_rules {\n from 192.0.2.100 table 101 priority 1001\n }";
+
 #[test]
 fn an_unchanged_instance_does_not_notice() {
     if !root_or_skip() {
@@ -143,8 +146,23 @@ fn an_unchanged_instance_does_not_notice() {
     }
     let duo = Duo::new().unwrap();
     let (a, b) = (&duo.a, &duo.b);
-    let (on_a, on_b) = settle(&duo, "", &[Instance::default()]).unwrap();
-    let mut monitors = [Monitor::start(&a.host).unwrap(), Monitor::start(&b.host).unwrap()];
+    let routed = |inside| Instance {
+        inside,
+        ..Instance::default()
+    };
+    let (on_a, on_b) = settle(&duo, "", &[routed(ROUTED)]).unwrap();
+    let mut monitors = [&a.host, &b.host].map(|host| {
+        // What the takeover wrote has been told.
+        until("the route and the rule are as the state", LIMIT, || {
+            let routes = host.run("ip", &["route"])? + &host.run("ip", &["rule"])?;
+            let there = host.holds_all(&held(&[100]))?;
+            Ok(["203.0.113.0/24 via", "1001:"]
+                .iter()
+                .all(|line| routes.contains(line) == there))
+        })
+        .unwrap();
+        Monitor::of(host, &["address", "route", "rule"]).unwrap()
+    });
     let began = Stamp::now();
     // The same file again, by the signal: one line in the log, and no more.
     for (number, daemon) in (1..).zip([&on_a, &on_a, &on_b]) {
@@ -155,8 +173,11 @@ fn an_unchanged_instance_does_not_notice() {
         })
         .unwrap();
     }
+    for monitor in &mut monitors {
+        assert_eq!(monitor.news().unwrap(), Vec::<String>::new());
+    }
     // Another file, in which this instance is the same.
-    let more = |priority| {
+    let more = |priority, inside| {
         [
             Instance {
                 name: "VI_2",
@@ -167,13 +188,13 @@ fn an_unchanged_instance_does_not_notice() {
             },
             Instance {
                 priority,
-                ..Instance::default()
+                ..routed(inside)
             },
         ]
     };
-    let answer = reload(&on_a, &file(a, b, "# comment", &more(200))).unwrap();
+    let answer = reload(&on_a, &file(a, b, "# comment", &more(200, ROUTED))).unwrap();
     assert_eq!(answer, "reloaded\n");
-    reload(&on_b, &file(b, a, "", &more(100))).unwrap();
+    reload(&on_b, &file(b, a, "", &more(100, ""))).unwrap();
     a.await_adverts(20, Stamp::now(), LIMIT).unwrap();
 
     in_turn(a, 51, 200, began);
@@ -181,7 +202,10 @@ fn an_unchanged_instance_does_not_notice() {
     assert_eq!(a.announced(vip(100), began), []);
     for monitor in &mut monitors {
         let news = monitor.news().unwrap();
-        assert!(!news.iter().any(|line| line.contains("192.0.2.100")), "{news:?}");
+        // Of its address and its rule, its route, and any rule.
+        for mine in ["192.0.2.100", "203.0.113.0", "1001:"] {
+            assert!(!news.iter().any(|line| line.contains(mine)), "{news:?}");
+        }
     }
     let status = on_a.status().unwrap();
     let first = instance(&status, "VI_1").unwrap();
@@ -196,6 +220,26 @@ fn an_unchanged_instance_does_not_notice() {
         Ok(instance(&on_a.status()?, "VI_2")?["state"] == "MASTER")
     })
     .unwrap();
+
+    // Another route is told of, and nothing of the rule: the monitor is not deaf.
+    let other = ROUTED.replace("203.0.113.0/24", "198.18.0.0/15");
+    let [of_a, _] = &mut monitors;
+    until("its address is there", LIMIT, || a.host.holds_all(&held(&[110]))).unwrap();
+    of_a.news().unwrap();
+    reload(&on_a, &file(a, b, "", &more(200, &other))).unwrap();
+    let mut news = Vec::new();
+    until("one route went and one came", LIMIT, || {
+        news.extend(of_a.news()?);
+        Ok(news.len() >= 2)
+    })
+    .unwrap();
+    news.sort();
+    assert!(
+        news.len() == 2
+            && news[0].starts_with("198.18.0.0/15 ")
+            && news[1].starts_with("Deleted 203.0.113.0/24 "),
+        "{news:?}"
+    );
 }
 
 #[test]

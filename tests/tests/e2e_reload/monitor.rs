@@ -10,7 +10,10 @@ use vrrp_tests::lab::{Host, until};
 
 use super::LIMIT;
 
-/// What the kernel tells of addresses on a host.
+/// Marks are addresses of the loopback device that begin so; the kernel tells of their routes too.
+const MARKS: &str = "127.1.0.";
+
+/// What the kernel tells of a host: addresses, and routes and rules if they are asked for.
 pub(crate) struct Monitor {
     host: Host,
     child: Child,
@@ -19,9 +22,18 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
+    /// Of addresses.
     pub(crate) fn start(host: &Host) -> anyhow::Result<Self> {
+        Self::of(host, &["address"])
+    }
+
+    /// Of `objects`, in iproute2's words: `address`, `route`, `rule`. The first is always needed.
+    pub(crate) fn of(host: &Host, objects: &[&str]) -> anyhow::Result<Self> {
         let mut command = host.namespace().command("ip");
-        command.args(["-o", "monitor", "address"]).stdout(Stdio::piped());
+        command
+            .args(["-o", "monitor"])
+            .args(objects)
+            .stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let output = BufReader::new(child.stdout.take().context("its output")?);
@@ -52,13 +64,13 @@ impl Monitor {
 
     fn mark(&mut self) -> anyhow::Result<String> {
         self.marks += 1;
-        let mark = format!("127.1.0.{}", self.marks);
+        let mark = format!("{MARKS}{}", self.marks);
         self.host
             .run("ip", &["addr", "add", &format!("{mark}/32"), "dev", "lo"])?;
         Ok(mark)
     }
 
-    /// All that was told of `eth0` since this was last asked.
+    /// All that was told since this was last asked.
     pub(crate) fn news(&mut self) -> anyhow::Result<Vec<String>> {
         let mark = self.mark()?;
         let shared = Arc::clone(&self.lines);
@@ -68,7 +80,7 @@ impl Monitor {
         })?;
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let told = std::mem::take(&mut *lines);
-        Ok(told.into_iter().filter(|line| line.contains("eth0")).collect())
+        Ok(told.into_iter().filter(|line| !line.contains(MARKS)).collect())
     }
 }
 
