@@ -205,7 +205,12 @@ pub(super) fn all() -> Vec<Scenario> {
             .step("and back", Act::Reload(PLAIN), &[HOLDS]),
         Scenario::new("reload_that_tells_a_fifo_all_states", FIFO)
             .step("start", Act::Start, &[HOLDS])
-            .step("reload", Act::Reload(FIFO), &[HOLDS]),
+            .step("reload", Act::Reload(FIFO), &[HOLDS])
+            .differs(
+                "States in a FIFO after a reload",
+                &[],
+                &["told fifo INSTANCE: \"VI_1\" MASTER 200, \"VI_2\" MASTER 150"],
+            ),
         Scenario::new("reload_while_a_script_runs", SLOW_CHECK)
             .quiet(Duration::from_millis(3_500))
             .step("start", Act::Start, &[HOLDS])
