@@ -27,6 +27,11 @@ pub enum Program {
         /// Where its packages are unpacked; `/` for an installed one.
         root: PathBuf,
     },
+    /// Another program that takes keepalived's command line.
+    Other {
+        /// Its file.
+        binary: PathBuf,
+    },
 }
 
 impl Program {
@@ -94,6 +99,7 @@ impl Program {
         match self {
             Self::Ours { .. } => "vrrp-daemon",
             Self::Keepalived { .. } => "keepalived",
+            Self::Other { .. } => "peer",
         }
     }
 
@@ -101,7 +107,7 @@ impl Program {
     #[must_use]
     pub fn binary(&self) -> PathBuf {
         match self {
-            Self::Ours { binary } => binary.clone(),
+            Self::Ours { binary } | Self::Other { binary } => binary.clone(),
             Self::Keepalived { root } => root.join("usr/sbin/keepalived"),
         }
     }
@@ -133,7 +139,7 @@ impl Program {
     /// The libraries that came with it, for `LD_LIBRARY_PATH`; empty when it uses the machine's.
     fn libraries(&self) -> String {
         match self {
-            Self::Ours { .. } => String::new(),
+            Self::Ours { .. } | Self::Other { .. } => String::new(),
             Self::Keepalived { root } => libraries(root),
         }
     }
@@ -260,7 +266,7 @@ impl Daemon {
     pub const fn log_file(program: &Program) -> &'static str {
         match program {
             Program::Ours { .. } => Self::LOGS[0],
-            Program::Keepalived { .. } => Self::LOGS[1],
+            Program::Keepalived { .. } | Program::Other { .. } => Self::LOGS[1],
         }
     }
 

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use nix::net::if_::if_nametoindex;
+use socket2::Socket;
 
+use super::kernel::{self, Hears};
 use super::namespace::Namespace;
 
 /// A machine of the lab.
@@ -124,6 +127,16 @@ impl Host {
         listing[0]["stats64"]["rx"]["packets"]
             .as_u64()
             .context("`ip -s link` counts no frames")
+    }
+
+    /// A socket that sends whole Ethernet frames out of an interface, and receives nothing.
+    ///
+    /// # Errors
+    /// There is no such interface.
+    pub fn frame_sender(&self, interface: &str) -> anyhow::Result<Socket> {
+        self.namespace.inside(|| {
+            Ok(kernel::packet_socket(if_nametoindex(interface)?, Hears::Nothing)?)
+        })
     }
 
     /// `kill -9` for all that runs on it, as a crash of the machine would.

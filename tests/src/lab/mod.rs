@@ -13,6 +13,7 @@
 //! * [`Prober`] is the client that keeps asking.
 //! * [`Duo`] is two hosts on one network, ready made, and [`Settings`] a file for each.
 //! * [`flood`] sends frames by the hundred thousand, in a namespace and within bounds.
+//! * [`AddressWatch`] sees a host's addresses come and go, [`Netlink`] changes them many at a time.
 //! * [`Daemon`] is a running `vrrp-daemon`, or Debian's keepalived, started with the same command line.
 //!
 //! Everything dies with the process, also on `kill -9`: namespaces are held by file descriptors only and
@@ -28,6 +29,7 @@ mod host;
 mod kernel;
 mod namespace;
 mod neighbour;
+mod netlink;
 mod pcap;
 mod privilege;
 mod settings;
@@ -42,6 +44,7 @@ pub use frame::{Advert, Frame};
 pub use host::Host;
 pub use kernel::detach_bpf_link;
 pub use namespace::{Namespace, end_all_on_interrupt};
+pub use netlink::{AddressBatch, AddressWatch, Change, Netlink, interface_index};
 pub use privilege::{is_root, root_or_skip, skip};
 pub use settings::Settings;
 pub use switch::{Lab, Port};
