@@ -6,22 +6,28 @@
 
 mod cpu;
 mod failover;
+mod field;
 mod flood;
 mod loading;
+mod pair;
+mod progress;
 mod sample;
 mod tcp;
+mod trace;
+mod work;
 mod xdp;
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use vrrp_tests::lab::{Host, Lab, Port, Program, end_all_on_interrupt, is_root};
+use vrrp_tests::lab::{Program, end_all_on_interrupt, is_root};
 
 use crate::{build, setup};
+use failover::Extent;
+use field::{Field, Player};
 use sample::Summary;
 
 /// Options of `cargo xtask bench`.
@@ -39,6 +45,9 @@ pub(crate) struct Args {
     /// keepalived against itself: how much two equal columns differ on this machine
     #[arg(long)]
     control: bool,
+    /// Another program that takes keepalived's command line, beside Debian's keepalived
+    #[arg(long, value_name = "PATH", global = true)]
+    peer: Option<PathBuf>,
     #[command(subcommand)]
     only: Option<Only>,
 }
@@ -54,6 +63,8 @@ enum Only {
     Tcp,
     /// What following and sending adverts costs: 250 virtual routers at 10 ms, beside keepalived
     Cpu,
+    /// A Master is cut off: detection, takeover, and giving back, past Master_Down_Interval
+    Failover,
     /// Floods of forged and other frames on a host that is Master and Backup
     Flood,
 }
@@ -68,7 +79,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     end_all_on_interrupt()?;
     let n = |quick: usize, full: usize| args.n.unwrap_or(if args.quick { quick } else { full });
     match args.only {
-        None | Some(Only::Cpu) => {}
+        None | Some(Only::Cpu | Only::Failover) => {}
         Some(Only::Config) => {
             build::run(build::Args::RELEASE)?;
             let columns = loading::run(n(5, 20))?;
@@ -94,36 +105,46 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             return save(args.json.as_deref(), &rows);
         }
     }
-    let players = if args.control {
-        [
-            ("keepalived", Program::keepalived()?),
-            ("keepalived again", Program::keepalived()?),
-        ]
-    } else {
-        build::run(build::Args::RELEASE)?;
-        [
-            ("keepalived", Program::keepalived()?),
-            ("vrrp-daemon", Program::release()?),
-        ]
-    };
-
+    let players = args.players()?;
     let (rounds, phase) = match args.quick {
         true => (1, Duration::from_secs(4)),
         false => (3, Duration::from_secs(10)),
     };
-    let field = Field::build()?;
-    if let Some(Only::Cpu) = args.only {
-        let columns = cpu::run(&field, &players, cpu::HARD, args.n.unwrap_or(rounds), phase)?;
-        cpu::print(cpu::HARD, &columns);
-        return save(args.json.as_deref(), &columns);
+    let extent = if args.quick { Extent::Quick } else { Extent::Full };
+    match args.only {
+        Some(Only::Cpu) => {
+            let field = Field::build(&cpu::HARD)?;
+            let columns = cpu::run(&field, &players, cpu::HARD, args.n.unwrap_or(rounds), phase)?;
+            cpu::print(cpu::HARD, &columns);
+            save(args.json.as_deref(), &columns)
+        }
+        _ => {
+            let field = Field::with_interfaces(1)?;
+            let rows = failover::run(&field, &players, extent, args.n)?;
+            failover::print(&rows);
+            save(args.json.as_deref(), &rows)
+        }
     }
-    let report = Report {
-        kernel: kernel(),
-        failover: failover::run(&field, &players, n(5, 20))?,
-        cpu: cpu::run(&field, &players, cpu::USUAL, rounds, phase)?,
-    };
-    report.print();
-    save(args.json.as_deref(), &report)
+}
+
+impl Args {
+    /// keepalived, the other one that was named, and ours; or keepalived twice.
+    fn players(&self) -> anyhow::Result<Vec<Player>> {
+        let keepalived = Player::versioned(Program::keepalived()?);
+        if self.control {
+            let again = Player::new(&format!("{} again", keepalived.title), keepalived.program.clone());
+            return Ok(vec![keepalived, again]);
+        }
+        build::run(build::Args::RELEASE)?;
+        let mut players = vec![keepalived];
+        if let Some(binary) = &self.peer {
+            players.push(Player::versioned(Program::Other {
+                binary: binary.clone(),
+            }));
+        }
+        players.push(Player::new("vrrp-daemon", Program::release()?));
+        Ok(players)
+    }
 }
 
 fn save(path: Option<&Path>, figures: &impl Serialize) -> anyhow::Result<()> {
@@ -133,99 +154,6 @@ fn save(path: Option<&Path>, figures: &impl Serialize) -> anyhow::Result<()> {
         println!("\nEvery figure: {}", path.display());
     }
     Ok(())
-}
-
-/// A column of the tables: its title, and who runs.
-type Player = (&'static str, Program);
-
-/// Two hosts on one network, A to be Master, B to be judged when A dies.
-struct Field {
-    a: Host,
-    a_port: Port,
-    b: Host,
-    b_port: Port,
-    _lab: Lab,
-}
-
-impl Field {
-    fn build() -> anyhow::Result<Self> {
-        let lab = Lab::new()?;
-        lab.network("front")?;
-        let (a, b) = (lab.host("A")?, lab.host("B")?);
-        Ok(Self {
-            a_port: lab.connect(&a, "eth0", "front", &["192.0.2.1/24"])?,
-            b_port: lab.connect(&b, "eth0", "front", &["192.0.2.2/24"])?,
-            a,
-            b,
-            _lab: lab,
-        })
-    }
-}
-
-/// One configuration file: `instances` virtual routers with one address each, VRRPv3 by unicast.
-fn config(own: u8, peer: u8, priority: u8, interval: &str, instances: u8) -> String {
-    let mut text = format!("global_defs {{\n    router_id bench{own}\n}}\n");
-    for vrid in 1..=instances {
-        text.push_str(&format!(
-            "vrrp_instance V{vrid} {{
-    state BACKUP
-    interface eth0
-    virtual_router_id {vrid}
-    priority {priority}
-    advert_int {interval}
-    version 3
-    unicast_src_ip 192.0.2.{own}
-    unicast_peer {{
-        192.0.2.{peer}
-    }}
-    virtual_ipaddress {{
-        {}/24
-    }}
-}}
-",
-            vip(vrid)
-        ));
-    }
-    text
-}
-
-/// An instance's address.
-const fn vip(vrid: u8) -> Ipv4Addr {
-    if vrid <= 150 {
-        Ipv4Addr::new(192, 0, 2, 100 + vrid)
-    } else {
-        Ipv4Addr::new(198, 51, 100, vrid)
-    }
-}
-
-#[derive(Serialize)]
-struct Report {
-    kernel: String,
-    failover: Vec<failover::Column>,
-    cpu: Vec<cpu::Column>,
-}
-
-impl Report {
-    fn print(&self) {
-        println!("\nkernel {}", self.kernel);
-        println!("\nFailover past Master_Down_Interval (36.094 ms), 10 ms adverts, 1 address, in ms");
-        Summary::print_head();
-        for column in &self.failover {
-            column
-                .advert
-                .summary()
-                .print_millis(&format!("{}, first advert", column.daemon));
-            column
-                .announcement
-                .summary()
-                .print_millis(&format!("{}, first gratuitous ARP", column.daemon));
-        }
-        ratio(
-            "first gratuitous ARP",
-            self.failover.iter().map(|column| column.announcement.summary()),
-        );
-        cpu::print(cpu::USUAL, &self.cpu);
-    }
 }
 
 /// The medians' ratio, second daemon to first: the figure that means something on another machine, too.

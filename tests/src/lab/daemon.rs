@@ -129,6 +129,23 @@ impl Program {
         command
     }
 
+    /// The first line of what it answers to `--version`; empty if nothing.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let mut command = Command::new(self.binary());
+        self.find_libraries(&mut command);
+        let said = command.arg("--version").output().ok().map(|output| {
+            // keepalived says it on standard error.
+            let all = [output.stdout, output.stderr].concat();
+            String::from_utf8_lossy(&all)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        });
+        said.unwrap_or_default()
+    }
+
     fn find_libraries(&self, command: &mut Command) {
         let libraries = self.libraries();
         if !libraries.is_empty() {

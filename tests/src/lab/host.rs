@@ -134,9 +134,8 @@ impl Host {
     /// # Errors
     /// There is no such interface.
     pub fn frame_sender(&self, interface: &str) -> anyhow::Result<Socket> {
-        self.namespace.inside(|| {
-            Ok(kernel::packet_socket(if_nametoindex(interface)?, Hears::Nothing)?)
-        })
+        self.namespace
+            .inside(|| Ok(kernel::packet_socket(if_nametoindex(interface)?, Hears::Nothing)?))
     }
 
     /// `kill -9` for all that runs on it, as a crash of the machine would.

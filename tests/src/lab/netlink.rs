@@ -180,7 +180,11 @@ impl AddressBatch {
         let mut count = 0;
         for (index, address) in addresses.iter().enumerate() {
             count += 1;
-            let ack = if index + 1 == addresses.len() { NLM_F_ACK } else { 0 };
+            let ack = if index + 1 == addresses.len() {
+                NLM_F_ACK
+            } else {
+                0
+            };
             message(&mut bytes, change, interface, *address, count, ack);
         }
         Self { bytes, count }
@@ -256,14 +260,7 @@ fn open(groups: u32) -> anyhow::Result<OwnedFd> {
 }
 
 /// Append one message.
-fn message(
-    bytes: &mut Vec<u8>,
-    change: Change,
-    interface: u32,
-    address: IpAddr,
-    sequence: u32,
-    flags: u16,
-) {
+fn message(bytes: &mut Vec<u8>, change: Change, interface: u32, address: IpAddr, sequence: u32, flags: u16) {
     let start = bytes.len();
     let (kind, new) = match change {
         Change::Added => (RTM_NEWADDR, NLM_F_NEW),
@@ -354,11 +351,15 @@ impl Message<'_> {
 }
 
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
+    Some(u32::from_ne_bytes(
+        bytes.get(offset..offset + 4)?.try_into().ok()?,
+    ))
 }
 
 fn half(bytes: &[u8], offset: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(offset..offset + 2)?.try_into().ok()?))
+    Some(u16::from_ne_bytes(
+        bytes.get(offset..offset + 2)?.try_into().ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -385,7 +386,10 @@ mod tests {
 
     #[test]
     fn both_of_two_messages_are_read_back() {
-        let (one, two) = (IpAddr::from([192, 0, 2, 100]), IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 1]));
+        let (one, two) = (
+            IpAddr::from([192, 0, 2, 100]),
+            IpAddr::from([0x20, 1, 0xd, 0xb8, 0, 0, 0, 1]),
+        );
         let mut bytes = Vec::new();
         message(&mut bytes, Change::Added, 7, one, 1, 0);
         message(&mut bytes, Change::Removed, 7, two, 2, 0);

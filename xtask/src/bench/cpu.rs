@@ -1,40 +1,25 @@
 //! What following and sending adverts costs, nothing else going on.
 
-use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vrrp_tests::lab::{Daemon, until};
 
+use super::field::{Field, Player};
+use super::ratio;
 use super::sample::{Samples, Summary};
-use super::{Field, Player, config, ratio, vip};
+use super::work::{Seat, Work};
 
-/// How many instances, and how often they advertise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    pub(super) instances: u8,
-    /// `advert_int`, in seconds.
-    pub(super) interval: &'static str,
-}
-
-/// What the whole bench has.
-pub(super) const USUAL: Work = Work {
-    instances: 50,
-    interval: "0.1",
-};
-/// What `bench cpu` adds: 250 instances at 10 ms, for which the bars are.
-pub(super) const HARD: Work = Work {
-    instances: 250,
-    interval: "0.01",
-};
+/// 250 instances at 10 ms, for which the bars are.
+pub(super) const HARD: Work = Work::many(250, 10);
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// One daemon's figures, in thousandths of a percent of one core.
 #[derive(Serialize)]
 pub(super) struct Column {
-    pub(super) daemon: &'static str,
+    pub(super) daemon: String,
     pub(super) master: Samples,
     pub(super) backup: Samples,
 }
@@ -47,26 +32,20 @@ pub(super) fn run(
     rounds: usize,
     phase: Duration,
 ) -> anyhow::Result<Vec<Column>> {
-    let addresses: Vec<IpAddr> = (1..=work.instances).map(|vrid| IpAddr::V4(vip(vrid))).collect();
+    let addresses = work.virtual_addresses();
     let mut columns: Vec<Column> = players
         .iter()
-        .map(|(daemon, _)| Column {
-            daemon,
+        .map(|player| Column {
+            daemon: player.title.clone(),
             master: Samples::default(),
             backup: Samples::default(),
         })
         .collect();
     for round in 1..=rounds {
-        for ((name, program), column) in players.iter().zip(&mut columns) {
-            eprintln!(
-                "cpu {round}/{rounds}: {name}, {} instances every {} s, for {} s",
-                work.instances,
-                work.interval,
-                phase.as_secs()
-            );
-            let file = |own, peer, priority| config(own, peer, priority, work.interval, work.instances);
-            let b = Daemon::start(&field.b, program, &file(2, 1, 100), Daemon::QUIET)?;
-            let a = Daemon::start(&field.a, program, &file(1, 2, 200), Daemon::QUIET)?;
+        for (Player { title, program }, column) in players.iter().zip(&mut columns) {
+            eprintln!("cpu {round}/{rounds}: {title}, {work}, for {} s", phase.as_secs());
+            let b = Daemon::start(&field.b, program, &work.file(Seat::B, ""), Daemon::QUIET)?;
+            let a = Daemon::start(&field.a, program, &work.file(Seat::A, ""), Daemon::QUIET)?;
             until("A holds all addresses and B none", LIMIT, || {
                 Ok(field.a.holds_all(&addresses)? && field.b.holds_none(&addresses)?)
             })?;
@@ -96,13 +75,10 @@ pub(super) fn run(
 
 /// The table of one amount of work.
 pub(super) fn print(work: Work, columns: &[Column]) {
-    println!(
-        "\nCPU of the daemon, {} instances, an advert every {} s, in % of one core",
-        work.instances, work.interval
-    );
+    println!("\nCPU of the daemon, {work}, in % of one core");
     Summary::print_head();
     for column in columns {
-        let daemon = column.daemon;
+        let daemon = &column.daemon;
         column
             .master
             .summary()

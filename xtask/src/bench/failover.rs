@@ -1,114 +1,223 @@
-//! How long after Master_Down_Interval the Backup's first advert and first gratuitous ARP leave it.
+//! A Master is cut off without its noticing: how long after Master_Down_Interval the Backup has advertised, has announced
+//! its first address, has announced them all; and how soon it gives them back.
 
-use std::net::IpAddr;
-use std::time::Duration;
+use std::fmt;
 
 use anyhow::Context;
 use serde::Serialize;
-use vrrp_tests::lab::{Daemon, Direction, Frame, Program, Stamp, until};
 
-use super::sample::Samples;
-use super::{Field, Player, config, vip};
+use super::field::{Field, Player};
+use super::pair::{Pair, Trial};
+use super::progress::Progress;
+use super::sample::{Samples, Summary};
+use super::work::{Family, Transport, Work};
 
-/// Master_Down_Interval of the judged Backup, priority 100 at 10 ms: 3 x 10 ms + 156/256 x 10 ms.
-const MASTER_DOWN_NS: i64 = 36_093_750;
-const LIMIT: Duration = Duration::from_secs(10);
-const VRID: u8 = 1;
+/// Trials of one daemon before the other has its turn.
+const TURN: usize = 5;
 
-/// One daemon's figures, in nanoseconds past Master_Down_Interval.
-#[derive(Serialize)]
+/// What is measured, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Case {
+    pub(super) work: Work,
+    /// Busy loops share the machine.
+    pub(super) loaded: bool,
+    #[serde(skip)]
+    trials: usize,
+}
+
+/// What one daemon did, in nanoseconds: past Master_Down_Interval, if not said otherwise.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Figures {
+    pub(super) first_advert: Samples,
+    pub(super) first_announcement: Samples,
+    pub(super) last_announcement: Samples,
+    /// The longest time between two adverts, from the first on.
+    pub(super) longest_gap: Samples,
+    /// From the returned Master's first advert to the end of the last address.
+    pub(super) given_back: Samples,
+    /// Takeovers while the Master was there.
+    pub(super) premature: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Column {
-    pub(super) daemon: &'static str,
-    pub(super) advert: Samples,
-    pub(super) announcement: Samples,
+    pub(super) daemon: String,
+    pub(super) figures: Figures,
 }
 
-/// `n` failovers of each, alternately.
-pub(super) fn run(field: &Field, players: &[Player], n: usize) -> anyhow::Result<Vec<Column>> {
-    let mut columns: Vec<Column> = players
-        .iter()
-        .map(|(daemon, _)| Column {
-            daemon,
-            advert: Samples::default(),
-            announcement: Samples::default(),
-        })
-        .collect();
-    for trial in 1..=n {
-        eprint!("failover {trial}/{n}:");
-        for ((name, program), column) in players.iter().zip(&mut columns) {
-            let (advert, announcement) =
-                one(field, program).with_context(|| format!("failover {trial} of {name}"))?;
-            eprint!("  {name} {} us", announcement / 1_000);
-            column.advert.0.push(advert);
-            column.announcement.0.push(announcement);
-        }
-        eprintln!();
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Row {
+    #[serde(flatten)]
+    pub(super) case: Case,
+    pub(super) columns: Vec<Column>,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Two trials of what differs most.
+    Smoke,
+    Quick,
+    Full,
+}
+
+impl Case {
+    const fn new(work: Work, loaded: bool, trials: usize) -> Self {
+        Self { work, loaded, trials }
     }
-    Ok(columns)
-}
 
-/// Both start, A becomes Master, A is cut off and killed: when B's first advert and announcement left it,
-/// in nanoseconds past Master_Down_Interval.
-fn one(field: &Field, program: &Program) -> anyhow::Result<(i64, i64)> {
-    let address = vip(VRID);
-    let virtual_address = [IpAddr::V4(address)];
-    let b = Daemon::start(&field.b, program, &config(2, 1, 100, "0.01", 1), Daemon::QUIET)?;
-    let a = Daemon::start(&field.a, program, &config(1, 2, 200, "0.01", 1), Daemon::QUIET)?;
-    until("A holds the address and B does not", LIMIT, || {
-        Ok(field.a.holds_all(&virtual_address)? && field.b.holds_none(&virtual_address)?)
-    })?;
-    let capture = field.b_port.capture()?;
-    let settled = Stamp::now();
-    // A has been Master for a while, its announcements are over, B has followed it.
-    capture.wait_for("30 adverts of A", settled, LIMIT, {
-        let mut seen = 0;
-        move |captured| {
-            captured.frame().advert()?;
-            seen += 1;
-            (captured.direction == Direction::ToHost && seen > 30).then_some(())
-        }
-    })?;
-
-    field.a_port.isolate()?;
-    let cut = Stamp::now();
-    a.crash();
-    let (announced, ()) = capture.wait_for("B's gratuitous ARP", cut, LIMIT, |captured| {
-        match captured.frame() {
-            Frame::GratuitousArp { address: of, .. }
-                if of == address && captured.direction == Direction::FromHost =>
-            {
-                Some(())
+    /// What there is to measure, with the trials that are worth their time.
+    pub(super) fn all(extent: Extent) -> Vec<Self> {
+        const V6: Work = Work::one(1, 10).over(Family::V6, Transport::Unicast);
+        const GROUP: Work = Work::one(1, 10).over(Family::V4, Transport::Multicast);
+        const GROUP_V6: Work = Work::one(1, 10).over(Family::V6, Transport::Multicast);
+        let thousand = |like: Work| Work {
+            addresses: 1_000,
+            interval_ms: 100,
+            ..like
+        };
+        let one = Work::one(1, 10);
+        match extent {
+            Extent::Smoke => vec![Self::new(one, false, 2), Self::new(thousand(GROUP), false, 1)],
+            Extent::Quick => vec![
+                Self::new(one, false, 10),
+                Self::new(one, true, 10),
+                Self::new(thousand(one), false, 3),
+                Self::new(V6, false, 3),
+                Self::new(GROUP, false, 3),
+                Self::new(thousand(V6), false, 2),
+            ],
+            Extent::Full => {
+                let mut all = Vec::new();
+                for loaded in [false, true] {
+                    for (interval_ms, trials) in [(10, 40), (100, 15), (1_000, 4)] {
+                        for addresses in [1, 200, 1_000] {
+                            // Bars for a p99 take a hundred.
+                            let bar = (addresses, interval_ms) == (1, 10);
+                            all.push(Self::new(
+                                Work::one(addresses, interval_ms),
+                                loaded,
+                                if bar { 100 } else { trials },
+                            ));
+                        }
+                    }
+                }
+                for like in [V6, GROUP, GROUP_V6] {
+                    all.push(Self::new(like, false, 40));
+                    all.push(Self::new(thousand(like), false, 15));
+                }
+                all.push(Self::new(Work::one(4_000, 100), false, 8));
+                all
             }
-            _ => None,
-        }
-    })?;
-    let adverts = capture.pick(settled, |captured| {
-        captured.frame().advert().map(|_| captured.direction)
-    });
-    let first = |wanted: Direction| {
-        adverts
-            .iter()
-            .find(|(at, direction)| *at >= cut && *direction == wanted)
-            .map(|(at, _)| *at)
-    };
-    let taken = first(Direction::FromHost).unwrap_or(announced);
-    let (last, _) = adverts
-        .iter()
-        .rfind(|(at, direction)| *direction == Direction::ToHost && *at < taken.min(announced))
-        .context("no advert of A was captured")?;
-
-    b.crash();
-    // What they died with is removed by us, so that both daemons start from the same.
-    for host in [&field.a, &field.b] {
-        if !host.holds_none(&virtual_address)? {
-            host.run("ip", &["addr", "del", &format!("{address}/24"), "dev", "eth0"])?;
         }
     }
-    field.a_port.heal()?;
-    Ok((past(*last, taken), past(*last, announced)))
 }
 
-/// Nanoseconds by which `event` came later than Master_Down_Interval after `last`.
-fn past(last: Stamp, event: Stamp) -> i64 {
-    i64::try_from(event.since(last).as_nanos()).unwrap_or(i64::MAX) - MASTER_DOWN_NS
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.work)?;
+        if self.loaded {
+            write!(f, ", 8 busy loops")?;
+        }
+        Ok(())
+    }
 }
+
+/// Each case by turns, with so many trials, or as many as it is worth.
+pub(super) fn run(
+    field: &Field,
+    players: &[Player],
+    extent: Extent,
+    n: Option<usize>,
+) -> anyhow::Result<Vec<Row>> {
+    let cases = Case::all(extent);
+    let trials = |case: &Case| n.unwrap_or(case.trials);
+    let progress = Progress::new(
+        "failover",
+        cases.iter().map(trials).sum::<usize>() * players.len(),
+    );
+    let mut rows = Vec::new();
+    for case in cases {
+        let mut columns: Vec<Column> = players
+            .iter()
+            .map(|player| Column {
+                daemon: player.title.clone(),
+                figures: Figures::default(),
+            })
+            .collect();
+        let mut left = trials(&case);
+        while left > 0 {
+            let turn = left.min(TURN);
+            left -= turn;
+            for (player, column) in players.iter().zip(&mut columns) {
+                progress.say(&format!("{}, {case}", player.title));
+                take_turn(field, player, case, turn, &mut column.figures, &progress)
+                    .with_context(|| format!("{}, {case}", player.title))?;
+            }
+        }
+        rows.push(Row { case, columns });
+    }
+    Ok(rows)
+}
+
+fn take_turn(
+    field: &Field,
+    player: &Player,
+    case: Case,
+    trials: usize,
+    figures: &mut Figures,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let pair = Pair::start(field, player, case.work)?;
+    let load = case.loaded.then(|| field.load()).transpose()?;
+    for _ in 0..trials {
+        figures.push(&pair.trial()?);
+        progress.step();
+    }
+    drop(load);
+    pair.stop()
+}
+
+impl Figures {
+    fn push(&mut self, trial: &Trial) {
+        self.first_advert.0.push(trial.takeover.first_advert);
+        self.first_announcement.0.push(trial.takeover.first_announcement);
+        self.last_announcement.0.push(trial.takeover.last_announcement);
+        self.longest_gap.0.push(trial.takeover.longest_gap);
+        self.given_back.0.push(trial.given_back);
+        self.premature += u64::from(trial.premature);
+    }
+}
+
+/// The table.
+pub(super) fn print(rows: &[Row]) {
+    println!("\nThe Master is cut off: ms past Master_Down_Interval, captured at the new Master's port");
+    for row in rows {
+        println!("\n{}", row.case);
+        Summary::print_head();
+        for (what, samples) in FIGURES {
+            for column in &row.columns {
+                samples(&column.figures)
+                    .summary()
+                    .print_millis(&format!("{what}, {}", column.daemon));
+            }
+        }
+        for column in row.columns.iter().filter(|column| column.figures.premature > 0) {
+            println!(
+                "  {} took over {} times while the Master was there",
+                column.daemon, column.figures.premature
+            );
+        }
+    }
+}
+
+/// A figure's name, and where it is.
+type Figure = (&'static str, fn(&Figures) -> &Samples);
+
+const FIGURES: [Figure; 5] = [
+    ("first advert", |figures| &figures.first_advert),
+    ("first GARP", |figures| &figures.first_announcement),
+    ("last GARP", |figures| &figures.last_announcement),
+    ("longest gap", |figures| &figures.longest_gap),
+    ("given back", |figures| &figures.given_back),
+];

@@ -14,6 +14,7 @@ pub(super) struct Summary {
     p10: i64,
     p50: i64,
     p90: i64,
+    p99: i64,
     max: i64,
 }
 
@@ -30,6 +31,7 @@ impl Samples {
             p10: rank(10),
             p50: rank(50),
             p90: rank(90),
+            p99: rank(99),
             max: rank(100),
         }
     }
@@ -55,8 +57,8 @@ impl Summary {
 
     pub(super) fn print_head() {
         println!(
-            "  {:<38}{:>4}{:>10}{:>10}{:>10}{:>12}",
-            "", "n", "p50", "p90", "max", "p90 - p10"
+            "  {:<44}{:>7}{:>11}{:>11}{:>11}{:>11}",
+            "", "n", "p50", "p90", "p99", "max"
         );
     }
 
@@ -71,27 +73,33 @@ impl Summary {
     }
 
     fn print(&self, title: &str, step: i64, decimals: i64) {
-        let cell = |value: i64| {
-            let value = value / step;
-            let sign = if value < 0 { "-" } else { "" };
-            let (whole, rest) = (value.abs() / decimals, value.abs() % decimals);
-            let width = decimals.ilog10() as usize;
-            format!("{sign}{whole}.{rest:0width$}")
-        };
+        let cell = |value: i64| decimal(value, step, decimals);
         println!(
-            "  {title:<38}{:>4}{:>10}{:>10}{:>10}{:>12}",
+            "  {title:<44}{:>7}{:>11}{:>11}{:>11}{:>11}",
             self.n,
             cell(self.p50),
             cell(self.p90),
-            cell(self.max),
-            cell(self.p90 - self.p10)
+            cell(self.p99),
+            cell(self.max)
         );
+    }
+}
+
+/// `value / step`, of which `decimals` (a power of ten) are a whole one: 1234567 by 1000 and 1000 is 1.234.
+pub(super) fn decimal(value: i64, step: i64, decimals: i64) -> String {
+    let value = value / step;
+    let sign = if value < 0 { "-" } else { "" };
+    let (whole, rest) = (value.abs() / decimals, value.abs() % decimals);
+    let width = decimals.ilog10() as usize;
+    match decimals {
+        1 => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{rest:0width$}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Samples;
+    use super::{Samples, decimal};
 
     #[test]
     fn ranks_are_figures_that_were_seen() {
@@ -102,5 +110,25 @@ mod tests {
         );
         let even = Samples((1..=20).rev().collect()).summary();
         assert_eq!((even.p10, even.p50, even.p90, even.max), (2, 10, 18, 20));
+    }
+
+    #[test]
+    fn the_hundredth_rank_takes_a_hundred() {
+        let hundred = Samples((1..=100).collect()).summary();
+        assert_eq!(
+            (hundred.p50, hundred.p90, hundred.p99, hundred.max),
+            (50, 90, 99, 100)
+        );
+        let ten = Samples((1..=10).collect()).summary();
+        assert_eq!((ten.p50, ten.p90, ten.p99, ten.max), (5, 9, 10, 10));
+        assert_eq!(Samples::default().summary().p50, 0);
+    }
+
+    #[test]
+    fn decimals_are_cut_and_keep_their_sign() {
+        assert_eq!(decimal(1_234_567, 1_000, 1_000), "1.234");
+        assert_eq!(decimal(-45_678, 1_000, 1_000), "-0.045");
+        assert_eq!(decimal(7_654, 10, 100), "7.65");
+        assert_eq!(decimal(16_999, 1_000, 1), "16");
     }
 }
