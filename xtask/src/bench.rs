@@ -8,6 +8,7 @@ mod cpu;
 mod failover;
 mod field;
 mod flood;
+mod limit;
 mod loading;
 mod pair;
 mod progress;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::field::{Field, Player};
+use super::limit::{Cost, Limit};
 use super::pair::{Pair, Trial};
 use super::progress::Progress;
 use super::sample::{Samples, Summary};
@@ -14,6 +15,8 @@ use super::work::{Family, Transport, Work};
 
 /// Trials of one daemon before the other has its turn.
 const TURN: usize = 5;
+/// From so many addresses on, what the kernel takes for them is measured, too.
+const MANY: u32 = 200;
 
 /// What is measured, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +53,8 @@ pub(super) struct Row {
     #[serde(flatten)]
     pub(super) case: Case,
     pub(super) columns: Vec<Column>,
+    /// What the kernel takes by itself, in the same turns.
+    pub(super) kernel: Option<Cost>,
 }
 
 /// How much is done.
@@ -145,17 +150,29 @@ pub(super) fn run(
                 figures: Figures::default(),
             })
             .collect();
+        let mut kernel = (case.work.addresses >= MANY).then(Cost::default);
         let mut left = trials(&case);
         while left > 0 {
             let turn = left.min(TURN);
             left -= turn;
+            if let Some(cost) = &mut kernel {
+                progress.say(&format!("the kernel's own cost, {case}"));
+                let limit = Limit::prepare(field, &case.work)?;
+                let load = case.loaded.then(|| field.load()).transpose()?;
+                (0..turn).try_for_each(|_| limit.measure(cost))?;
+                drop(load);
+            }
             for (player, column) in players.iter().zip(&mut columns) {
                 progress.say(&format!("{}, {case}", player.title));
                 take_turn(field, player, case, turn, &mut column.figures, &progress)
                     .with_context(|| format!("{}, {case}", player.title))?;
             }
         }
-        rows.push(Row { case, columns });
+        rows.push(Row {
+            case,
+            columns,
+            kernel,
+        });
     }
     Ok(rows)
 }
@@ -171,7 +188,10 @@ fn take_turn(
     let pair = Pair::start(field, player, case.work)?;
     let load = case.loaded.then(|| field.load()).transpose()?;
     for _ in 0..trials {
-        figures.push(&pair.trial()?);
+        match pair.trial()? {
+            Some(trial) => figures.push(&trial),
+            None => figures.premature += 1,
+        }
         progress.step();
     }
     drop(load);
@@ -185,7 +205,6 @@ impl Figures {
         self.last_announcement.0.push(trial.takeover.last_announcement);
         self.longest_gap.0.push(trial.takeover.longest_gap);
         self.given_back.0.push(trial.given_back);
-        self.premature += u64::from(trial.premature);
     }
 }
 
@@ -200,6 +219,15 @@ pub(super) fn print(rows: &[Row]) {
                 samples(&column.figures)
                     .summary()
                     .print_millis(&format!("{what}, {}", column.daemon));
+            }
+        }
+        if let Some(cost) = &row.kernel {
+            for (what, samples) in [
+                ("kernel: one batched add", &cost.add),
+                ("kernel: add, then announce", &cost.announced),
+                ("kernel: one batched removal", &cost.remove),
+            ] {
+                samples.summary().print_millis(what);
             }
         }
         for column in row.columns.iter().filter(|column| column.figures.premature > 0) {

@@ -1,5 +1,6 @@
 //! Two daemons of one kind at work: A Master, B its Backup, until A is cut off or comes back.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, ensure};
 use vrrp_tests::lab::{AddressWatch, Capture, Change, Daemon, Direction, Stamp, until};
 
 use super::field::{Field, Player};
-use super::trace::{Event, Takeover, nanos};
+use super::trace::{Event, Takeover, What, nanos};
 use super::work::{Seat, Work};
 
 /// What a takeover, or a start, may take; a bench that waits longer has failed.
@@ -34,8 +35,6 @@ pub(super) struct Trial {
     pub(super) takeover: Takeover,
     /// From the first advert of the returned A that reached B until B's last address was gone, in nanoseconds.
     pub(super) given_back: i64,
-    /// B was Master before A was cut off.
-    pub(super) premature: bool,
 }
 
 impl<'a> Pair<'a> {
@@ -95,18 +94,19 @@ impl<'a> Pair<'a> {
         Ok(at)
     }
 
-    /// Cut A off, wait until B has taken over, let A come back.
-    pub(super) fn trial(&self) -> anyhow::Result<Trial> {
+    /// Cut A off, wait until B has taken over, let A come back. `None`: B had taken over while A was there.
+    pub(super) fn trial(&self) -> anyhow::Result<Option<Trial>> {
         self.capture.clear();
         self.watch.clear();
         let begun = Stamp::now();
         self.adverts(Direction::ToHost, begun)?;
         let cut = Stamp::now();
         self.field.isolate_a()?;
-        let announced = self.announced(cut)?;
+        let announced = self.announced(begun)?;
         self.adverts(Direction::FromHost, announced)?;
-        let takeover = Takeover::find(&Event::all(&self.capture, begun), &self.addresses)
-            .context("the capture shows no takeover")?;
+        let events = Event::all(&self.capture, begun);
+        let premature = events.iter().any(|event| event.ours && event.at < cut);
+        let takeover = Takeover::find(&events, &self.addresses);
 
         let healed = Stamp::now();
         self.field.heal_a()?;
@@ -121,21 +121,23 @@ impl<'a> Pair<'a> {
                 (captured.direction == Direction::ToHost).then_some(())
             })?;
         self.settle()?;
-        Ok(Trial {
-            takeover,
+        if premature {
+            return Ok(None);
+        }
+        Ok(Some(Trial {
+            takeover: takeover.context("the capture shows no takeover")?,
             given_back: nanos(back, gone),
-            premature: takeover.begun < cut,
-        })
+        }))
     }
 
     /// Wait until B has announced every address since then.
     fn announced(&self, since: Stamp) -> anyhow::Result<Stamp> {
-        let mut missing: std::collections::HashSet<IpAddr> = self.addresses.iter().copied().collect();
+        let mut missing: HashSet<IpAddr> = self.addresses.iter().copied().collect();
         let (at, ()) =
             self.capture
                 .wait_for("the announcement of every address", since, LIMIT, |captured| {
                     let event = Event::of(captured)?;
-                    if let (true, super::trace::What::Announcement(address)) = (event.ours, event.what) {
+                    if let (true, What::Announcement(address)) = (event.ours, event.what) {
                         missing.remove(&address);
                     }
                     missing.is_empty().then_some(())

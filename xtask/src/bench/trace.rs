@@ -89,8 +89,6 @@ pub(super) struct Takeover {
     pub(super) last_announcement: i64,
     /// The longest time between two adverts of the new Master, in nanoseconds.
     pub(super) longest_gap: i64,
-    /// When it sent its first advert or announcement, whichever came first.
-    pub(super) begun: Stamp,
 }
 
 impl Takeover {
@@ -122,7 +120,6 @@ impl Takeover {
             first_announcement: past(*announced.first()?),
             last_announcement: past(*announced.last()?),
             longest_gap: gaps(own.iter().copied()).into_iter().max().unwrap_or_default(),
-            begun: own.first()?.at,
         })
     }
 }
@@ -232,7 +229,6 @@ mod tests {
                 first_announcement: 106_250,
                 last_announcement: 206_250,
                 longest_gap: 11_000_000,
-                begun: Stamp(46_100_000),
             }
         );
     }
