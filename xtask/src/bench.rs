@@ -4,7 +4,6 @@
 //! the scheduler's own nanoseconds. Absolute figures move from machine to machine, and with what else the
 //! machine does: only the ratio of two columns of one run says something.
 
-mod cpu;
 mod failover;
 mod field;
 mod flood;
@@ -12,7 +11,10 @@ mod limit;
 mod loading;
 mod pair;
 mod progress;
+mod release;
 mod sample;
+mod start;
+mod steady;
 mod tcp;
 mod trace;
 mod work;
@@ -20,14 +22,12 @@ mod xdp;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
 use vrrp_tests::lab::{Program, end_all_on_interrupt, is_root};
 
 use crate::{build, setup};
-use failover::Extent;
 use field::{Field, Player};
 use sample::Summary;
 
@@ -62,8 +62,13 @@ enum Only {
     Xdp,
     /// Bulk TCP through an interface with the XDP program, native and generic, beside none
     Tcp,
-    /// What following and sending adverts costs: 250 virtual routers at 10 ms, beside keepalived
-    Cpu,
+    /// What following and sending adverts costs (CPU, memory), and how punctual adverts are
+    #[command(alias = "cpu")]
+    Steady,
+    /// A Master is told to end: priority 0, and its last address gone
+    Release,
+    /// From start to the first advert, and from a reload to new ones, with 250 virtual routers
+    Start,
     /// A Master is cut off: detection, takeover, and giving back, past Master_Down_Interval
     Failover,
     /// Floods of forged and other frames on a host that is Master and Backup
@@ -80,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     end_all_on_interrupt()?;
     let n = |quick: usize, full: usize| args.n.unwrap_or(if args.quick { quick } else { full });
     match args.only {
-        None | Some(Only::Cpu | Only::Failover) => {}
+        None | Some(Only::Failover | Only::Steady | Only::Release | Only::Start) => {}
         Some(Only::Config) => {
             build::run(build::Args::RELEASE)?;
             let columns = loading::run(n(5, 20))?;
@@ -107,25 +112,40 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     let players = args.players()?;
-    let (rounds, phase) = match args.quick {
-        true => (1, Duration::from_secs(4)),
-        false => (3, Duration::from_secs(10)),
-    };
     let extent = if args.quick { Extent::Quick } else { Extent::Full };
     match args.only {
-        Some(Only::Cpu) => {
-            let field = Field::build(&cpu::HARD)?;
-            let columns = cpu::run(&field, &players, cpu::HARD, args.n.unwrap_or(rounds), phase)?;
-            cpu::print(cpu::HARD, &columns);
+        Some(Only::Steady) => {
+            let rows = steady::run(&players, extent, args.n)?;
+            steady::print(&rows);
+            save(args.json.as_deref(), &rows)
+        }
+        Some(Only::Release) => {
+            let rows = release::run(&Field::with_interfaces(1)?, &players, extent, args.n)?;
+            release::print(&rows);
+            save(args.json.as_deref(), &rows)
+        }
+        Some(Only::Start) => {
+            let columns = start::run(&Field::with_interfaces(1)?, &players, extent, args.n)?;
+            start::print(&columns);
             save(args.json.as_deref(), &columns)
         }
         _ => {
-            let field = Field::with_interfaces(1)?;
-            let rows = failover::run(&field, &players, extent, args.n)?;
+            let rows = failover::run(&Field::with_interfaces(1)?, &players, extent, args.n)?;
             failover::print(&rows);
             save(args.json.as_deref(), &rows)
         }
     }
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Once or twice what differs most: whether the bench works.
+    Smoke,
+    /// Minutes.
+    Quick,
+    /// What may be quoted.
+    Full,
 }
 
 impl Args {

@@ -38,7 +38,7 @@ mod wait;
 
 pub use capture::{Capture, Captured, Direction};
 pub use client::{Answer, Outage, Prober};
-pub use daemon::{Daemon, Program, peer_command, target_dir};
+pub use daemon::{Daemon, Memory, Program, peer_command, target_dir};
 pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
 pub use host::Host;

@@ -172,6 +172,20 @@ impl Namespace {
             .collect()
     }
 
+    /// SIGSTOP for every process inside, until [`Namespace::resume`].
+    pub fn pause(&self) {
+        for pid in self.processes() {
+            let _gone_already = kill(pid, Signal::SIGSTOP);
+        }
+    }
+
+    /// SIGCONT for every process inside.
+    pub fn resume(&self) {
+        for pid in self.processes() {
+            let _gone_already = kill(pid, Signal::SIGCONT);
+        }
+    }
+
     /// SIGKILL for every process inside, all at once as when a machine loses its power: they are stopped
     /// first, so that none has time to act on the death of another. Answers who was killed: their parents
     /// still have to reap them.

@@ -125,6 +125,15 @@ impl AddressWatch {
         }
     }
 
+    /// When the first address changed so since then.
+    #[must_use]
+    pub fn first(&self, change: Change, since: Stamp) -> Option<Stamp> {
+        let seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter()
+            .find(|(at, what, _)| *at >= since && *what == change)
+            .map(|(at, ..)| *at)
+    }
+
     /// Forget what was seen so far.
     pub fn clear(&self) {
         self.shared

@@ -6,6 +6,7 @@ use std::fmt;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::Extent;
 use super::field::{Field, Player};
 use super::limit::{Cost, Limit};
 use super::pair::{Pair, Trial};
@@ -55,15 +56,6 @@ pub(super) struct Row {
     pub(super) columns: Vec<Column>,
     /// What the kernel takes by itself, in the same turns.
     pub(super) kernel: Option<Cost>,
-}
-
-/// How much is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// Two trials of what differs most.
-    Smoke,
-    Quick,
-    Full,
 }
 
 impl Case {

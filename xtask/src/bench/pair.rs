@@ -41,8 +41,8 @@ impl<'a> Pair<'a> {
     /// Start both, and wait until A is Master for everything.
     pub(super) fn start(field: &'a Field, player: &Player, work: Work) -> anyhow::Result<Self> {
         let program = &player.program;
-        let b = Daemon::start(&field.b, program, &work.file(Seat::B, ""), Daemon::QUIET)?;
-        let a = Daemon::start(&field.a, program, &work.file(Seat::A, ""), Daemon::QUIET)?;
+        let b = Daemon::start(&field.b, program, &work.file(Seat::B), Daemon::QUIET)?;
+        let a = Daemon::start(&field.a, program, &work.file(Seat::A), Daemon::QUIET)?;
         let pair = Self {
             field,
             work,

@@ -72,6 +72,11 @@ impl Summary {
         self.print(title, 10, 100);
     }
 
+    /// As they are.
+    pub(super) fn print_plain(&self, title: &str) {
+        self.print(title, 1, 1);
+    }
+
     fn print(&self, title: &str, step: i64, decimals: i64) {
         let cell = |value: i64| decimal(value, step, decimals);
         println!(

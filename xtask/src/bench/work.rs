@@ -43,6 +43,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// The one that has the addresses whenever it is there: it is Master at once.
+    pub(super) const OWNER: Self = Self {
+        priority: 255,
+        ..Self::A
+    };
     /// Host A, the Master while it is there.
     pub(super) const A: Self = Self {
         own: 1,
@@ -136,7 +141,7 @@ impl Work {
 
     /// The configuration of one host. Everything is announced once: what is measured is the first announcement of the
     /// last address, and what comes after it would fall into the next trial.
-    pub(super) fn file(&self, seat: Seat, extra: &str) -> String {
+    pub(super) fn file(&self, seat: Seat) -> String {
         let mut text = format!(
             "global_defs {{
     router_id bench{}
@@ -148,25 +153,27 @@ impl Work {
             seat.own
         );
         for instance in 0..self.instances {
-            self.instance(&mut text, instance, seat, extra);
+            self.instance(&mut text, instance, seat);
         }
         text
     }
 
-    fn instance(&self, text: &mut String, instance: u32, seat: Seat, extra: &str) {
+    fn instance(&self, text: &mut String, instance: u32, seat: Seat) {
         let (interface, vrid) = (
             u8::try_from(instance / INSTANCES_PER_INTERFACE).unwrap_or(u8::MAX),
             instance % INSTANCES_PER_INTERFACE + 1,
         );
         text.push_str(&format!(
             "vrrp_instance V{instance} {{
-    state BACKUP
+    state {}
     interface eth{interface}
     virtual_router_id {vrid}
     priority {}
     advert_int {}.{:02}
     version 3
-{extra}",
+",
+            // keepalived's words for an owner.
+            if seat.priority == 255 { "MASTER" } else { "BACKUP" },
             seat.priority,
             self.interval_ms / 1_000,
             self.interval_ms % 1_000 / 10,
@@ -232,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_file_names_the_peer_and_each_address_once() {
-        let file = Work::one(2, 10).file(Seat::B, "    nopreempt\n");
+        let file = Work::one(2, 10).file(Seat::B);
         assert_eq!(
             file.split_once("}\n").unwrap().1,
             "vrrp_instance V0 {
@@ -242,7 +249,6 @@ mod tests {
     priority 100
     advert_int 0.01
     version 3
-    nopreempt
     unicast_src_ip 10.0.0.2
     unicast_peer {
         10.0.0.1
@@ -276,7 +282,7 @@ mod tests {
         let work = Work::many(1_000, 100);
         assert_eq!((work.interfaces(), Work::one(1, 10).interfaces()), (4, 1));
         assert!(
-            work.file(Seat::A, "")
+            work.file(Seat::A)
                 .contains("interface eth3\n    virtual_router_id 250")
         );
         assert_eq!(
