@@ -4,19 +4,23 @@
 //! the scheduler's own nanoseconds. Absolute figures move from machine to machine, and with what else the
 //! machine does: only the ratio of two columns of one run says something.
 
+mod bars;
 mod failover;
 mod field;
 mod flood;
 mod limit;
 mod loading;
 mod pair;
+mod plot;
 mod progress;
 mod release;
 mod sample;
 mod start;
 mod steady;
+mod table;
 mod tcp;
 mod trace;
+mod whole;
 mod work;
 mod xdp;
 
@@ -37,12 +41,18 @@ pub(crate) struct Args {
     /// Fewer and shorter runs: to see that it works, not to quote
     #[arg(long, global = true)]
     quick: bool,
+    /// Hardly anything: whether the bench itself works. No figure of it means anything
+    #[arg(long, conflicts_with_all = ["quick", "control"])]
+    smoke: bool,
     /// Failovers of each daemon, loads of each file, rounds of each frame or transfer
     #[arg(long, value_name = "N", global = true)]
     n: Option<usize>,
     /// Write the figures, every single one, to a file
     #[arg(long, value_name = "FILE", global = true)]
     json: Option<PathBuf>,
+    /// Put table, plots and every figure into the documents; FOLDER is docs/benchmarks
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["smoke", "control"])]
+    write: Option<PathBuf>,
     /// keepalived against itself: how much two equal columns differ on this machine
     #[arg(long)]
     control: bool,
@@ -106,13 +116,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         }
         Some(Only::Flood) => {
             build::run(build::Args::RELEASE)?;
-            let rows = flood::run(n(1, 1), args.quick)?;
+            let seconds = if args.quick { 3 } else { 20 };
+            let rows = flood::run(n(1, 1), seconds, flood::Scope::All)?;
             flood::print(&rows);
             return save(args.json.as_deref(), &rows);
         }
     }
     let players = args.players()?;
-    let extent = if args.quick { Extent::Quick } else { Extent::Full };
+    let extent = args.extent();
     match args.only {
         Some(Only::Steady) => {
             let rows = steady::run(&players, extent, args.n)?;
@@ -129,10 +140,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             start::print(&columns);
             save(args.json.as_deref(), &columns)
         }
-        _ => {
+        Some(Only::Failover) => {
             let rows = failover::run(&Field::with_interfaces(1)?, &players, extent, args.n)?;
             failover::print(&rows);
             save(args.json.as_deref(), &rows)
+        }
+        Some(Only::Config | Only::Xdp | Only::Tcp | Only::Flood) | None => {
+            let report = whole::run(&players, extent, args.n)?;
+            table::print(&report);
+            report.check()?;
+            if let Some(folder) = &args.write {
+                table::write(&report, folder)?;
+            }
+            save(args.json.as_deref(), &report)
         }
     }
 }
@@ -149,6 +169,14 @@ enum Extent {
 }
 
 impl Args {
+    const fn extent(&self) -> Extent {
+        match (self.smoke, self.quick) {
+            (true, _) => Extent::Smoke,
+            (false, true) => Extent::Quick,
+            (false, false) => Extent::Full,
+        }
+    }
+
     /// keepalived, the other one that was named, and ours; or keepalived twice.
     fn players(&self) -> anyhow::Result<Vec<Player>> {
         let keepalived = Player::versioned(Program::keepalived()?);
@@ -156,14 +184,20 @@ impl Args {
             let again = Player::new(&format!("{} again", keepalived.title), keepalived.program.clone());
             return Ok(vec![keepalived, again]);
         }
-        build::run(build::Args::RELEASE)?;
+        let ours = if self.smoke {
+            build::run(build::Args::default())?;
+            Program::ours()?
+        } else {
+            build::run(build::Args::RELEASE)?;
+            Program::release()?
+        };
         let mut players = vec![keepalived];
         if let Some(binary) = &self.peer {
             players.push(Player::versioned(Program::Other {
                 binary: binary.clone(),
             }));
         }
-        players.push(Player::new("vrrp-daemon", Program::release()?));
+        players.push(Player::new(flood::OURS, ours));
         Ok(players)
     }
 }
@@ -186,10 +220,4 @@ fn ratio(what: &str, columns: impl Iterator<Item = Summary>) {
         let percent = second * 100 / first;
         println!("  {what}: the second's median is {percent} % of the first's");
     }
-}
-
-/// What the figures were taken on.
-fn kernel() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease")
-        .map_or_else(|_| "unknown".to_owned(), |line| line.trim().to_owned())
 }

@@ -39,8 +39,10 @@ pub(super) struct Figures {
     pub(super) longest_gap: Samples,
     /// From the returned Master's first advert to the end of the last address.
     pub(super) given_back: Samples,
-    /// Takeovers while the Master was there.
-    pub(super) premature: u64,
+    /// Takeovers before the Master was cut off, because it was late: these have no figures.
+    pub(super) master_late: u64,
+    /// Takeovers before their time.
+    pub(super) too_early: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -180,10 +182,7 @@ fn take_turn(
     let pair = Pair::start(field, player, case.work)?;
     let load = case.loaded.then(|| field.load()).transpose()?;
     for _ in 0..trials {
-        match pair.trial()? {
-            Some(trial) => figures.push(&trial),
-            None => figures.premature += 1,
-        }
+        figures.push(&pair.trial()?);
         progress.step();
     }
     drop(load);
@@ -192,11 +191,17 @@ fn take_turn(
 
 impl Figures {
     fn push(&mut self, trial: &Trial) {
-        self.first_advert.0.push(trial.takeover.first_advert);
-        self.first_announcement.0.push(trial.takeover.first_announcement);
-        self.last_announcement.0.push(trial.takeover.last_announcement);
-        self.longest_gap.0.push(trial.takeover.longest_gap);
-        self.given_back.0.push(trial.given_back);
+        match trial {
+            Trial::Clean { takeover, given_back } => {
+                self.first_advert.0.push(takeover.first_advert);
+                self.first_announcement.0.push(takeover.first_announcement);
+                self.last_announcement.0.push(takeover.last_announcement);
+                self.longest_gap.0.push(takeover.longest_gap);
+                self.given_back.0.push(*given_back);
+            }
+            Trial::MasterLate => self.master_late += 1,
+            Trial::TooEarly => self.too_early += 1,
+        }
     }
 }
 
@@ -222,11 +227,16 @@ pub(super) fn print(rows: &[Row]) {
                 samples.summary().print_millis(what);
             }
         }
-        for column in row.columns.iter().filter(|column| column.figures.premature > 0) {
-            println!(
-                "  {} took over {} times while the Master was there",
-                column.daemon, column.figures.premature
-            );
+        for Column { daemon, figures } in &row.columns {
+            if figures.master_late > 0 {
+                println!(
+                    "  {daemon} as Master was late for its own Backup {} times",
+                    figures.master_late
+                );
+            }
+            if figures.too_early > 0 {
+                println!("  {daemon} took over TOO EARLY {} times", figures.too_early);
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use vrrp_tests::lab::Program;
 use vrrp_tests::lab::flood::{Flood, Job, Kind};
 
-use judge::Verdict;
+pub(super) use judge::Verdict;
 use stage::{Captures, Guard, Running, Stage};
 
 use crate::paths::workspace_root;
@@ -30,7 +30,7 @@ const CPU_BAR: i64 = 1_000;
 const BARRED: [Kind; 3] = [Kind::Unlisted, Kind::BadChecksum, Kind::UnknownVrid];
 
 /// The column that has bars.
-const OURS: &str = "vrrp-daemon";
+pub(super) const OURS: &str = "vrrp-daemon";
 /// The advert intervals, as keepalived's language has them and in centiseconds.
 const INTERVALS: [(&str, u16); 2] = [("0.01", 1), ("1", 100)];
 
@@ -48,46 +48,65 @@ enum Load {
 /// One flood.
 #[derive(Serialize)]
 pub(super) struct Row {
-    daemon: &'static str,
+    pub(super) daemon: &'static str,
     interval_ms: u64,
     flood: &'static str,
+    /// The flooded daemon is stopped for a while again and again.
+    pub(super) stopped: bool,
     seconds: u64,
     /// Frames per second that the generator sent, and that the host's interface counted.
-    sent: u64,
+    pub(super) sent: u64,
     arrived: u64,
     /// Of the flooded daemon, in thousandths of a percent of one core.
-    cpu: i64,
-    verdict: Verdict,
+    pub(super) cpu: i64,
+    pub(super) verdict: Verdict,
     kept: Option<bool>,
 }
 
-/// `rounds` times each flood on each daemon.
-pub(super) fn run(rounds: usize, quick: bool) -> anyhow::Result<Vec<Row>> {
+/// How long the flooded daemon stands still, and runs, where it is stopped again and again.
+const STANDSTILL: Duration = Duration::from_millis(200);
+const RUNNING: Duration = Duration::from_millis(1_000);
+
+/// Which floods, of whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    /// Those with bars, on ours and on the keepalived that defends itself best, at the shorter interval.
+    Bars,
+}
+
+/// `rounds` times each flood on each daemon, of so many seconds.
+pub(super) fn run(rounds: usize, seconds: u64, scope: Scope) -> anyhow::Result<Vec<Row>> {
     build_generator()?;
-    let seconds = if quick { 3 } else { 20 };
     let stage = Stage::build()?;
     let keepalived = Program::keepalived()?;
     let players = [
         (OURS, Program::release()?, Guard::None),
-        ("keepalived", keepalived.clone(), Guard::None),
         (
             "keepalived, checks sources",
             keepalived.clone(),
             Guard::SourceCheck,
         ),
+        ("keepalived", keepalived.clone(), Guard::None),
         ("keepalived behind nftables", keepalived, Guard::Nftables),
     ];
+    let (players, intervals): (&[_], &[_]) = match scope {
+        Scope::All => (&players, &INTERVALS),
+        Scope::Bars => (&players[..2], &INTERVALS[..1]),
+    };
     let mut rows = Vec::new();
     for round in 1..=rounds {
-        for (interval, centis) in INTERVALS {
-            for (name, program, guard) in &players {
+        for &(interval, centis) in intervals {
+            for (name, program, guard) in players {
                 eprintln!("flood {round}/{rounds}: {name}, every {interval} s");
                 let running = stage
                     .start(program, *guard, interval)
                     .with_context(|| format!("starting {name}"))?;
-                for load in Load::all() {
-                    let row = one(&stage, &running, name, load, (centis, seconds))?;
-                    row.print();
+                for (load, stopped) in scope.loads() {
+                    let row = one(&stage, &running, name, (load, stopped), (centis, seconds))?;
+                    if scope == Scope::All {
+                        row.print();
+                    }
                     rows.push(row);
                 }
                 running.stop()?;
@@ -95,6 +114,20 @@ pub(super) fn run(rounds: usize, quick: bool) -> anyhow::Result<Vec<Row>> {
         }
     }
     Ok(rows)
+}
+
+impl Scope {
+    /// What to flood with, and whether the flooded daemon is stopped again and again meanwhile.
+    fn loads(self) -> Vec<(Load, bool)> {
+        let unlisted = Load::Kind(Kind::Unlisted);
+        match self {
+            Self::All => Load::all()
+                .map(|load| (load, false))
+                .chain([(Load::Quiet, true), (unlisted, true)])
+                .collect(),
+            Self::Bars => vec![(unlisted, false), (unlisted, true)],
+        }
+    }
 }
 
 impl Load {
@@ -143,7 +176,7 @@ fn one(
     stage: &Stage,
     running: &Running<'_>,
     daemon: &'static str,
-    load: Load,
+    (load, stopped): (Load, bool),
     (centis, seconds): (u16, u64),
 ) -> anyhow::Result<Row> {
     running.settle()?;
@@ -151,21 +184,28 @@ fn one(
     let job = load.job(stage, &captures, centis, seconds)?;
     let interval = Duration::from_millis(u64::from(centis) * 10);
     let before = running.state()?;
-    let sent = match &job {
-        Some(job) => Flood::start(&stage.generator, job)?.finish()?.per_second,
+    let flood = || match &job {
+        Some(job) => Ok(Flood::start(&stage.generator, job)?.finish()?.per_second),
         None => {
             thread::sleep(Duration::from_secs(seconds));
-            0
+            Ok(0)
         }
     };
+    let sent = if stopped { stage.halting(flood) } else { flood() }?;
     let after = running.state()?;
     let verdict = captures.judge(before.at, after.at, interval);
     let cpu = after.cpu_share(&before);
-    let kept = verdict.takeovers == 0 && verdict.missed == 0 && (!load.is_barred() || cpu <= CPU_BAR);
+    // While it stands still it sends nothing, and the other host rightly takes its addresses.
+    let mastership = match stopped {
+        true => verdict.false_takeovers == 0,
+        false => verdict.takeovers == 0 && verdict.missed == 0,
+    };
+    let kept = mastership && (!load.is_barred() || cpu <= CPU_BAR);
     Ok(Row {
         daemon,
         interval_ms: u64::from(centis) * 10,
         flood: load.name(),
+        stopped,
         seconds,
         sent,
         arrived: after.arrived_per_second(&before),
@@ -197,14 +237,15 @@ fn build_generator() -> anyhow::Result<()> {
 pub(super) fn print(rows: &[Row]) {
     println!("\nFloods of a host that is Backup for one virtual router and Master for another");
     println!(
-        "  {:<28}{:>6}  {:<22}{:>9}{:>9}{:>8}{:>11}{:>8}{:>10}{:>8}",
+        "  {:<28}{:>6}  {:<26}{:>9}{:>9}{:>8}{:>11}{:>8}{:>10}{:>8}",
         "", "ms", "", "sent/s", "came/s", "CPU %", "takeovers", "missed", "gap ms", "other"
     );
     for row in rows {
         row.print();
     }
     println!(
-        "  missed: adverts that the flooded Master did not send; gap: between two of them at most; \
+        "  stopped: the daemon stands still for 0.2 s of each 1.2 s; it may then lose its own, and must not take the other's\n  \
+         missed: adverts that the flooded Master did not send; gap: between two of them at most; \
          other: those that the other host, not flooded, did not send"
     );
 }
@@ -217,10 +258,14 @@ impl Row {
             Some(false) => "MISSED",
         };
         println!(
-            "  {:<28}{:>6}  {:<22}{:>9}{:>9}{:>8}{:>11}{:>8}{:>10}{:>8}  {verdict}",
+            "  {:<28}{:>6}  {:<26}{:>9}{:>9}{:>8}{:>11}{:>8}{:>10}{:>8}  {verdict}",
             self.daemon,
             self.interval_ms,
-            self.flood,
+            if self.stopped {
+                format!("{}, stopped", self.flood)
+            } else {
+                self.flood.to_owned()
+            },
             self.sent,
             self.arrived,
             format!("{}.{:02}", self.cpu / 1_000, self.cpu % 1_000 / 10),

@@ -18,6 +18,9 @@ const ADVERTS: usize = 3;
 /// Short intervals pass before all is quiet again after a big change.
 const QUIET: Duration = Duration::from_millis(150);
 
+/// A frame is stamped a little before its receiver has it, and after its sender has sent it. In nanoseconds.
+const STAMPING: i64 = 1_000_000;
+
 /// Both daemons, and what is seen of B. For work on one interface.
 pub(super) struct Pair<'a> {
     field: &'a Field,
@@ -31,10 +34,17 @@ pub(super) struct Pair<'a> {
 
 /// One time that A was cut off, and came back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trial {
-    pub(super) takeover: Takeover,
-    /// From the first advert of the returned A that reached B until B's last address was gone, in nanoseconds.
-    pub(super) given_back: i64,
+pub(super) enum Trial {
+    /// B took over after that.
+    Clean {
+        takeover: Takeover,
+        /// From the first advert of the returned A that reached B until B's last address was gone, in nanoseconds.
+        given_back: i64,
+    },
+    /// B had taken over before: A was late by more than Master_Down_Interval.
+    MasterLate,
+    /// B took over sooner than Master_Down_Interval after an advert that reached it.
+    TooEarly,
 }
 
 impl<'a> Pair<'a> {
@@ -94,8 +104,8 @@ impl<'a> Pair<'a> {
         Ok(at)
     }
 
-    /// Cut A off, wait until B has taken over, let A come back. `None`: B had taken over while A was there.
-    pub(super) fn trial(&self) -> anyhow::Result<Option<Trial>> {
+    /// Cut A off, wait until B has taken over, let A come back.
+    pub(super) fn trial(&self) -> anyhow::Result<Trial> {
         self.capture.clear();
         self.watch.clear();
         let begun = Stamp::now();
@@ -121,13 +131,14 @@ impl<'a> Pair<'a> {
                 (captured.direction == Direction::ToHost).then_some(())
             })?;
         self.settle()?;
-        if premature {
-            return Ok(None);
-        }
-        Ok(Some(Trial {
-            takeover: takeover.context("the capture shows no takeover")?,
-            given_back: nanos(back, gone),
-        }))
+        Ok(match takeover {
+            Some(takeover) if takeover.first_advert < -STAMPING => Trial::TooEarly,
+            _ if premature => Trial::MasterLate,
+            takeover => Trial::Clean {
+                takeover: takeover.context("the capture shows no takeover")?,
+                given_back: nanos(back, gone),
+            },
+        })
     }
 
     /// Wait until B has announced every address since then.

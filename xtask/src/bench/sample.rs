@@ -8,14 +8,14 @@ use serde::Serialize;
 pub(super) struct Samples(pub(super) Vec<i64>);
 
 /// Order statistics: nearest rank, so that each is a figure that was really seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Summary {
-    n: usize,
-    p10: i64,
-    p50: i64,
-    p90: i64,
-    p99: i64,
-    max: i64,
+    pub(super) n: usize,
+    pub(super) p10: i64,
+    pub(super) p50: i64,
+    pub(super) p90: i64,
+    pub(super) p99: i64,
+    pub(super) max: i64,
 }
 
 impl Samples {

@@ -7,15 +7,17 @@ use vrrp_tests::lab::Stamp;
 
 /// What became of both virtual routers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Verdict {
+pub(in crate::bench) struct Verdict {
     /// Times that a Backup began to send adverts.
-    pub(super) takeovers: u64,
+    pub(in crate::bench) takeovers: u64,
+    /// Of these, those of the flooded host.
+    pub(in crate::bench) false_takeovers: u64,
     /// Adverts that the flooded Master did not send.
-    pub(super) missed: u64,
+    pub(in crate::bench) missed: u64,
     /// The longest time between two of its adverts, in microseconds.
-    pub(super) longest_gap_us: u64,
+    pub(in crate::bench) longest_gap_us: u64,
     /// Adverts that the other Master, which is not flooded, did not send.
-    pub(super) missed_elsewhere: u64,
+    pub(in crate::bench) missed_elsewhere: u64,
 }
 
 /// When adverts of one host for one virtual router were sent, oldest first, and the time that is judged.

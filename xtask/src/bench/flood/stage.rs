@@ -1,6 +1,8 @@
 //! The hosts of the flood bench and what runs on them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -8,6 +10,7 @@ use vrrp_tests::lab::flood::Target;
 use vrrp_tests::lab::{Capture, Daemon, Host, Lab, Port, Program, Stamp, peer_command, until};
 
 use super::judge::{Sent, Verdict};
+use super::{RUNNING, STANDSTILL};
 use crate::bench::tcp::Received;
 
 const A: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -93,6 +96,24 @@ impl Stage {
         };
         running.settle()?;
         Ok(running)
+    }
+
+    /// Do `work` while B's daemon stands still for a while again and again.
+    pub(super) fn halting<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    self.b.namespace().pause();
+                    thread::sleep(STANDSTILL);
+                    self.b.namespace().resume();
+                    thread::sleep(RUNNING);
+                }
+            });
+            let result = work();
+            done.store(true, Ordering::Relaxed);
+            result
+        })
     }
 
     /// On B, in its own namespace.
@@ -250,8 +271,10 @@ impl Captures {
             interval,
         };
         let flooded = sent(&self.b, OF_B);
+        let false_takeovers = sent(&self.b, OF_A).takeovers();
         Verdict {
-            takeovers: sent(&self.b, OF_A).takeovers() + sent(&self.a, OF_B).takeovers(),
+            false_takeovers,
+            takeovers: false_takeovers + sent(&self.a, OF_B).takeovers(),
             missed: flooded.missed(),
             longest_gap_us: flooded.longest_us(),
             missed_elsewhere: sent(&self.a, OF_A).missed(),
