@@ -36,6 +36,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             return part("virtual machines", &mut vm::run);
         }
         part("tests", &mut cargo_test)?;
+        if is_root() {
+            part("bench (smoke)", &mut || xtask(&["bench", "--smoke"]))?;
+        }
         if args.full {
             part("virtual machines", &mut vm::run)?;
             part("demo", &mut || xtask(&["demo"]))?;

@@ -216,7 +216,7 @@ fn one(
 }
 
 /// Optimised, for it shares the cores with what it floods.
-fn build_generator() -> anyhow::Result<()> {
+pub(super) fn build_generator() -> anyhow::Result<()> {
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
         .current_dir(workspace_root())
         .args([

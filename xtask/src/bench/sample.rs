@@ -1,6 +1,6 @@
 //! Figures and what to say of them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Every figure of one column, in the order taken. May be negative: a takeover can come before its time.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -35,6 +35,35 @@ impl Samples {
             max: rank(100),
         }
     }
+}
+
+/// Write `samples` as how many they are and a thousand and one of them, the smallest, largest and each thousandth between.
+pub(super) fn thinned<S: Serializer>(samples: &Samples, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Thinned {
+        n: usize,
+        permille: Vec<i64>,
+    }
+    let n = samples.0.len();
+    samples_permille(samples)
+        .map_or_else(
+            || Thinned {
+                n,
+                permille: samples.0.clone(),
+            },
+            |permille| Thinned { n, permille },
+        )
+        .serialize(serializer)
+}
+
+/// `None` for a thousand or fewer.
+fn samples_permille(samples: &Samples) -> Option<Vec<i64>> {
+    let mut sorted = samples.0.clone();
+    sorted.sort_unstable();
+    let last = sorted.len().checked_sub(1).filter(|last| *last > 1_000)?;
+    (0..=1_000)
+        .map(|rank| sorted.get(last * rank / 1_000).copied())
+        .collect()
 }
 
 impl Summary {
@@ -104,7 +133,7 @@ pub(super) fn decimal(value: i64, step: i64, decimals: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Samples, decimal};
+    use super::{Samples, decimal, samples_permille};
 
     #[test]
     fn ranks_are_figures_that_were_seen() {
@@ -135,5 +164,15 @@ mod tests {
         assert_eq!(decimal(-45_678, 1_000, 1_000), "-0.045");
         assert_eq!(decimal(7_654, 10, 100), "7.65");
         assert_eq!(decimal(16_999, 1_000, 1), "16");
+    }
+
+    #[test]
+    fn many_samples_are_thinned_to_a_thousand_and_one() {
+        let many = Samples((0..=5_000).rev().collect());
+        let thinned = samples_permille(&many).unwrap();
+        assert_eq!(thinned.len(), 1_001);
+        assert_eq!(thinned[..3], [0, 5, 10]);
+        assert_eq!(thinned[1_000], 5_000);
+        assert_eq!(samples_permille(&Samples(vec![3, 1, 2])), None);
     }
 }

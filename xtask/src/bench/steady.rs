@@ -11,7 +11,7 @@ use vrrp_tests::lab::{Daemon, Stamp, until};
 
 use super::field::{Field, Player};
 use super::progress::Progress;
-use super::sample::{Samples, Summary};
+use super::sample::{Samples, Summary, thinned};
 use super::trace::{Event, gaps};
 use super::work::{Seat, Work};
 use super::{Extent, ratio};
@@ -40,6 +40,7 @@ pub(super) struct Column {
     pub(super) resident: Samples,
     pub(super) locked: Samples,
     /// How far the time between two adverts of a virtual router was from the interval, in nanoseconds.
+    #[serde(serialize_with = "thinned")]
     pub(super) jitter: Samples,
 }
 

@@ -56,6 +56,11 @@ struct Transfer {
 
 /// Run all parts.
 pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyhow::Result<Report> {
+    if extent != Extent::Smoke {
+        // Nothing is compiled while something is measured.
+        flood::build_generator()?;
+        xdp::worker()?;
+    }
     let machine = Machine::here();
     let full = extent == Extent::Full;
     let field = Field::with_interfaces(1)?;
