@@ -12,6 +12,7 @@ mod limit;
 mod loading;
 mod pair;
 mod plot;
+mod profile;
 mod progress;
 mod release;
 mod sample;
@@ -77,6 +78,8 @@ enum Only {
     Steady,
     /// A Master is told to end: priority 0, and its last address gone
     Release,
+    /// System calls of the protocol thread: for each wake-up, and each advert
+    Profile,
     /// From start to the first advert, and from a reload to new ones, with 250 virtual routers
     Start,
     /// A Master is cut off: detection, takeover, and giving back, past Master_Down_Interval
@@ -95,7 +98,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     end_all_on_interrupt()?;
     let n = |quick: usize, full: usize| args.n.unwrap_or(if args.quick { quick } else { full });
     match args.only {
-        None | Some(Only::Failover | Only::Steady | Only::Release | Only::Start) => {}
+        None | Some(Only::Failover | Only::Steady | Only::Release | Only::Start | Only::Profile) => {}
         Some(Only::Config) => {
             build::run(build::Args::RELEASE)?;
             let columns = loading::run(n(5, 20))?;
@@ -133,6 +136,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Some(Only::Release) => {
             let rows = release::run(&Field::with_interfaces(1)?, &players, extent, args.n)?;
             release::print(&rows);
+            save(args.json.as_deref(), &rows)
+        }
+        Some(Only::Profile) => {
+            let rows = profile::run(&Field::with_interfaces(1)?, &players, extent)?;
+            profile::print(&rows);
             save(args.json.as_deref(), &rows)
         }
         Some(Only::Start) => {

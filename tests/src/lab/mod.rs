@@ -34,6 +34,7 @@ mod pcap;
 mod privilege;
 mod settings;
 mod switch;
+mod syscalls;
 mod wait;
 
 pub use capture::{Capture, Captured, Direction};
@@ -48,4 +49,5 @@ pub use netlink::{AddressBatch, AddressWatch, Change, Netlink, interface_index};
 pub use privilege::{is_root, root_or_skip, skip};
 pub use settings::Settings;
 pub use switch::{Lab, Port};
+pub use syscalls::{SyscallTrace, Syscalls};
 pub use wait::{Stamp, until};

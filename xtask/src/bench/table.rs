@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::bars::{Line, Verdict};
 use super::plot;
+use super::profile::Row;
 use super::sample::Summary;
 use super::whole::{Machine, Report};
 
@@ -128,6 +129,24 @@ fn markdown(report: &Report) -> String {
         for (title, summary) in &line.theirs {
             row(["", "", title], summary, ["", ""]);
         }
+    }
+    text.push_str(
+        "\nSystem calls of the protocol thread, counted by strace:\n\n\
+         | work | | | adverts | wake-ups | calls for a wake-up | calls for an advert | sends for a wake-up |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for row in &report.profile {
+        text.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            row.work,
+            row.daemon,
+            row.role(),
+            row.adverts,
+            row.wake_ups,
+            Row::per(row.calls, row.wake_ups),
+            Row::per(row.calls, row.adverts),
+            Row::per(row.sends, row.wake_ups),
+        ));
     }
     text
 }

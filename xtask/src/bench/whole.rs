@@ -10,7 +10,7 @@ use super::field::{Field, Player};
 use super::flood::Scope;
 use super::sample::Samples;
 use super::work::{Family, Transport, Work};
-use super::{Extent, failover, flood, release, start, steady, tcp, xdp};
+use super::{Extent, failover, flood, profile, release, start, steady, tcp, xdp};
 
 /// What was measured, where and when.
 #[derive(Serialize)]
@@ -21,6 +21,7 @@ pub(super) struct Report {
     pub(super) steady: Vec<steady::Row>,
     pub(super) release: Vec<release::Row>,
     pub(super) start: Vec<start::Column>,
+    pub(super) profile: Vec<profile::Row>,
     pub(super) flood: Vec<flood::Row>,
     pub(super) xdp: serde_json::Value,
     pub(super) tcp: serde_json::Value,
@@ -70,6 +71,8 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
     release::print(&release);
     let start = start::run(&field, players, extent, n)?;
     start::print(&start);
+    let profile = profile::run(&field, players, extent)?;
+    profile::print(&profile);
     drop(field);
     let steady = steady::run(players, extent, n)?;
     steady::print(&steady);
@@ -92,6 +95,7 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
         steady,
         release,
         start,
+        profile,
         flood,
         xdp: serde_json::to_value(xdp)?,
         tcp: serde_json::to_value(tcp)?,
