@@ -8,6 +8,7 @@ mod bars;
 mod failover;
 mod field;
 mod flood;
+mod judge;
 mod limit;
 mod loading;
 mod pair;

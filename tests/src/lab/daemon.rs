@@ -13,6 +13,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::host::Host;
+use super::memory::Memory;
 
 /// Which program plays the part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -373,16 +374,7 @@ impl Daemon {
     /// What all its processes hold in memory, pages that they share counted once for each.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let processes = self.host.namespace().processes();
-        let statuses = processes
-            .into_iter()
-            .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
-        statuses
-            .map(|status| Memory::read(&status))
-            .fold(Memory::default(), |sum, one| Memory {
-                resident: sum.resident + one.resident,
-                locked: sum.locked + one.locked,
-            })
+        Memory::of(&self.host.namespace().processes())
     }
 
     /// CPU time of all its processes and threads so far.
@@ -399,30 +391,6 @@ impl Daemon {
             .filter_map(|line| line.split_whitespace().next()?.parse().ok())
             .map(Duration::from_nanos)
             .sum()
-    }
-}
-
-/// In KiB.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// In RAM: `VmRSS`.
-    pub resident: u64,
-    /// Address space that is locked: `VmLck`. With `MCL_ONFAULT` only what is in RAM of it costs anything.
-    pub locked: u64,
-}
-
-impl Memory {
-    /// From `/proc/PID/status`.
-    fn read(status: &str) -> Self {
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
-                .unwrap_or(0)
-        };
-        Self {
-            resident: field("VmRSS:"),
-            locked: field("VmLck:"),
-        }
     }
 }
 
@@ -457,22 +425,4 @@ fn reap(killed: &[Pid]) {
 pub fn target_dir() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| manifest.with_file_name("target"), PathBuf::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Memory;
-
-    #[test]
-    fn memory_is_read_as_the_kernel_writes_it() {
-        let status = "Name:\tvrrp-daemon\nVmPeak:\t  123456 kB\nVmLck:\t   16384 kB\nVmRSS:\t    7100 kB\n";
-        assert_eq!(
-            Memory::read(status),
-            Memory {
-                resident: 7_100,
-                locked: 16_384
-            }
-        );
-        assert_eq!(Memory::read("Name:\tkthreadd\n"), Memory::default());
-    }
 }

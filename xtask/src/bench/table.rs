@@ -106,6 +106,7 @@ fn markdown(report: &Report) -> String {
     text.push_str(
         "\n\n| what | bar | | n | p50 | p90 | p99 | max | ratio | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
+    let mut shown = "";
     for line in &report.lines {
         let ratio = line.ratio.map_or_else(String::new, |ratio| format!("{ratio} %"));
         let mut row = |first: [&str; 3], summary: &Summary, last: [&str; 2]| {
@@ -119,16 +120,21 @@ fn markdown(report: &Report) -> String {
         };
         let what = match line.unit.name() {
             "" => line.what.clone(),
-            unit => format!("{}, {unit}", line.what),
+            unit => format!("{} ({unit})", line.what),
         };
         row(
             [&what, &line.bar, "vrrp-daemon"],
             &line.ours,
             [&ratio, &line.verdict()],
         );
+        // Another bar for the same figures.
+        if shown == line.what {
+            continue;
+        }
         for (title, summary) in &line.theirs {
             row(["", "", title], summary, ["", ""]);
         }
+        shown = &line.what;
     }
     text.push_str(
         "\nSystem calls of the protocol thread, counted by strace:\n\n\
