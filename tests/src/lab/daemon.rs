@@ -213,6 +213,8 @@ impl Daemon {
     pub const FILE: &'static str = "/etc/keepalived/keepalived.conf";
     /// keepalived's command line as an init script gives it; `-f`, `-p` and `-r` are added.
     pub const DETAILED: &'static [&'static str] = &["-n", "-l", "-D"];
+    /// Where the protocol process writes its pid on its host.
+    pub(super) const PROTOCOL_PID_FILE: &'static str = "/run/keepalived_vrrp.pid";
     /// Where the logs of the two programs stand on their host.
     pub const LOGS: [&'static str; 2] = ["/run/vrrp-daemon.log", "/run/keepalived.log"];
     /// Without a log line per event.
@@ -260,7 +262,7 @@ impl Daemon {
         command
             .args(options)
             .args(["-f", Self::FILE])
-            .args(["-p", "/run/keepalived.pid", "-r", "/run/keepalived_vrrp.pid"])
+            .args(["-p", "/run/keepalived.pid", "-r", Self::PROTOCOL_PID_FILE])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -375,6 +377,19 @@ impl Daemon {
     #[must_use]
     pub fn memory(&self) -> Memory {
         Memory::of(&self.host.namespace().processes())
+    }
+
+    /// What the protocol process alone holds, which is the one that is locked.
+    ///
+    /// # Errors
+    /// It has not written its pid.
+    pub fn protocol_memory(&self) -> anyhow::Result<Memory> {
+        let pid = self.host.read(Self::PROTOCOL_PID_FILE)?;
+        let pid = pid
+            .trim()
+            .parse()
+            .context("the protocol process has no pid file")?;
+        Ok(Memory::of(&[Pid::from_raw(pid)]))
     }
 
     /// CPU time of all its processes and threads so far.

@@ -7,13 +7,11 @@ use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::daemon::peer_command;
+use super::daemon::{Daemon, peer_command};
 use super::host::Host;
 
 /// Where strace writes, on the host.
 const FILE: &str = "/run/strace";
-/// Where [`super::Daemon::start`] has the protocol process write its pid.
-const PID_FILE: &str = "/run/keepalived_vrrp.pid";
 
 /// What the thread asked of the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +80,7 @@ impl SyscallTrace {
     /// # Errors
     /// There is no daemon, or no strace, or it may not.
     pub fn start(host: &Host) -> anyhow::Result<Self> {
-        let pid = host.read(PID_FILE)?;
+        let pid = host.read(Daemon::PROTOCOL_PID_FILE)?;
         let strace = peer_command(host, "usr/bin/strace")?
             .args(["-o", FILE, "-p", pid.trim()])
             .stderr(Stdio::piped())

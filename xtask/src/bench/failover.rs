@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Extent;
 use super::field::{Field, Player};
+use super::flood::OURS;
 use super::limit::{Cost, Limit};
 use super::pair::{Pair, Trial};
 use super::progress::Progress;
@@ -43,6 +44,8 @@ pub(super) struct Figures {
     pub(super) master_late: u64,
     /// Takeovers before their time.
     pub(super) too_early: u64,
+    /// Turns that came to no end.
+    pub(super) given_up: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -158,8 +161,17 @@ pub(super) fn run(
             }
             for (player, column) in players.iter().zip(&mut columns) {
                 progress.say(&format!("{}, {case}", player.title));
-                take_turn(field, player, case, turn, &mut column.figures, &progress)
-                    .with_context(|| format!("{}, {case}", player.title))?;
+                let taken = take_turn(field, player, case, turn, &mut column.figures, &progress)
+                    .with_context(|| format!("{}, {case}", player.title));
+                match taken {
+                    // An hour's figures are not lost because a peer does not come to rest on a busy machine.
+                    Err(error) if player.title != OURS => {
+                        eprintln!("given up: {error:#}");
+                        column.figures.given_up += 1;
+                        field.sweep(&case.work)?;
+                    }
+                    taken => taken?,
+                }
             }
         }
         rows.push(Row {
@@ -233,6 +245,9 @@ pub(super) fn print(rows: &[Row]) {
                     "  {daemon} as Master was late for its own Backup {} times",
                     figures.master_late
                 );
+            }
+            if figures.given_up > 0 {
+                println!("  {daemon} did not come to rest, {} times", figures.given_up);
             }
             if figures.too_early > 0 {
                 println!("  {daemon} took over TOO EARLY {} times", figures.too_early);

@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 
 use anyhow::Context;
-use vrrp_tests::lab::{Host, Lab, Port, Program};
+use vrrp_tests::lab::{AddressBatch, Change, Host, Lab, Netlink, Port, Program, interface_index};
 
 use super::work::{Seat, Work};
 
@@ -94,6 +94,23 @@ impl Field {
 
     pub(super) fn heal_a(&self) -> anyhow::Result<()> {
         self.a_ports.iter().try_for_each(Port::heal)
+    }
+
+    /// After daemons that were killed: their addresses are removed, and A is there again.
+    pub(super) fn sweep(&self, work: &Work) -> anyhow::Result<()> {
+        self.heal_a()?;
+        let wanted = work.virtual_addresses();
+        for host in [&self.a, &self.b] {
+            let held = host.addresses()?;
+            let left: Vec<_> = wanted
+                .iter()
+                .copied()
+                .filter(|address| held.contains(address))
+                .collect();
+            let index = interface_index(host, "eth0")?;
+            Netlink::open(host)?.change(&AddressBatch::new(Change::Removed, index, &left))?;
+        }
+        Ok(())
     }
 
     /// Keep the machine busy until the answer is dropped.

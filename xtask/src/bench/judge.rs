@@ -187,9 +187,20 @@ impl Report {
                 250 => Bar::AtMost(16 * 1_024),
                 _ => Bar::Shown,
             };
-            add("resident memory", Unit::Mebibytes, Rank::P50, bar, &|column| {
-                &column.resident
-            });
+            add(
+                "resident memory of the protocol process",
+                Unit::Mebibytes,
+                Rank::P50,
+                bar,
+                &|column| &column.protocol,
+            );
+            add(
+                "resident memory of all processes",
+                Unit::Mebibytes,
+                Rank::P50,
+                Bar::Shown,
+                &|column| &column.resident,
+            );
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) fn run(
     n: Option<usize>,
 ) -> anyhow::Result<Vec<Row>> {
     let (trials, works): (usize, &[Work]) = match extent {
-        Extent::Smoke => (1, &[Work::one(1, 10)]),
+        Extent::Smoke => (1, &[Work::one(1, 100)]),
         Extent::Quick => (2, &[Work::one(1_000, 100)]),
         Extent::Full => (20, &[Work::one(1, 10), Work::one(1_000, 100)]),
     };

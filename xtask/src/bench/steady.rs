@@ -36,8 +36,9 @@ pub(super) struct Column {
     /// CPU in thousandths of a percent of one core.
     pub(super) master: Samples,
     pub(super) backup: Samples,
-    /// Of the Master, all its processes, in KiB: `VmRSS`, and `VmLck`.
+    /// Of the Master, in KiB: `VmRSS` of all its processes, then `VmRSS` and `VmLck` of the protocol process.
     pub(super) resident: Samples,
+    pub(super) protocol: Samples,
     pub(super) locked: Samples,
     /// How far the time between two adverts of a virtual router was from the interval, in nanoseconds.
     #[serde(serialize_with = "thinned")]
@@ -102,9 +103,10 @@ fn one(
         .backup
         .0
         .push(share(b_after.saturating_sub(b_before), took));
-    let memory = a.memory();
-    column.resident.0.push(i64::try_from(memory.resident)?);
-    column.locked.0.push(i64::try_from(memory.locked)?);
+    let (all, protocol) = (a.memory(), a.protocol_memory()?);
+    column.resident.0.push(i64::try_from(all.resident)?);
+    column.protocol.0.push(i64::try_from(protocol.resident)?);
+    column.locked.0.push(i64::try_from(protocol.locked)?);
     column.jitter.0.extend(jitter(field, work, phase)?);
 
     for daemon in [b, a] {
@@ -143,6 +145,7 @@ impl Column {
             master: Samples::default(),
             backup: Samples::default(),
             resident: Samples::default(),
+            protocol: Samples::default(),
             locked: Samples::default(),
             jitter: Samples::default(),
         }
@@ -164,9 +167,13 @@ pub(super) fn print(rows: &[Row]) {
             let (master, backup) = (column.master.summary(), column.backup.summary());
             master.print_percent(&format!("{daemon}, Master, % of a core"));
             backup.print_percent(&format!("{daemon}, Backup, % of a core"));
-            let (resident, locked) = (column.resident.summary(), column.locked.summary());
-            resident.print_plain(&format!("{daemon}, VmRSS, KiB"));
-            locked.print_plain(&format!("{daemon}, VmLck, KiB"));
+            for (what, samples) in [
+                ("VmRSS of all processes", &column.resident),
+                ("VmRSS of the protocol's", &column.protocol),
+                ("VmLck of the protocol's", &column.locked),
+            ] {
+                samples.summary().print_plain(&format!("{daemon}, {what}, KiB"));
+            }
             let jitter = column.jitter.summary();
             jitter.print_millis(&format!("{daemon}, advert jitter, ms"));
         }
