@@ -56,7 +56,7 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
     let (rounds, phase, works) = match extent {
         Extent::Smoke => (1, Duration::from_secs(1), &WORKS[1..2]),
         Extent::Quick => (1, Duration::from_secs(2), &WORKS[..3]),
-        Extent::Full => (3, Duration::from_secs(6), &WORKS[..]),
+        Extent::Full => (3, Duration::from_secs(5), &WORKS[..]),
     };
     let rounds = n.unwrap_or(rounds);
     let progress = Progress::new("steady", works.len() * rounds * players.len());

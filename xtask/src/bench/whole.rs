@@ -62,7 +62,7 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
     let (flood, xdp, tcp) = match extent {
         Extent::Smoke => (Vec::new(), Vec::new(), Vec::new()),
         _ => {
-            let flood = flood::run(if full { 3 } else { 1 }, if full { 15 } else { 3 }, Scope::Bars)?;
+            let flood = flood::run(if full { 2 } else { 1 }, if full { 15 } else { 3 }, Scope::Bars)?;
             flood::print(&flood);
             let xdp = xdp::run(if full { 200 } else { 20 })?;
             xdp::print(&xdp);
