@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, global = true)]
     quick: bool,
     /// Hardly anything: whether the bench itself works. No figure of it means anything
-    #[arg(long, conflicts_with_all = ["quick", "control"])]
+    #[arg(long, conflicts_with = "quick", global = true)]
     smoke: bool,
     /// Failovers of each daemon, loads of each file, rounds of each frame or transfer
     #[arg(long, value_name = "N", global = true)]

@@ -46,7 +46,18 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
         xdp::worker()?;
     }
     let machine = Machine::here();
-    let full = extent == Extent::Full;
+    // These need a program that fits: if it does not, that shows at once.
+    let xdp = match extent {
+        Extent::Smoke => Vec::new(),
+        Extent::Quick => xdp::run(20)?,
+        Extent::Full => xdp::run(200)?,
+    };
+    xdp::print(&xdp);
+    let tcp = match extent {
+        Extent::Smoke | Extent::Quick => Vec::new(),
+        Extent::Full => tcp::run(3)?,
+    };
+    tcp::print(&tcp);
     let field = Field::with_interfaces(1)?;
     let failover = failover::run(&field, players, extent, n)?;
     failover::print(&failover);
@@ -59,18 +70,12 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
     drop(field);
     let steady = steady::run(players, extent, n)?;
     steady::print(&steady);
-    let (flood, xdp, tcp) = match extent {
-        Extent::Smoke => (Vec::new(), Vec::new(), Vec::new()),
-        _ => {
-            let flood = flood::run(if full { 2 } else { 1 }, if full { 15 } else { 3 }, Scope::Bars)?;
-            flood::print(&flood);
-            let xdp = xdp::run(if full { 200 } else { 20 })?;
-            xdp::print(&xdp);
-            let tcp = if full { tcp::run(3)? } else { Vec::new() };
-            tcp::print(&tcp);
-            (flood, xdp, tcp)
-        }
+    let flood = match extent {
+        Extent::Smoke => Vec::new(),
+        Extent::Quick => flood::run(1, 3, Scope::Bars)?,
+        Extent::Full => flood::run(2, 15, Scope::Bars)?,
     };
+    flood::print(&flood);
     let mut report = Report {
         machine,
         lines: Vec::new(),
