@@ -74,7 +74,6 @@ fn start(duo: &Duo) -> [Daemon; 2] {
 }
 
 #[test]
-#[ignore = "each advert is still sent by itself, and a wake-up takes five calls beside that"]
 fn a_master_sends_all_that_is_due_at_once() {
     if !root_or_skip() {
         return;

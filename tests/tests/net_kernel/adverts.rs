@@ -196,6 +196,80 @@ fn without_a_source_or_a_link_nothing_is_sent_and_it_is_said() {
     assert_eq!(packets(&a, 2).len(), 2);
 }
 
+/// Many leave by one call, and one that the kernel refuses keeps no other back, before it or after it.
+#[test]
+fn a_refused_advert_of_a_batch_is_the_only_one_that_stays() {
+    if !root_or_skip() {
+        return;
+    }
+    let lab = lab();
+    let a = cable(&lab, "A", &["192.0.2.1/24", "fe80::1/64"]);
+    let _b = cable(&lab, "B", &["192.0.2.2/24"]);
+    let direct = |vrid, peers: &[&str]| {
+        let mut direct = router(vrid, &["192.0.2.111"]);
+        direct.transport = unicast("192.0.2.1", peers);
+        direct
+    };
+    // A broadcast takes a permission that the socket has not.
+    let model = model(vec![
+        direct(51, &["192.0.2.2"]),
+        direct(52, &["192.0.2.255"]),
+        direct(53, &["192.0.2.255", "192.0.2.2"]),
+        router(54, &["192.0.2.111"]),
+        direct(55, &["192.0.2.2"]),
+        router(56, &["fe80::56", "2001:db8::56"]),
+        direct(57, &["192.0.2.2"]),
+    ]);
+    let from = "192.0.2.1";
+    let sources = [from, from, from, from, from, "fe80::1"];
+    let mut sender = sender(&a.host, &model, &sources);
+    let mut failed = Vec::new();
+    for router in (0..7).map(RouterId) {
+        sender.queue(router, Priority(200), &mut |router, error| {
+            failed.push((router, error))
+        });
+    }
+    // The last one has no source.
+    assert_eq!(failed, [(RouterId(6), SendError::NotOpen)]);
+    failed.clear();
+    sender.flush(&mut |router, error| failed.push((router, error)));
+    failed.sort_by_key(|(router, _)| *router);
+    let refused = |partly| SendError::Refused {
+        errno: nix::errno::Errno::EACCES,
+        partly,
+    };
+    assert_eq!(
+        failed,
+        [(RouterId(1), refused(false)), (RouterId(2), refused(true))]
+    );
+    let vrids = |count| {
+        let mut vrids: Vec<u8> = packets(&a, count)
+            .iter()
+            .map(|packet| packet[if packet[0] >> 4 == 4 { 21 } else { 41 }])
+            .collect();
+        vrids.sort_unstable();
+        vrids
+    };
+    assert_eq!(vrids(5), [51, 53, 54, 55, 56]);
+
+    // Two of one virtual router are two, each as it was asked for.
+    failed.clear();
+    for priority in [200, 0] {
+        sender.queue(RouterId(3), Priority(priority), &mut |router, error| {
+            failed.push((router, error));
+        });
+    }
+    sender.flush(&mut |router, error| failed.push((router, error)));
+    assert_eq!(failed, []);
+    let sent = packets(&a, 7);
+    let priorities: Vec<u8> = sent
+        .iter()
+        .filter(|packet| packet[0] >> 4 == 4 && packet[21] == 54)
+        .map(|packet| packet[22])
+        .collect();
+    assert_eq!(priorities, [200, 200, 0]);
+}
+
 /// What one host sends, the other hears: each transport once.
 #[test]
 fn raw_sockets_hear_what_is_sent() {

@@ -45,7 +45,12 @@ impl PeerSeen {
 /// one the shorter ones too (1 us = 2^10 ns, nearly), the last one the longer ones.
 #[inline(always)]
 #[must_use]
-pub const fn gap_bucket(gap: u64) -> usize {
+#[expect(
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "five bits are an index of 32 entries"
+)]
+pub fn gap_bucket(gap: u64) -> usize {
     let rest = gap >> 10;
     let rest = if rest >> 32 == 0 { rest } else { 0xffff_ffff };
     // Every bit below the highest; then each of these 32 numbers has its own top five bits when multiplied.
@@ -54,7 +59,7 @@ pub const fn gap_bucket(gap: u64) -> usize {
     let rest = rest | rest >> 4;
     let rest = rest | rest >> 8;
     let rest = rest | rest >> 16;
-    HIGHEST_BIT[(rest * DE_BRUIJN >> 27 & 31) as usize] as usize
+    usize::from(HIGHEST_BIT[((rest * DE_BRUIJN) >> 27 & 31) as usize])
 }
 
 /// A BPF program has no instruction for the position of the highest bit, and should not find it by branches: the kernel's

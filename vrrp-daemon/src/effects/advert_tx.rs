@@ -1,23 +1,22 @@
-//! Sends adverts: built once per source, all copies of one in one piece of memory, then one system call per copy
-//! and nothing else.
+//! Sends adverts: built once per source, all copies of one in one piece of memory, then one system call for all that
+//! leave by the same socket, and nothing else.
+
+mod prepared;
+mod way;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
 use nix::errno::Errno;
-use socket2::{SockAddr, Socket};
-use vrrp_common::id::{Family, Priority, Version, Vrid};
-use vrrp_common::time::Centis;
-use vrrp_common::wire::advert::ChecksumForm;
-use vrrp_common::wire::auth::Auth;
-use vrrp_common::wire::emit::{self, EmitError, Message};
-use vrrp_common::wire::ipv4;
-use vrrp_common::wire::ladder::TTL;
+use vrrp_common::id::Priority;
+use vrrp_common::wire::emit::EmitError;
 
-use crate::proto::model::{Model, RouterId, Transport, V3Checksum, VirtualRouter};
+use crate::proto::model::{Model, RouterId};
 use crate::proto::reload::Pairs;
-use crate::sys::rawsock;
+use crate::sys::datagrams::Batch;
+use prepared::{Copy, Open, Router};
+use way::{Way, Ways};
 
 /// Why no socket could be opened to send adverts from.
 #[derive(Debug, thiserror::Error)]
@@ -83,43 +82,12 @@ impl SendError {
 #[derive(Debug)]
 pub struct AdvertSender {
     routers: Vec<Router>,
-}
-
-#[derive(Debug)]
-struct Router {
-    name: String,
-    /// What stays the same whoever sends it: the source is filled in by `open`.
-    version: Version,
-    vrid: Vrid,
-    interval: Centis,
-    auth: Auth,
-    addresses: Vec<IpAddr>,
-    checksum: ChecksumForm,
-    destinations: Vec<IpAddr>,
-    ttl: u8,
-    /// Identification of the last IPv4 packet; keepalived counts up from 1 too.
-    id: u16,
-    open: Option<Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    source: IpAddr,
-    ifindex: Option<u32>,
-    socket: Socket,
-    flags: i32,
-    copies: Vec<Copy>,
-}
-
-/// The advert as it goes to one destination.
-#[derive(Debug)]
-struct Copy {
-    destination: SockAddr,
-    /// IPv4: with its IP header. IPv6: the message alone.
-    packet: BytesMut,
-    /// Bytes of IP header in `packet`.
-    header: usize,
-    priority: Priority,
+    ways: Ways,
+    /// The batch that is put together: by which way, and who.
+    queue: Vec<(usize, RouterId)>,
+    /// Of those who go the same way: each copy.
+    leaving: Vec<(RouterId, usize)>,
+    batch: Batch,
 }
 
 impl AdvertSender {
@@ -128,6 +96,10 @@ impl AdvertSender {
     pub fn new(model: &Model) -> Self {
         Self {
             routers: model.routers.iter().map(Router::new).collect(),
+            ways: Ways::default(),
+            queue: Vec::with_capacity(model.routers.len()),
+            leaving: Vec::with_capacity(model.routers.len()),
+            batch: Batch::default(),
         }
     }
 
@@ -146,7 +118,7 @@ impl AdvertSender {
             router.open = match before.open {
                 Some(open) if same => Some(open),
                 Some(Open { source, ifindex, .. }) if ifindex.is_some() || !router.is_multicast() => router
-                    .open(source, ifindex)
+                    .open(&mut self.ways, source, ifindex)
                     .map_err(|error| failed.push(error))
                     .ok(),
                 Some(_) | None => None,
@@ -178,18 +150,64 @@ impl AdvertSender {
         }
         router.open = None;
         if let Some(source) = source.filter(|_| ifindex.is_some() || !router.is_multicast()) {
-            router.open = Some(router.open(source, ifindex)?);
+            router.open = Some(router.open(&mut self.ways, source, ifindex)?);
         }
         Ok(())
     }
 
-    /// Send one advert of this priority, to the group or to every peer. Never waits; a peer that cannot be
-    /// reached does not keep the others from getting theirs.
+    /// Let an advert of this priority, to the group or to every peer, go with the next [`flush`](Self::flush). What is
+    /// queued for this virtual router already goes at once, with all the others: both share their memory.
+    pub fn queue(
+        &mut self,
+        router: RouterId,
+        priority: Priority,
+        failed: &mut impl FnMut(RouterId, SendError),
+    ) {
+        if self
+            .routers
+            .get(router.index())
+            .is_some_and(|router| router.waits)
+        {
+            self.flush(failed);
+        }
+        if let Err(error) = self.enqueue(router, |copy| copy.set_priority(priority)) {
+            failed(router, error);
+        }
+    }
+
+    /// Send what is queued. Never waits; a peer that cannot be reached keeps nobody else from getting an advert.
+    /// `failed` is told of each virtual router some of whose copies did not go out.
+    pub fn flush(&mut self, failed: &mut impl FnMut(RouterId, SendError)) {
+        // Those of one way come together.
+        self.queue.sort_unstable();
+        let queue = std::mem::take(&mut self.queue);
+        for of_one_way in queue.chunk_by(|(a, _), (b, _)| a == b) {
+            self.leaving.clear();
+            for (_, router) in of_one_way {
+                let copies = self.open(*router).map_or(0, |(_, copies)| copies.len());
+                self.leaving.extend((0..copies).map(|copy| (*router, copy)));
+            }
+            self.send_leaving();
+        }
+        for (_, router) in &queue {
+            let Some(sender) = self.routers.get_mut(router.index()) else {
+                continue;
+            };
+            sender.waits = false;
+            if let Err(error) = sender.outcome() {
+                failed(*router, error);
+            }
+        }
+        self.queue = queue;
+        self.queue.clear();
+    }
+
+    /// Send one advert of this priority by itself.
     ///
     /// # Errors
     /// The first refusal.
     pub fn send(&mut self, router: RouterId, priority: Priority) -> Result<(), SendError> {
-        self.send_copies(router, |copy| copy.set_priority(priority))
+        self.send_alone(router, |copy| copy.set_priority(priority))
     }
 
     /// Send what is like the last advert but of VRID 0, which nobody has: whether it leaves the host says whether
@@ -198,205 +216,71 @@ impl AdvertSender {
     /// # Errors
     /// The first refusal.
     pub fn probe(&mut self, router: RouterId) -> Result<(), SendError> {
-        let vrid = self
-            .routers
-            .get(router.index())
-            .map_or(0, |router| router.vrid.value());
-        let result = self.send_copies(router, |copy| copy.set_vrid(0));
-        if let Some(open) = self
-            .routers
-            .get_mut(router.index())
-            .and_then(|router| router.open.as_mut())
+        let result = self.send_alone(router, |copy| copy.set_vrid(0));
+        if let Some(router) = self.routers.get_mut(router.index())
+            && let Some(open) = &mut router.open
         {
             for copy in &mut open.copies {
-                copy.set_vrid(vrid);
+                copy.set_vrid(router.vrid.value());
             }
         }
         result
     }
 
-    fn send_copies(&mut self, router: RouterId, prepare: impl Fn(&mut Copy)) -> Result<(), SendError> {
-        let router = self.routers.get_mut(router.index()).ok_or(SendError::NotOpen)?;
-        let open = router.open.as_mut().ok_or(SendError::NotOpen)?;
-        let mut refused = None;
-        let mut partly = false;
-        for copy in &mut open.copies {
-            prepare(copy);
-            router.id = match router.id {
-                // 0 would make the kernel choose.
-                u16::MAX => 1,
-                id => id + 1,
+    fn send_alone(&mut self, router: RouterId, change: impl Fn(&mut Copy)) -> Result<(), SendError> {
+        debug_assert!(self.queue.is_empty(), "a batch is sent before anything else is");
+        let mut result = Ok(());
+        self.enqueue(router, change)?;
+        self.flush(&mut |_, error| result = Err(error));
+        result
+    }
+
+    fn enqueue(&mut self, id: RouterId, change: impl Fn(&mut Copy)) -> Result<(), SendError> {
+        let router = self.routers.get_mut(id.index()).ok_or(SendError::NotOpen)?;
+        let way = Arc::as_ptr(&router.prepare(change)?.way).addr();
+        router.waits = true;
+        self.queue.push((way, id));
+        Ok(())
+    }
+
+    fn open(&self, router: RouterId) -> Option<(&Way, &[Copy])> {
+        let open = self.routers.get(router.index())?.open.as_ref()?;
+        Some((&open.way, &open.copies))
+    }
+
+    /// The copies that leave by one way.
+    fn send_leaving(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let leaving = std::mem::take(&mut self.leaving);
+        let mut rest = leaving.as_slice();
+        while let Some((router, _)) = rest.first()
+            && let Some((way, _)) = self.open(*router)
+        {
+            let messages = rest.iter().filter_map(|(router, copy)| {
+                let copy = self.open(*router)?.1.get(*copy)?;
+                Some((&*copy.packet, &copy.destination))
+            });
+            let (done, result) = match batch.send(&way.socket, way.flags, messages) {
+                Ok(sent) => (sent.max(1), Ok(())),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Of the first: the others are still to be tried.
+                Err(error) => (1, Err(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))),
             };
-            copy.set_id(router.id);
-            match open
-                .socket
-                .send_to_with_flags(&copy.packet, &copy.destination, open.flags)
-            {
-                Ok(_) => partly = true,
-                Err(error) => {
-                    refused.get_or_insert(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
+            let (tried, left) = rest.split_at(done.min(rest.len()));
+            for (router, _) in tried {
+                let Some(router) = self.routers.get_mut(router.index()) else {
+                    continue;
+                };
+                match result {
+                    Ok(()) => router.sent = true,
+                    Err(errno) => {
+                        router.refused.get_or_insert(errno);
+                    }
                 }
             }
+            rest = left;
         }
-        match refused {
-            None => Ok(()),
-            Some(errno) => Err(SendError::Refused { errno, partly }),
-        }
-    }
-}
-
-impl Router {
-    fn new(router: &VirtualRouter) -> Self {
-        let (destinations, ttl) = match &router.transport {
-            Transport::Multicast { group, .. } => (vec![*group], TTL),
-            Transport::Unicast { peers, ttl, .. } => (peers.iter().map(|peer| peer.address).collect(), *ttl),
-        };
-        Self {
-            name: router.name.clone(),
-            version: router.version,
-            vrid: router.vrid,
-            interval: router.interval,
-            auth: router.auth,
-            addresses: router.addresses.iter().map(|address| address.address).collect(),
-            checksum: match router.v3_checksum {
-                V3Checksum::PseudoHeader => ChecksumForm::Pseudo,
-                V3Checksum::MessageOnly => ChecksumForm::Message,
-                V3Checksum::Group => ChecksumForm::PseudoGroup,
-            },
-            destinations,
-            ttl,
-            id: 0,
-            open: None,
-        }
-    }
-
-    /// Whether the adverts are the same, byte for byte, and go to the same.
-    fn sends_like(&self, other: &Self) -> bool {
-        (self.version, self.vrid, self.interval, self.auth)
-            == (other.version, other.vrid, other.interval, other.auth)
-            && (self.checksum, self.ttl) == (other.checksum, other.ttl)
-            && (&self.addresses, &self.destinations) == (&other.addresses, &other.destinations)
-    }
-
-    fn is_multicast(&self) -> bool {
-        self.destinations.iter().any(IpAddr::is_multicast)
-    }
-
-    fn open(&self, source: IpAddr, ifindex: Option<u32>) -> Result<Open, OpenError> {
-        let mut block = BytesMut::new();
-        let copies = self
-            .destinations
-            .iter()
-            .map(|destination| self.copy(&mut block, source, *destination, ifindex))
-            .collect::<Result<_, _>>()
-            .map_err(|error| OpenError::Message {
-                router: self.name.clone(),
-                error,
-            })?;
-        let socket = match source {
-            IpAddr::V4(_) => rawsock::sender_v4(ifindex),
-            IpAddr::V6(source) => rawsock::sender_v6(source, ifindex, self.ttl),
-        };
-        let socket = socket.map_err(|error| OpenError::Socket {
-            router: self.name.clone(),
-            address: source,
-            error,
-        })?;
-        // The group is on the link: no route is needed, and none may lead elsewhere.
-        let dont_route = if self.is_multicast() {
-            libc::MSG_DONTROUTE
-        } else {
-            0
-        };
-        let flags = libc::MSG_DONTWAIT | dont_route;
-        Ok(Open {
-            source,
-            ifindex,
-            socket,
-            flags,
-            copies,
-        })
-    }
-
-    /// Cut the next copy out of `block`.
-    fn copy(
-        &self,
-        block: &mut BytesMut,
-        source: IpAddr,
-        destination: IpAddr,
-        ifindex: Option<u32>,
-    ) -> Result<Copy, EmitError> {
-        let family = Family::of(source);
-        let count = u8::try_from(self.addresses.len()).map_err(|_| EmitError::TooManyAddresses)?;
-        let length = emit::emitted_len(self.version, family, count);
-        if block.capacity() == 0 {
-            block.reserve(self.destinations.len() * (ipv4::HEADER_LEN + length));
-        }
-        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) {
-            let payload_len = u16::try_from(length).map_err(|_| EmitError::TooManyAddresses)?;
-            let header = ipv4::Header {
-                source,
-                destination,
-                id: 0,
-                ttl: self.ttl,
-                payload_len,
-            };
-            block.put_slice(&header.emit());
-        }
-        let header = block.len();
-        block.put_bytes(0, length);
-        let mut packet = block.split();
-        let message = Message {
-            version: self.version,
-            vrid: self.vrid,
-            priority: Priority::RELEASE,
-            interval: self.interval,
-            auth: self.auth,
-            addresses: &self.addresses,
-            checksum: self.checksum,
-            source,
-            destination,
-        };
-        emit::emit(packet.get_mut(header..).unwrap_or_default(), &message)?;
-        let destination = match destination {
-            IpAddr::V4(_) => SocketAddr::new(destination, 0),
-            // A link-local destination is one only together with its interface.
-            IpAddr::V6(address) => SocketAddrV6::new(address, 0, 0, ifindex.unwrap_or(0)).into(),
-        };
-        Ok(Copy {
-            destination: destination.into(),
-            packet,
-            header,
-            priority: Priority::RELEASE,
-        })
-    }
-}
-
-impl Copy {
-    fn set_priority(&mut self, priority: Priority) {
-        if priority == self.priority {
-            return;
-        }
-        let message = self.packet.get_mut(self.header..).unwrap_or_default();
-        // Fails only for a message shorter than its head, which `emit` has ruled out.
-        if emit::set_priority(message, priority).is_ok() {
-            self.priority = priority;
-        }
-    }
-
-    /// Leaves the checksum as it was.
-    fn set_vrid(&mut self, vrid: u8) {
-        if let Some(place) = self.packet.get_mut(self.header + 1) {
-            *place = vrid;
-        }
-    }
-
-    /// The kernel writes the header's checksum.
-    fn set_id(&mut self, id: u16) {
-        if self.header == ipv4::HEADER_LEN
-            && let Some(place) = self.packet.get_mut(4..6)
-        {
-            place.copy_from_slice(&id.to_be_bytes());
-        }
+        self.batch = batch;
+        self.leaving = leaving;
     }
 }

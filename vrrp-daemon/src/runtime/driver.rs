@@ -25,7 +25,7 @@ use super::reload::Reloads;
 use super::signals::{Dump, Signals, Wanted};
 use super::snapshot::Snapshots;
 use crate::effects::addresses::{AddressWriter, Report};
-use crate::effects::advert_tx::AdvertSender;
+use crate::effects::advert_tx::{AdvertSender, SendError};
 use crate::effects::notify::Notifier;
 use crate::ingress::control::ControlRequest;
 use crate::ingress::judge::{Judge, Judged};
@@ -87,7 +87,6 @@ pub struct Parts {
 /// The protocol thread's state.
 pub struct Driver {
     parts: Parts,
-    timer: Timer,
     started: bool,
     /// Interfaces and addresses have been told once.
     synced: bool,
@@ -106,13 +105,10 @@ pub struct Driver {
 
 impl Driver {
     /// Put the parts together. `keep_addresses`: the last releases, at the end, are not carried out (`-V`).
-    ///
-    /// # Errors
-    /// No descriptors left.
-    pub fn new(parts: Parts, keep_addresses: bool) -> io::Result<Self> {
+    #[must_use]
+    pub fn new(parts: Parts, keep_addresses: bool) -> Self {
         let model = parts.vrrp.model();
-        Ok(Self {
-            timer: Timer::new()?,
+        Self {
             started: false,
             synced: false,
             presence: Presence::default(),
@@ -125,7 +121,7 @@ impl Driver {
             arrived: Vec::with_capacity(256),
             outcomes: Vec::with_capacity(8),
             parts,
-        })
+        }
     }
 
     /// Run until a signal ends it; every Master has given up then. The parts come back, to be taken down.
@@ -133,8 +129,8 @@ impl Driver {
     /// # Errors
     /// A system call on one of our own descriptors failed.
     pub async fn run(mut self, ignore_sigint: bool, ready: impl FnOnce()) -> io::Result<Parts> {
+        let mut timer = Timer::new()?.into_async()?;
         let set = ReadySet::new()?;
-        set.add(&self.timer, 0)?;
         set.add(&self.parts.raw, 0)?;
         if let Some(ring) = self.parts.kernel.ring() {
             set.add(ring, 0)?;
@@ -144,7 +140,7 @@ impl Driver {
         let mut ready = Some(ready);
 
         loop {
-            self.timer.arm(self.next_deadline())?;
+            timer.get_mut().arm(self.next_deadline(), clock::now())?;
             // Not biased: under a flood the sockets are always ready, and must not keep the rest from its turn.
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -152,6 +148,10 @@ impl Driver {
                     Wanted::Reload => self.request_reload(None),
                     Wanted::Dump(dump) => self.dump(dump),
                 },
+                guard = timer.readable() => {
+                    guard?.clear_ready();
+                    self.turn();
+                }
                 guard = wakeups.readable() => {
                     let mut guard = guard?;
                     self.turn();
@@ -224,8 +224,6 @@ impl Driver {
 
     /// Read everything that arrived, then let time pass.
     fn turn(&mut self) {
-        // Errors of a descriptor of ours show as a wake-up that brings nothing; the next turn meets them again.
-        let _ = self.timer.clear();
         // Timers go by the clock as it was before the reading: what came until then has been read. Should this thread be
         // kept from running now, what comes meanwhile is read before the next turn's.
         let mut now = clock::now();
@@ -374,7 +372,22 @@ impl Driver {
 
     fn carry_out_all(&mut self, now: MonoNanos) {
         let mut effects = std::mem::take(&mut self.effects);
-        // Everything that others wait for goes out before the kernel is told, and before anything is written for people.
+        // Adverts first, all of them at once. Everything that others wait for goes out before the kernel is told, and before
+        // anything is written for people.
+        let Self { outcomes, parts, .. } = self;
+        let mut failed = |router, error: SendError| {
+            outcomes.push(Input::SendFailed {
+                router,
+                errno: error.errno(),
+                partly: error.is_partial(),
+            });
+        };
+        for effect in &effects {
+            if let Effect::Send { router, priority } = *effect {
+                parts.sender.queue(router, priority, &mut failed);
+            }
+        }
+        parts.sender.flush(&mut failed);
         let for_the_kernel = |effect: &&Effect| matches!(effect, Effect::Listen { .. });
         for effect in effects.iter().filter(|effect| !for_the_kernel(effect)) {
             self.carry_out(effect);
@@ -390,15 +403,8 @@ impl Driver {
 
     fn carry_out(&mut self, effect: &Effect) {
         match *effect {
-            Effect::Send { router, priority } => {
-                if let Err(error) = self.parts.sender.send(router, priority) {
-                    self.outcomes.push(Input::SendFailed {
-                        router,
-                        errno: error.errno(),
-                        partly: error.is_partial(),
-                    });
-                }
-            }
+            // Sent already.
+            Effect::Send { .. } => {}
             Effect::Probe { router } => {
                 if self.parts.sender.probe(router).is_ok() {
                     self.outcomes.push(Input::Probed { router });

@@ -172,7 +172,7 @@ pub fn run(
             start_at: started + start_delay(&config.global, clock::since_boot()),
             vrrp: Vrrp::new(model, started),
         };
-        let driver = Driver::new(parts, settings.keep_addresses).map_err(system("making a timer"))?;
+        let driver = Driver::new(parts, settings.keep_addresses);
         // Only then: loading the XDP program and opening a thousand sockets take more CPU time than a
         // real-time thread is given.
         let ready = || {

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod caps;
 pub mod clock;
+pub mod datagrams;
 pub mod directory;
 pub mod filter;
 pub mod interface;

@@ -13,6 +13,9 @@ use super::{filter, sockopt as ours};
 
 /// IPv4 precedence and IPv6 traffic class of adverts: internetwork control, CS6.
 const CLASS: u32 = 0xc0;
+/// Room for the adverts of thousands of virtual routers, which may go out at once: the kernel counts about a kilobyte for
+/// each, until the card has it.
+const WAY_OUT: usize = 4 << 20;
 /// `IPPROTO_RAW`: the caller writes the IP header, and nothing is ever received.
 const HEADER_INCLUDED: i32 = 255;
 
@@ -178,7 +181,10 @@ fn raw(domain: Domain, protocol: i32) -> io::Result<Socket> {
 /// What arrives at a socket that only sends would pile up unread.
 fn send_only(socket: &Socket) -> io::Result<()> {
     socket.attach_filter(&filter::drop_all())?;
-    socket.set_recv_buffer_size(0)
+    socket.set_recv_buffer_size(0)?;
+    // Without the capability the system's limit holds, which is enough for two hundred.
+    let _ = ours::way_out(socket, WAY_OUT);
+    Ok(())
 }
 
 /// An empty queue and an interruption are no errors.

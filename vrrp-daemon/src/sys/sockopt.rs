@@ -16,6 +16,14 @@ pub fn room(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
     Ok(setsockopt(socket, sockopt::RcvBufForce, &bytes)?)
 }
 
+/// Room for so many bytes on their way out, whatever the system's limit (`SO_SNDBUFFORCE`).
+///
+/// # Errors
+/// As `setsockopt(2)`: `EPERM` without CAP_NET_ADMIN.
+pub fn way_out(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::SndBufForce, &bytes)?)
+}
+
 /// The interface that IPv4 multicast leaves by, by index (`IP_MULTICAST_IF` with `ip_mreqn`).
 ///
 /// # Errors

@@ -1,14 +1,17 @@
 //! A timer with absolute deadlines on CLOCK_MONOTONIC, to the nanosecond (tokio's own is 1 ms coarse).
+#![allow(unsafe_code, reason = "registering a descriptor with tokio")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use vrrp_common::time::MonoNanos;
 
-/// A `timerfd`: readable once its deadline has passed.
+/// A `timerfd`, which becomes readable when its deadline passes. Nothing is read from it, which would be a system call
+/// more for each deadline: who waits for it waits for the change, as tokio does (`EPOLLET`).
 #[derive(Debug)]
 pub struct Timer {
     fd: TimerFd,
@@ -26,13 +29,13 @@ impl Timer {
         Ok(Self { fd, deadline: None })
     }
 
-    /// Expire at `deadline`, at once if that is in the past; `None` disarms. Costs a system call only when
-    /// the deadline changes.
+    /// Expire at `deadline`, at once if that is in the past; `None` disarms. Costs a system call only when the deadline
+    /// changes, or has passed by `now`.
     ///
     /// # Errors
     /// As `timerfd_settime(2)`.
-    pub fn arm(&mut self, deadline: Option<MonoNanos>) -> io::Result<()> {
-        if deadline == self.deadline {
+    pub fn arm(&mut self, deadline: Option<MonoNanos>, now: MonoNanos) -> io::Result<()> {
+        if deadline == self.deadline && deadline.is_none_or(|deadline| deadline > now) {
             return Ok(());
         }
         match deadline {
@@ -50,20 +53,14 @@ impl Timer {
         Ok(())
     }
 
-    /// Take an expiry off the descriptor, so that it is no longer readable. `false` if there was none.
+    /// The timer as a task of this runtime can wait for it.
     ///
     /// # Errors
-    /// As `read(2)`, except that nothing to read is no error.
-    pub fn clear(&mut self) -> io::Result<bool> {
-        match self.fd.wait() {
-            Ok(()) => {
-                // Spent: the same deadline has to be set again to fire again.
-                self.deadline = None;
-                Ok(true)
-            }
-            Err(Errno::EAGAIN) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
+    /// The runtime has no I/O driver, or the system no room.
+    pub fn into_async(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: `as_raw_fd` is that of the `TimerFd` in here, always the same one, which nothing takes out and which is
+        // closed only when the `AsyncFd` drops the timer.
+        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }.map_err(io::Error::from)
     }
 }
 
@@ -73,48 +70,74 @@ impl AsFd for Timer {
     }
 }
 
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_fd().as_raw_fd()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use std::time::Duration;
 
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use tokio::io::unix::AsyncFd;
     use vrrp_common::time::{MonoNanos, Nanos};
 
     use super::Timer;
     use crate::sys::clock;
 
-    fn wait(timer: &Timer, millis: u16) -> bool {
-        let mut fds = [PollFd::new(timer.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::from(millis)).unwrap() == 1
-    }
-
-    #[test]
-    fn fires_not_before_its_deadline_and_once() {
-        let mut timer = Timer::new().unwrap();
-        let deadline = clock::now() + Nanos::from_millis(5);
-        timer.arm(Some(deadline)).unwrap();
-        assert!(wait(&timer, 5_000));
-        assert!(clock::now() >= deadline);
-        assert!(timer.clear().unwrap());
-        assert!(!timer.clear().unwrap());
-        assert!(!wait(&timer, 0));
-    }
-
-    #[test]
-    fn a_deadline_in_the_past_fires_at_once_also_when_set_again() {
-        let mut timer = Timer::new().unwrap();
-        for past in [MonoNanos(0), MonoNanos(1), MonoNanos(1)] {
-            timer.arm(Some(past)).unwrap();
-            assert!(wait(&timer, 5_000), "{past:?}");
-            assert!(timer.clear().unwrap());
+    /// Whether it fires within `millis`.
+    async fn fires(timer: &AsyncFd<Timer>, millis: u64) -> bool {
+        let fired = tokio::time::timeout(Duration::from_millis(millis), timer.readable());
+        match fired.await {
+            Ok(guard) => {
+                guard.unwrap().clear_ready();
+                true
+            }
+            Err(_) => false,
         }
     }
 
-    #[test]
-    fn disarmed_never_fires() {
-        let mut timer = Timer::new().unwrap();
-        timer.arm(Some(clock::now() + Nanos::from_secs(3_600))).unwrap();
-        timer.arm(None).unwrap();
-        assert!(!wait(&timer, 0));
+    fn timer() -> AsyncFd<Timer> {
+        Timer::new().unwrap().into_async().unwrap()
+    }
+
+    #[tokio::test]
+    async fn fires_not_before_its_deadline_and_once() {
+        let mut timer = timer();
+        let deadline = clock::now() + Nanos::from_millis(5);
+        timer.get_mut().arm(Some(deadline), clock::now()).unwrap();
+        assert!(fires(&timer, 5_000).await);
+        assert!(clock::now() >= deadline);
+        assert!(!fires(&timer, 1).await);
+    }
+
+    #[tokio::test]
+    async fn a_deadline_in_the_past_fires_at_once_also_when_set_again() {
+        let mut timer = timer();
+        for past in [MonoNanos(0), MonoNanos(1), MonoNanos(1)] {
+            timer.get_mut().arm(Some(past), clock::now()).unwrap();
+            assert!(fires(&timer, 5_000).await, "{past:?}");
+        }
+    }
+
+    /// One that has fired and was not read is as good as new.
+    #[tokio::test]
+    async fn fires_again_and_again() {
+        let mut timer = timer();
+        for _ in 0..3 {
+            let soon = clock::now() + Nanos::from_millis(2);
+            timer.get_mut().arm(Some(soon), clock::now()).unwrap();
+            assert!(fires(&timer, 5_000).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn disarmed_never_fires() {
+        let mut timer = timer();
+        let later = clock::now() + Nanos::from_secs(3_600);
+        timer.get_mut().arm(Some(later), clock::now()).unwrap();
+        timer.get_mut().arm(None, clock::now()).unwrap();
+        assert!(!fires(&timer, 1).await);
     }
 }
