@@ -8,6 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use vrrp_common::id::{Family, Priority, Version, Vrid};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
@@ -15,12 +16,15 @@ use vrrp_common::wire::advert::Datagram;
 use vrrp_common::wire::auth::Auth;
 use vrrp_common::wire::checksum::{ChecksumForm, GROUP_V4};
 use vrrp_common::wire::emit::{self, Message};
+use vrrp_daemon::effects::advert_tx::AdvertSender;
 use vrrp_daemon::ingress::judge::{Judge, Judged};
 use vrrp_daemon::proto::model::{
     AddressExtra, Announce, Preempt, SyncGroup, Transport, Uncommon, V3Checksum, VirtualAddress,
     VirtualRouter,
 };
 use vrrp_daemon::proto::{Effect, GroupId, Input, LinkId, LinkState, Model, RouterId, State, Vrrp};
+use vrrp_daemon::sys::interface;
+use vrrp_tests::lab::{Duo, Stamp, root_or_skip};
 
 /// The system's allocator, and how often this thread asked it for memory.
 struct Counting;
@@ -279,6 +283,39 @@ fn a_master_allocates_nothing() {
     assert_eq!(counted, 0);
     assert_eq!(bench.states(), [State::Master; 2]);
     assert!(bench.done > ROUNDS, "{} effects", bench.done);
+}
+
+/// The way out, with what a batch takes: it keeps its room.
+#[test]
+fn sending_allocates_nothing() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let source = Some(duo.a.address.into());
+    let counted = duo.a.host.namespace().inside(|| {
+        let ifindex = interface::index_of("eth0");
+        let mut sender = AdvertSender::new(&model());
+        for router in ROUTERS {
+            sender.set_source(router, source, ifindex)?;
+        }
+        let mut send = |priority| {
+            for router in ROUTERS {
+                sender.queue(router, Priority(priority), &mut |_, error| panic!("{error}"));
+            }
+            sender.flush(&mut |_, error| panic!("{error}"));
+        };
+        send(100);
+        Ok(allocations(|| {
+            for _ in 0..500 {
+                send(100);
+                send(101);
+            }
+        }))
+    });
+    assert_eq!(counted.unwrap(), 0);
+    let sent = duo.a.await_adverts(2_002, Stamp(0), Duration::from_secs(20));
+    assert!(sent.is_ok(), "{sent:?}");
 }
 
 /// So that a count of zero above means something.

@@ -10,7 +10,9 @@ use vrrp_common::abi::{
 };
 use vrrp_common::id::{Family, Version};
 use vrrp_common::wire::checksum::{self, Sum};
-use vrrp_common::wire::ladder::{AUTH_DATA_LEN, HEAD_LEN, Head, IP_PROTOCOL, Refusal, TtlRange};
+use vrrp_common::wire::ladder::{
+    AUTH_DATA_LEN, HEAD_LEN, Head, IP_PROTOCOL, Refusal, TtlRange, may_be_source,
+};
 
 use crate::classify::{Fragment, Packet};
 use crate::cursor;
@@ -90,6 +92,9 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
     } else {
         // Most strangers are known by this, which is cheaper than asking for each.
         if rules.flags & RouterRules::CHECK_SOURCE != 0 && rules.sources & source_bit(&packet.source) == 0 {
+            return refuse(Refusal::Source);
+        }
+        if rules.flags & RouterRules::CHECK_SOURCE == 0 && !may_be_source(packet.family, &packet.source) {
             return refuse(Refusal::Source);
         }
         let [a, b, c, d] = packet.source;

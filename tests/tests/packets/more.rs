@@ -65,10 +65,28 @@ pub(crate) fn mistakes() -> Vec<Row> {
     ]
 }
 
+/// From an address that is nobody's, as the kernel's stack would not let it in.
+fn nobody(what: &'static str, source: &str) -> Row {
+    let frame = if source.contains(':') {
+        Frame::new(source, "ff02::12", hex(V3_IPV6))
+    } else {
+        Frame::new(source, "224.0.0.18", hex(V3_MULTICAST))
+    };
+    row(what, &frame, Fate::Refused(Refusal::Source))
+}
+
 /// The rest of what may be in a frame.
 pub(crate) fn rest() -> Vec<Row> {
     use Fate::{Accepted, NotOurs, Refused};
     vec![
+        nobody("from nowhere, 0.0.0.0", "0.0.0.0"),
+        nobody("from this network, 0.0.0.5", "0.0.0.5"),
+        nobody("from loopback", "127.0.0.1"),
+        nobody("from a group", "239.255.255.255"),
+        nobody("from everybody", "255.255.255.255"),
+        nobody("from nowhere, ::", "::"),
+        nobody("from loopback, ::1", "::1"),
+        nobody("from a group, ff02::12", "ff02::12"),
         row("priority 0", &for_60("313c 0001 0064 0000 c0000264"), Accepted(6)),
         row(
             "interval of one centisecond",

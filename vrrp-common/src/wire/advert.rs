@@ -5,7 +5,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::checksum::{self, Sum};
 use super::ethernet::Mac;
-use super::ladder::{HEAD_LEN, Head, Refusal, Rules, Sources, TtlRange};
+use super::ladder::{HEAD_LEN, Head, Refusal, Rules, Sources, TtlRange, may_be_source};
+use crate::abi::address_words;
 use crate::id::{Family, Priority, Version, Vrid};
 use crate::time::Centis;
 
@@ -110,6 +111,10 @@ pub fn parse<'a>(datagram: &Datagram<'a>, rules: &Rules<'_>) -> Result<Advert<'a
 /// not send at all.
 fn sender(source: IpAddr, rules: &Rules<'_>) -> Option<(TtlRange, Option<Mac>)> {
     if Family::of(source) != rules.family {
+        return None;
+    }
+    let listed = matches!(rules.sources, Sources::Listed(_));
+    if !listed && !may_be_source(rules.family, &address_words(source)) {
         return None;
     }
     match rules.sources {

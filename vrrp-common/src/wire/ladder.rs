@@ -121,6 +121,26 @@ impl Refusal {
     }
 }
 
+/// Whether a packet may come from this address, which lies in `words` as it does on the wire (IPv4: in the first). From
+/// others the kernel's stack takes none ("martian source": `ip_route_input_slow`, `ip6_rcv_core`), so what is taken
+/// before the stack must not come from there either.
+#[inline(always)]
+#[must_use]
+pub const fn may_be_source(family: Family, words: &[u32; 4]) -> bool {
+    let [first, second, third, fourth] = *words;
+    let [byte, ..] = first.to_ne_bytes();
+    match family {
+        Family::V4 => !(matches!(byte, 0 | 127 | 224..=239) || first == u32::MAX),
+        // ::, ::1 and all groups.
+        Family::V6 => {
+            let [.., last] = fourth.to_ne_bytes();
+            let only_last =
+                first == 0 && second == 0 && third == 0 && fourth == u32::from_ne_bytes([0, 0, 0, last]);
+            byte != 0xff && !(only_last && last <= 1)
+        }
+    }
+}
+
 /// The TTLs (hop limits) a virtual router accepts, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "user", derive(serde::Serialize, serde::Deserialize))]
