@@ -180,8 +180,8 @@ pub fn allow_core_dumps() -> Result<(), Error> {
     lift().map_err(Error::Core)
 }
 
-/// Use all descriptors that the hard limit allows. Each instance has a socket of its own, and the usual soft limit is
-/// 1024, for the sake of programs that use select(2).
+/// Use all descriptors that the hard limit allows. Each unicast instance may have a socket of its own to listen at, and the
+/// usual soft limit is 1024, for the sake of programs that use select(2).
 ///
 /// # Errors
 /// [`Error::Descriptors`].
