@@ -4,6 +4,7 @@
 //! the scheduler's own nanoseconds. Absolute figures move from machine to machine, and with what else the
 //! machine does: only the ratio of two columns of one run says something.
 
+mod addresses;
 mod bars;
 mod failover;
 mod field;
@@ -77,6 +78,8 @@ enum Only {
     /// What following and sending adverts costs (CPU, memory), and how punctual adverts are
     #[command(alias = "cpu")]
     Steady,
+    /// What the kernel takes to add and remove thousands of addresses, in several ways; no daemon
+    Addresses,
     /// A Master is told to end: priority 0, and its last address gone
     Release,
     /// System calls of the protocol thread: for each wake-up, and each advert
@@ -100,6 +103,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let n = |quick: usize, full: usize| args.n.unwrap_or(if args.quick { quick } else { full });
     match args.only {
         None | Some(Only::Failover | Only::Steady | Only::Release | Only::Start | Only::Profile) => {}
+        Some(Only::Addresses) => {
+            let rows = addresses::run(args.extent(), args.n)?;
+            addresses::print(&rows);
+            return save(args.json.as_deref(), &rows);
+        }
         Some(Only::Config) => {
             build::run(build::Args::RELEASE)?;
             let columns = loading::run(n(5, 20))?;
@@ -154,7 +162,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
             failover::print(&rows);
             save(args.json.as_deref(), &rows)
         }
-        Some(Only::Config | Only::Xdp | Only::Tcp | Only::Flood) | None => {
+        Some(Only::Addresses | Only::Config | Only::Xdp | Only::Tcp | Only::Flood) | None => {
             let report = whole::run(&players, extent, args.n)?;
             table::print(&report);
             if !args.control {

@@ -17,7 +17,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 
 use super::host::Host;
-use message::{NLM_F_ACK, message, messages};
+use message::{NLM_F_ACK, local_route, message, messages};
 pub use watch::AddressWatch;
 
 /// Room for the events of thousands of addresses.
@@ -46,6 +46,28 @@ impl AddressBatch {
     /// `addresses`, each with the longest prefix, on the interface with this index.
     #[must_use]
     pub fn new(change: Change, interface: u32, addresses: &[IpAddr]) -> Self {
+        Self::of(addresses, |bytes, address, sequence, ack| {
+            message(bytes, change, interface, (address, None), sequence, ack);
+        })
+    }
+
+    /// With a prefix of this length.
+    #[must_use]
+    pub fn with_prefix(change: Change, interface: u32, addresses: &[IpAddr], prefix: u8) -> Self {
+        Self::of(addresses, |bytes, address, sequence, ack| {
+            message(bytes, change, interface, (address, Some(prefix)), sequence, ack);
+        })
+    }
+
+    /// Not the addresses but routes of type local to them: the host takes what is sent there for its own.
+    #[must_use]
+    pub fn local_routes(change: Change, interface: u32, addresses: &[IpAddr]) -> Self {
+        Self::of(addresses, |bytes, address, sequence, ack| {
+            local_route(bytes, change, interface, address, sequence, ack);
+        })
+    }
+
+    fn of(addresses: &[IpAddr], message: impl Fn(&mut Vec<u8>, IpAddr, u32, u16)) -> Self {
         let mut bytes = Vec::new();
         let mut count = 0;
         for (index, address) in addresses.iter().enumerate() {
@@ -55,7 +77,7 @@ impl AddressBatch {
             } else {
                 0
             };
-            message(&mut bytes, change, interface, *address, count, ack);
+            message(&mut bytes, *address, count, ack);
         }
         Self { bytes, count }
     }
