@@ -8,6 +8,7 @@ mod adverts;
 mod judge;
 mod links;
 mod lost;
+mod many;
 mod model;
 mod prefix;
 mod reload;

@@ -105,6 +105,16 @@ impl AddressWatch {
             .map(|(at, ..)| *at)
     }
 
+    /// The addresses that changed so since then, in order.
+    #[must_use]
+    pub fn order(&self, change: Change, since: Stamp) -> Vec<IpAddr> {
+        let seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let such = seen
+            .iter()
+            .filter(|(at, what, _)| *at >= since && *what == change);
+        such.map(|(_, _, address)| *address).collect()
+    }
+
     /// Forget what was seen so far.
     pub fn clear(&self) {
         self.shared

@@ -23,6 +23,8 @@ use crate::sys::{interface, route, rule};
 pub(super) struct Table {
     links: Vec<Link>,
     routers: Vec<Vec<Item>>,
+    /// The places of each router's items, in the order in which they are removed.
+    leaving: Vec<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -130,16 +132,11 @@ impl Item {
         let What::Address(address) = &self.what else {
             return None;
         };
-        let IpAddr::V4(ip) = address.address else {
-            return None;
-        };
-        let host_bits = 32_u32
-            .checked_sub(u32::from(address.prefix))
-            .filter(|bits| *bits > 0)?;
+        let network = Subnet::network(address)?;
         Some(Subnet {
             ifindex: ifindexes.get(address.link.index()).copied().flatten()?,
             prefix: address.prefix,
-            network: ip.to_bits().checked_shr(host_bits).unwrap_or(0),
+            network,
         })
     }
 
@@ -244,6 +241,39 @@ fn items_of(holding: Holding<'_>) -> impl Iterator<Item = Item> {
         })
 }
 
+/// Rules and routes go before addresses, the last added first. So do addresses, save those of a subnet beyond its
+/// first: they stand at the end of the kernel's list and are looked for from its begin, so the first added is the first
+/// found. The subnet's first comes after them, for it would take them along, or the kernel would promote one.
+fn leaving(items: &[Item]) -> Vec<usize> {
+    let mut subnets = HashSet::new();
+    let (mut routing, mut seconds, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, item) in items.iter().enumerate() {
+        let What::Address(address) = &item.what else {
+            routing.push(place);
+            continue;
+        };
+        match Subnet::network(address) {
+            Some(network) if !subnets.insert((address.link, address.prefix, network)) => seconds.push(place),
+            _ => others.push(place),
+        }
+    }
+    let routing = routing.into_iter().rev();
+    routing.chain(seconds).chain(others.into_iter().rev()).collect()
+}
+
+impl Subnet {
+    /// The network's bits alone, of an IPv4 address that others can share a subnet with.
+    fn network(address: &VirtualAddress) -> Option<u32> {
+        let IpAddr::V4(ip) = address.address else {
+            return None;
+        };
+        let host_bits = 32_u32
+            .checked_sub(u32::from(address.prefix))
+            .filter(|bits| *bits > 0)?;
+        Some(ip.to_bits().checked_shr(host_bits).unwrap_or(0))
+    }
+}
+
 impl Table {
     pub(super) fn new(model: &Model) -> Self {
         let promotes: HashSet<_> = model
@@ -270,7 +300,12 @@ impl Table {
         for item in routers.iter_mut().flatten() {
             item.prepare(&links);
         }
-        Self { links, routers }
+        let leaving = routers.iter().map(|items| leaving(items)).collect();
+        Self {
+            links,
+            routers,
+            leaving,
+        }
     }
 
     /// A table for a new model, with what this one knows of links of the same names; those that it does not know
@@ -316,6 +351,14 @@ impl Table {
         self.routers
             .get_mut(router.index())
             .map(Vec::as_mut_slice)
+            .unwrap_or_default()
+    }
+
+    /// The places of what `router` holds, in the order in which it is removed.
+    pub(super) fn leaving(&self, router: RouterId) -> &[usize] {
+        self.leaving
+            .get(router.index())
+            .map(Vec::as_slice)
             .unwrap_or_default()
     }
 

@@ -17,8 +17,8 @@ pub(super) enum Task {
     Adding(Adding),
     Announcing(Announcing),
     Removing {
-        /// Items still to be removed.
-        left: usize,
+        /// Items removed so far.
+        done: usize,
         removed: u16,
         failed: Failures,
     },
@@ -105,10 +105,10 @@ impl Whom {
 
 impl Task {
     /// What to do now that this is wished for.
-    pub(super) fn under(self, wish: &Wish, items: usize) -> Self {
+    pub(super) fn under(self, wish: &Wish) -> Self {
         match (wish.kind, self) {
             (Kind::Release, _) => Self::Removing {
-                left: items,
+                done: 0,
                 removed: 0,
                 failed: Failures::default(),
             },
@@ -266,7 +266,7 @@ mod tests {
     /// others are announced twice more: that is two, and not five.
     #[test]
     fn what_is_announced_meanwhile_gets_its_own_number_of_rounds() {
-        let adding = Task::adding(Which::Missing, MonoNanos(0), 5).under(&wish(2), 5);
+        let adding = Task::adding(Which::Missing, MonoNanos(0), 5).under(&wish(2));
         let Task::Adding(adding) = adding else {
             panic!("{adding:?}");
         };
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_wish_for_all_widens_what_only_the_fresh_ones_got() {
-        let fresh = Task::announcing(4, Whom::Fresh, false).under(&wish(1), 5);
+        let fresh = Task::announcing(4, Whom::Fresh, false).under(&wish(1));
         assert!(matches!(fresh, Task::Announcing(Announcing { first: true, .. })));
         assert_eq!(rounds(fresh), [(Whom::All, 1), (Whom::Fresh, 3)]);
     }

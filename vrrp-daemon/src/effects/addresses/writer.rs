@@ -129,7 +129,7 @@ impl Writer {
 
     /// One chunk for one virtual router.
     fn serve(&mut self, id: RouterId, wish: &Wish) {
-        let addresses = self.note_lost(id, wish);
+        self.note_lost(id, wish);
         let Some(router) = self.routers.get_mut(id.index()) else {
             return;
         };
@@ -145,7 +145,7 @@ impl Writer {
                 router.backoff.forget();
             }
         }
-        let task = std::mem::take(&mut router.task).under(wish, addresses);
+        let task = std::mem::take(&mut router.task).under(wish);
         let task = self.step(id, task);
         let again = !matches!(task, Task::Idle);
         if let Some(router) = self.routers.get_mut(id.index()) {
@@ -161,21 +161,19 @@ impl Writer {
         }
     }
 
-    /// Addresses that somebody else has removed are put back after a while. Answers how many there are.
-    fn note_lost(&mut self, id: RouterId, wish: &Wish) -> usize {
-        let items = self.table.items(id);
+    /// Addresses that somebody else has removed are put back after a while.
+    fn note_lost(&mut self, id: RouterId, wish: &Wish) {
         if wish.lost.is_empty() {
-            return items.len();
+            return;
         }
-        for item in items.iter_mut().filter(|item| wish.lost.contains(&item.carried)) {
+        let items = self.table.items(id).iter_mut();
+        for item in items.filter(|item| wish.lost.contains(&item.carried)) {
             item.presence = Presence::Lost;
         }
-        let count = items.len();
         if let Some(router) = self.routers.get_mut(id.index()).filter(|router| router.holding) {
             router.backoff.want(clock::now());
             router.mend_rounds = router.mend_rounds.max(1);
         }
-        count
     }
 
     /// An interface is another one now, is up again, or has another MAC address. What is held there is put there and

@@ -41,15 +41,15 @@ impl Writer {
                 Task::after_round(&announcing)
             }
             Task::Removing {
-                left,
+                done,
                 mut removed,
                 mut failed,
             } => {
-                let range = left.saturating_sub(CHUNK)..left;
-                self.remove(router, range.clone(), (&mut removed, &mut failed));
-                if range.start > 0 {
+                let end = done + CHUNK;
+                self.remove(router, done..end, (&mut removed, &mut failed));
+                if end < self.table.items(router).len() {
                     return Task::Removing {
-                        left: range.start,
+                        done: end,
                         removed,
                         failed,
                     };
@@ -219,7 +219,7 @@ impl Writer {
         }
     }
 
-    /// The last added goes first: removing a subnet's first address takes its others along, or promotes one.
+    /// The chunk at these positions of the order in which things are removed.
     fn remove(
         &mut self,
         router: RouterId,
@@ -227,15 +227,22 @@ impl Writer {
         (removed, failed): (&mut u16, &mut Failures),
     ) {
         self.refused.clear();
-        let items = self.table.items(router).get_mut(range).unwrap_or_default();
+        self.picked.clear();
+        let chunk = self.table.leaving(router).iter().skip(range.start);
+        self.picked.extend(chunk.take(range.len()));
+        let items = self.table.items(router);
         let leaves = |item: &Item| item.requests.is_some() && item.goes_with_the_router();
-        let going = items.iter().rev().filter(|item| leaves(item));
+        self.picked.retain(|place| items.get(*place).is_some_and(leaves));
+        let going = self.picked.iter().filter_map(|place| items.get(*place));
         let requests = going.filter_map(|item| Some(&item.requests.as_ref()?.remove));
         let sent = self
             .netlink
             .batch(requests, |position, errno| self.refused.push((position, errno)));
 
-        for (position, item) in items.iter_mut().rev().filter(|item| leaves(item)).enumerate() {
+        for (position, place) in self.picked.iter().enumerate() {
+            let Some(item) = items.get_mut(*place) else {
+                continue;
+            };
             match outcome(&sent, &self.refused, position) {
                 Ok(()) => {
                     item.presence = Presence::Absent;
