@@ -176,3 +176,52 @@ fn a_killed_protocol_process_is_started_again() {
     duo.a.await_adverts(5, settled, LIMIT).unwrap();
     assert_eq!(duo.b.sent(settled), []);
 }
+
+/// A thread of real-time priority that works for half a second without ever blocking is killed (RLIMIT_RTTIME), and
+/// the kernel takes longer for thousands of IPv6 addresses. They would stay behind.
+#[test]
+fn thousands_of_ipv6_addresses_come_and_go_within_the_real_time_budget() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let addresses: Vec<String> = (1..=3_000).map(|n| format!("2001:db8::1:{n:x}")).collect();
+    // An owner is Master at once.
+    let configuration = format!(
+        "vrrp_instance many {{
+    interface eth0
+    state MASTER
+    virtual_router_id 51
+    priority 255
+    version 3
+    advert_int 0.1
+    garp_master_repeat 1
+    virtual_ipaddress {{
+        192.0.2.100
+    }}
+    virtual_ipaddress_excluded {{
+        {}
+    }}
+}}
+",
+        addresses.join("\n        ")
+    );
+    let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+    let daemon = Daemon::start(
+        &duo.a.host,
+        &Program::ours().unwrap(),
+        &configuration,
+        Daemon::QUIET,
+    )
+    .unwrap();
+    let limit = Duration::from_secs(30);
+    until("all addresses are there", limit, || {
+        duo.a.host.holds_all(&addresses)
+    })
+    .unwrap();
+    daemon.stop(limit).unwrap();
+    assert!(
+        duo.a.host.holds_none(&addresses).unwrap(),
+        "addresses stayed behind"
+    );
+}

@@ -4,6 +4,7 @@
 mod announcing;
 mod reload;
 mod steps;
+mod stretch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::proto::model::{LinkId, Model, RouterId};
 use crate::sys::interface::PromoteSecondaries;
 use crate::sys::netlink::{Netlink, Request};
 use crate::sys::{clock, sched};
+use stretch::Stretch;
 
 /// Items per netlink send. More gains nothing (the kernel's cost per address levels off there) and
 /// delays a release.
@@ -35,6 +37,7 @@ pub(super) struct Writer {
     pacer: Pacer,
     routers: Vec<Router>,
     surplus: Surplus,
+    stretch: Stretch,
     /// Errors of the chunk under way, by position in it.
     refused: Vec<(usize, Errno)>,
     /// Places of the chunk under way among the router's addresses.
@@ -96,6 +99,7 @@ impl Writer {
             pacer: Pacer::new(model, pacing),
             routers: vec![Router::default(); model.holders().count()],
             surplus: Surplus::default(),
+            stretch: Stretch::begin(false),
             refused: Vec::with_capacity(CHUNK),
             picked: Vec::with_capacity(CHUNK),
             frames: Vec::with_capacity(CHUNK),
@@ -107,8 +111,12 @@ impl Writer {
             // A refusal has been said by the protocol thread, which asks for the same.
             let _ = sched::fifo(sched::Role::Writer);
         }
+        self.stretch = Stretch::begin(realtime);
         loop {
-            match self.next() {
+            let asked = clock::now();
+            let next = self.next();
+            self.stretch.waited_since(asked);
+            match next {
                 Next::Stop => return,
                 Next::Plan(plan) => self.reconfigure(*plan),
                 Next::Links(changes) => {
@@ -124,6 +132,7 @@ impl Writer {
                 }
                 Next::Surplus => self.remove_surplus(),
             }
+            self.stretch.pause_if_long();
         }
     }
 
@@ -185,6 +194,7 @@ impl Writer {
             for chunk in left.chunks(CHUNK) {
                 // Mostly it is the interface itself that is gone, and its addresses with it.
                 let _ = self.netlink.batch(chunk.iter().copied(), |_, _| {});
+                self.stretch.pause_if_long();
             }
         }
         if self.table.set_link(link, change) == News::None || change.ifindex.is_none() {

@@ -235,6 +235,7 @@ impl Writer {
                     }
                 }
             }
+            self.stretch.pause_if_long();
             self.surplus.replaced = self
                 .surplus
                 .replaced
