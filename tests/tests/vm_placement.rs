@@ -48,8 +48,10 @@ fn instance(name: &str, interface: &str, priority: u8, address: &str) -> String 
     )
 }
 
+/// On a network where nobody has spoken yet, the start-up hold would be waited for.
 fn start(host: &Host, file: &str) -> Daemon {
-    Daemon::start(host, &Program::ours().unwrap(), file, Daemon::DETAILED).unwrap()
+    let file = format!("global_defs {{\n    vrrp_link_hold off\n}}\n{file}");
+    Daemon::start(host, &Program::ours().unwrap(), &file, Daemon::DETAILED).unwrap()
 }
 
 /// What `vrrpctl status --json` says of this instance; `Null` while nobody answers.
