@@ -42,7 +42,7 @@ pub(super) fn run(
     let (trials, works): (usize, &[Work]) = match extent {
         Extent::Smoke => (1, &[Work::one(1, 100)]),
         Extent::Quick => (2, &[Work::one(1_000, 100)]),
-        Extent::Full => (20, &[Work::one(1, 10), Work::one(1_000, 100)]),
+        Extent::Full => (10, &[Work::one(1, 10), Work::one(1_000, 100)]),
     };
     let trials = n.unwrap_or(trials);
     let progress = Progress::new("release", works.len() * trials * players.len());

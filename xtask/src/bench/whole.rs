@@ -50,7 +50,7 @@ pub(super) fn run(players: &[Player], extent: Extent, n: Option<usize>) -> anyho
     let xdp = match extent {
         Extent::Smoke => Vec::new(),
         Extent::Quick => xdp::run(20)?,
-        Extent::Full => xdp::run(200)?,
+        Extent::Full => xdp::run(60)?,
     };
     xdp::print(&xdp);
     let tcp = match extent {
