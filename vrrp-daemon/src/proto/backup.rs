@@ -321,6 +321,15 @@ impl Backup {
         (master.source == heard.source).then(|| heard.at.since(master.at))
     }
 
+    /// When a Master of lower priority is replaced, if one is heard and has to be heard for longer (`preempt_delay`).
+    pub(super) fn preempt_at(&self, config: &VirtualRouter, ours: Priority) -> Option<MonoNanos> {
+        let lower = self.followed.is_some_and(|master| master.priority < ours) && self.overruled.is_none();
+        match config.preempt {
+            Preempt::After(delay) if lower && delay > Nanos::ZERO => Some(self.lower_since? + delay),
+            Preempt::After(_) | Preempt::Never => None,
+        }
+    }
+
     /// The Master to show.
     pub(super) fn master(&self) -> Option<MasterSeen> {
         self.current().map(|seen| MasterSeen {

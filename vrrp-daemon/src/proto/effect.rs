@@ -233,6 +233,10 @@ pub enum Reason {
         /// The member that led.
         leader: RouterId,
     },
+    /// Somebody asked it to stand by (a planned move).
+    Standby,
+    /// It stood by, and takes part again. For the display only.
+    Resumed,
     /// The daemon stops.
     Shutdown,
     /// A reload removed it.
@@ -368,6 +372,18 @@ pub enum Remark {
     },
     /// Adverts can be sent again.
     SendRecovered,
+    /// It stands by, as somebody asked.
+    Standby {
+        /// For so long; `None`: until it is told to resume.
+        length: Option<Nanos>,
+    },
+    /// Nobody has been heard for the Master_Down_Interval, and it stands by.
+    StandbyAlone,
+    /// It takes part again.
+    Resumed {
+        /// The time was over; else it was told to.
+        over: bool,
+    },
     /// Addresses could not be added.
     AddressesRefused {
         /// How many.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::{Priority, Vrid};
-use vrrp_common::time::{Centis, MonoNanos};
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
@@ -127,6 +127,18 @@ pub enum Input {
     },
     /// [`Effect::Probe`](super::Effect::Probe) was sent: adverts will be too.
     Probed {
+        /// The virtual router.
+        router: RouterId,
+    },
+    /// A planned move: it and its sync group give up, and stay Backup until [`Input::Resume`].
+    Standby {
+        /// The virtual router.
+        router: RouterId,
+        /// Or for so long.
+        length: Option<Nanos>,
+    },
+    /// It and its sync group take part again, after a full wait and by the rules of preemption.
+    Resume {
         /// The virtual router.
         router: RouterId,
     },

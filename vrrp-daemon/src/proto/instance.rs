@@ -29,7 +29,7 @@ use super::input::Heard;
 use super::master::Master;
 use super::model::{Carried, RouterId, Transport, VirtualRouter, WhenLost};
 use super::remarks::Said;
-use super::router::{State, Status};
+use super::router::{Outlook, State, Status};
 use super::tracking::Standing;
 
 mod hearing;
@@ -37,8 +37,10 @@ mod holding;
 mod moves;
 mod reload;
 mod sending;
+mod standby;
 
 use sending::Sending;
+use standby::Standby;
 
 /// One virtual router at work.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(super) struct Instance {
     counters: Counters,
     said: Said,
     sending: Sending,
+    /// It is not to be Master.
+    standby: Option<Standby>,
     /// Its link is unproven, which counts until then.
     hold_until: Option<MonoNanos>,
     /// Whose unchanged adverts may be going by unheard.
@@ -143,6 +147,7 @@ impl Instance {
             counters: Counters::default(),
             said: Said::default(),
             sending: Sending::default(),
+            standby: None,
             hold_until: None,
             hushed: None,
         }
@@ -173,6 +178,9 @@ impl Instance {
                 );
                 return Outcome::Settled;
             }
+        }
+        if matches!(event, Event::Due) && self.standby_is_over(step.now) {
+            self.resume(step, true);
         }
         if let Event::StillThere { source, adverts, .. } = event {
             self.count_unchanged(step.config, source, adverts);
@@ -297,8 +305,11 @@ impl Instance {
     /// When [`Event::Due`] is due.
     pub(super) fn deadline(&self) -> Option<MonoNanos> {
         match &self.phase {
-            Phase::Init | Phase::Fault => self.sending.probe_at,
-            Phase::Backup(backup) => self.backup_deadline(backup),
+            Phase::Init | Phase::Fault => earlier(self.sending.probe_at, self.standby_until()),
+            Phase::Backup(backup) => match &self.standby {
+                Some(standby) => standby.deadline(backup),
+                None => self.backup_deadline(backup),
+            },
             Phase::Master(master) => Some(master.deadline()),
         }
     }
@@ -314,7 +325,7 @@ impl Instance {
     /// Master already, or a Backup that would be: nothing here keeps its group from being Master.
     pub(super) fn may_be_master(&self) -> bool {
         match &self.phase {
-            Phase::Backup(backup) => backup.wants(),
+            Phase::Backup(backup) => backup.wants() && self.standby.is_none(),
             Phase::Master(_) => true,
             Phase::Init | Phase::Fault => false,
         }
@@ -346,7 +357,9 @@ impl Instance {
         if from == priority {
             return None;
         }
-        if let Phase::Backup(backup) = &mut self.phase {
+        if let Phase::Backup(backup) = &mut self.phase
+            && self.standby.is_none()
+        {
             let skew = |priority| timers::skew(config.version, priority, backup.interval());
             let (before, after) = (skew(from), skew(priority));
             backup.shift(before, after);
@@ -401,11 +414,43 @@ impl Instance {
         Status {
             state: self.state(),
             since: self.since,
-            reason: self.link_waited_for(config).unwrap_or(self.reason),
+            reason: self.shown_reason(config),
             priority: self.priority,
             master,
             master_down: self.master_down(config, interval),
+            outlook: self.outlook(config),
             counters: self.counters,
+        }
+    }
+
+    /// Why it is in its state now, which need not be how it came into it.
+    fn shown_reason(&self, config: &VirtualRouter) -> Reason {
+        match (&self.phase, &self.standby) {
+            (Phase::Backup(_), Some(_)) => Reason::Standby,
+            _ => self.link_waited_for(config).unwrap_or(self.reason),
+        }
+    }
+
+    fn outlook(&self, config: &VirtualRouter) -> Outlook {
+        let standby = self.standby.map(Standby::seen);
+        match &self.phase {
+            Phase::Init | Phase::Fault => Outlook {
+                standby,
+                ..Outlook::default()
+            },
+            Phase::Backup(backup) => Outlook {
+                down_at: standby.is_none().then_some(backup.down_at()),
+                waits_for_group: backup.wants(),
+                hold_until: self.hold_until,
+                preempt_at: backup.preempt_at(config, self.priority),
+                interval: Some(backup.interval()),
+                advert_at: None,
+                standby,
+            },
+            Phase::Master(master) => Outlook {
+                advert_at: Some(master.advert_at()),
+                ..Outlook::default()
+            },
         }
     }
 
@@ -430,6 +475,10 @@ impl Instance {
 
     fn backup_due(&mut self, step: &mut Step<'_>, mut backup: Backup) -> Outcome {
         if step.now < backup.down_at() {
+            return Outcome::Settled;
+        }
+        if self.standby.is_some() {
+            self.nobody_heard(step);
             return Outcome::Settled;
         }
         if self.is_held(step.now) {
@@ -481,4 +530,8 @@ impl Instance {
             priority: self.priority,
         });
     }
+}
+
+fn earlier(one: Option<MonoNanos>, other: Option<MonoNanos>) -> Option<MonoNanos> {
+    one.into_iter().chain(other).min()
 }

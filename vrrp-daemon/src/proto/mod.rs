@@ -36,7 +36,8 @@ pub use hold::HoldNews;
 pub use input::{Clue, Heard, Input, LinkState, ScriptState};
 pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
 pub use reload::Correspondence;
-pub use router::{State, Vrrp};
+pub use router::{Outlook, StandbySeen, State, Vrrp};
+pub use tracking::Share;
 
 #[cfg(test)]
 mod tests;

@@ -264,6 +264,8 @@ impl Reason {
             | Self::Lost { .. }
             | Self::NoSource
             | Self::Recovered
+            | Self::Standby
+            | Self::Resumed
             | Self::Shutdown
             | Self::Removed
             | Self::Reloaded => Some(self),

@@ -90,6 +90,9 @@ fn kind(remark: &Remark) -> Option<u8> {
         | Remark::LinkHold { .. }
         | Remark::SendFailed { .. }
         | Remark::SendRecovered
+        | Remark::Standby { .. }
+        | Remark::StandbyAlone
+        | Remark::Resumed { .. }
         | Remark::PriorityChanged { .. } => None,
     }
 }

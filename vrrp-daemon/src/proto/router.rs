@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
-use vrrp_common::time::{MonoNanos, Nanos};
+use vrrp_common::time::{Centis, MonoNanos, Nanos};
 
 use super::counters::Counters;
 use super::deadlines::Deadlines;
@@ -12,13 +12,14 @@ use super::effect::{Effect, Reason, Remark};
 use super::hold::Holds;
 use super::input::{Input, ScriptState};
 use super::instance::{Event, Instance, Outcome, Step};
-use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, TrackObject};
+use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject};
 use super::remarks::{Said, Unknown};
-use super::tracking::{Facts, Watch};
+use super::tracking::{Facts, Share, Watch};
 
 mod group;
 mod holding;
 mod reload;
+mod standby;
 
 use group::Group;
 
@@ -82,8 +83,39 @@ pub struct Status {
     pub master: Option<MasterSeen>,
     /// Master_Down_Interval as it stands.
     pub master_down: Nanos,
+    /// What it waits for.
+    pub outlook: Outlook,
     /// Counters.
     pub counters: Counters,
+}
+
+/// What a virtual router waits for, and until when. A point that has passed is being waited out by something else: its
+/// group, or its link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    /// Backup: it takes over then if nothing is heard.
+    pub down_at: Option<MonoNanos>,
+    /// Backup: its down timer ran out, and its sync group is not ready.
+    pub waits_for_group: bool,
+    /// Backup: its link is unproven, and that counts until then.
+    pub hold_until: Option<MonoNanos>,
+    /// Backup: a Master of lower priority is replaced from then on (`preempt_delay`).
+    pub preempt_at: Option<MonoNanos>,
+    /// Backup: it times by this interval, the Master's.
+    pub interval: Option<Centis>,
+    /// Master: the next advert.
+    pub advert_at: Option<MonoNanos>,
+    /// It stands by.
+    pub standby: Option<StandbySeen>,
+}
+
+/// It stands by: it is not to be Master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StandbySeen {
+    /// Until then; `None`: until it is told to resume.
+    pub until: Option<MonoNanos>,
+    /// Nobody else is there.
+    pub alone: bool,
 }
 
 /// A Master whose unchanged adverts change nothing.
@@ -249,6 +281,10 @@ impl Vrrp {
                     self.reconsider(now, effects, |watch| watch.router == router);
                 }
             }
+            Input::Standby { router, length } => {
+                self.stand_by(now, router, length.map(|length| now + length), effects);
+            }
+            Input::Resume { router } => self.end_standby(now, router, effects),
             Input::Shutdown => self.shutdown(now, effects),
         }
     }
@@ -313,6 +349,15 @@ impl Vrrp {
     pub fn status(&self, router: RouterId) -> Option<Status> {
         let config = self.model.routers.get(router.index())?;
         Some(self.instances.get(router.index())?.status(config))
+    }
+
+    /// What a virtual router tracks as things stand, and what each of it amounts to: what made its priority.
+    pub fn tracked(&self, router: RouterId) -> impl Iterator<Item = (Track, Share)> + '_ {
+        let tracks = self.watches.get(router.index()).map(|watch| &watch.tracks);
+        tracks
+            .into_iter()
+            .flatten()
+            .map(|track| (*track, self.facts.share(track)))
     }
 
     /// The last verdict on a tracked script.

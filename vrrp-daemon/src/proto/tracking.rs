@@ -41,9 +41,10 @@ pub(super) enum Standing {
 
 /// What one track amounts to, with weight and `reverse` applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Share {
+pub enum Share {
     /// This much is added to the priority.
     Adds(i32),
+    /// It is a fault.
     Fault,
     /// It may be a fault: that is not known yet.
     Unknown,
@@ -120,7 +121,7 @@ impl Facts {
 
     /// What a track amounts to. A weighted script that has not run counts for nothing; a file is read, and a
     /// process looked for, at once, so these are waited for in any case.
-    fn share(&self, track: &Track) -> Share {
+    pub(super) fn share(&self, track: &Track) -> Share {
         let well = match track.object {
             TrackObject::Link(link) => Some(self.is_up(link)),
             TrackObject::Script(script) => match self.script(script) {

@@ -97,8 +97,11 @@ impl Instance {
             return None;
         };
         let master_down = self.master_down(config, backup.interval());
+        if self.is_alone() {
+            return None;
+        }
         Some(Quiet {
-            source: backup.unchanging(config, self.priority)?,
+            source: backup.unchanging(config, self.standing_priority())?,
             late_after: late_after(config, master_down).unwrap_or(Nanos(u64::MAX)),
         })
     }
@@ -113,8 +116,9 @@ impl Instance {
             at: heard.at.min(step.now),
             ..heard
         };
-        let remark = backup.hears(step.config, self.priority, &heard);
+        let remark = backup.hears(step.config, self.standing_priority(), &heard);
         self.phase = Phase::Backup(backup);
+        self.heard_somebody(step.now, &backup);
         if let Some(remark) = remark {
             self.remark(step, remark);
         }

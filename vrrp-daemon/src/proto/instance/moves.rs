@@ -65,6 +65,7 @@ impl Instance {
     pub(super) fn stop(&mut self, step: &mut Step<'_>) {
         self.give_up_if_master(step);
         self.sending.probe_at = None;
+        self.standby = None;
         if self.state() != State::Init {
             self.enter(step, Phase::Init, Reason::Shutdown);
         }

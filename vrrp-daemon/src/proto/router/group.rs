@@ -7,6 +7,7 @@
 //! | one stands down to Backup | all Backup, without priority 0: whoever was better is Master there |
 //! | all want to be Master | all Master |
 //! | the last fault is over | all Backup, each with a full wait; all Master if all are owners |
+//! | one is asked to stand by | all stand by: Backup, with priority 0 from those that were Master |
 
 use std::sync::Arc;
 
@@ -199,7 +200,7 @@ impl Vrrp {
         }
     }
 
-    fn company(&self, router: RouterId) -> Arc<[RouterId]> {
+    pub(super) fn company(&self, router: RouterId) -> Arc<[RouterId]> {
         self.watches
             .get(router.index())
             .map_or_else(|| Arc::from([]), |watch| Arc::clone(&watch.company))
@@ -220,6 +221,7 @@ impl Vrrp {
         let owner = |config: &VirtualRouter| config.initially_master && config.priority.is_owner();
         matches!(self.state(router), Some(State::Init | State::Fault))
             && self.own_standing(router) == Standing::Ready
+            && !self.stands_by(router)
             && self.model.routers.get(router.index()).is_some_and(owner)
     }
 

@@ -95,6 +95,7 @@ impl Vrrp {
             }
         }
         self.reconsider(now, effects, |_| true);
+        self.join_standby(now, effects);
         for router in (0..=u16::MAX).map(RouterId).take(self.instances.len()) {
             // Whom it waited for may be in its group no longer.
             let wants = |instance: &Instance| instance.state() == State::Backup && instance.may_be_master();

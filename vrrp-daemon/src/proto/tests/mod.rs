@@ -17,6 +17,7 @@ mod quiet;
 mod recording;
 mod reload;
 mod sequences;
+mod standby;
 mod timing;
 mod tracking;
 mod transitions;

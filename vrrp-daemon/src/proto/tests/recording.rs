@@ -1,6 +1,7 @@
 //! Recordings: lines, replay, and what must never be in them.
 
 use vrrp_common::id::Version;
+use vrrp_common::time::Nanos;
 use vrrp_common::wire::ladder::Auth;
 
 use super::fixture::{Bench, HIGH, L0, OURS, R0, advert, link, model, ms, router};
@@ -55,6 +56,14 @@ fn replay_repeats_the_run() {
         (500, advert(ms(499), R0, HIGH, 150)),
         (4_200, Input::Tick),
         (4_300, advert(ms(4_300), R0, HIGH, 150)),
+        (
+            4_500,
+            Input::Standby {
+                router: R0,
+                length: Some(Nanos::from_secs(60)),
+            },
+        ),
+        (4_600, Input::Resume { router: R0 }),
         (5_000, Input::Shutdown),
     ];
     let mut bench = Bench::new(model.clone());

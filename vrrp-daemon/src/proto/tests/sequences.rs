@@ -137,7 +137,10 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => refused.prop_map(Op::Feed),
         1 => (id.clone(), any::<bool>())
             .prop_map(|(router, partly)| Op::Feed(Input::SendFailed { router, errno: 1, partly })),
-        1 => id.prop_map(|router| Op::Feed(Input::Probed { router })),
+        1 => id.clone().prop_map(|router| Op::Feed(Input::Probed { router })),
+        1 => (id.clone(), prop::option::of(0_u64..20_000_000_000))
+            .prop_map(|(router, length)| Op::Feed(Input::Standby { router, length: length.map(Nanos) })),
+        1 => id.prop_map(|router| Op::Feed(Input::Resume { router })),
         1 => said().prop_map(Op::Reload),
         1 => (0_u16..4).prop_map(|link| Op::Feed(Input::Proven { link: LinkId(link) })),
     ]
@@ -220,6 +223,24 @@ fn states(bench: &Bench) -> [State; 3] {
 
 fn invariants(bench: &Bench, world: &World, now: MonoNanos) -> Result<(), TestCaseError> {
     let states = states(bench);
+    let standby = [0, 1, 2].map(|router| {
+        let status = bench.vrrp.status(RouterId(router));
+        status.and_then(|status| status.outlook.standby)
+    });
+    for (state, standby) in states.iter().zip(&standby) {
+        prop_assert!(
+            *state != State::Master || standby.is_none(),
+            "who stands by is not Master"
+        );
+    }
+    if !bench.vrrp.model().groups.is_empty() {
+        let until = standby.map(|standby| standby.map(|standby| standby.until));
+        prop_assert!(
+            until.iter().all(|other| *other == until[0]),
+            "a group stands by as one: {:?}",
+            until
+        );
+    }
     for (index, state) in states.into_iter().enumerate() {
         prop_assert_eq!(world.held[index], state == State::Master, "held means Master");
         let status = bench
@@ -246,8 +267,9 @@ fn invariants(bench: &Bench, world: &World, now: MonoNanos) -> Result<(), TestCa
         .iter()
         .all(|state| matches!(state, State::Init | State::Fault))
     {
-        // The only one whose silence is a fault may be probing.
-        prop_assert!(bench.deadline().is_none() || states[0] == State::Fault);
+        // The only one whose silence is a fault may be probing, and to stand by may end.
+        let waits = standby.iter().flatten().any(|standby| standby.until.is_some());
+        prop_assert!(bench.deadline().is_none() || states[0] == State::Fault || waits);
     }
     if !bench.vrrp.model().groups.is_empty() {
         let all = |wanted| states.iter().all(|state| *state == wanted);
