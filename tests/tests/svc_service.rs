@@ -10,10 +10,12 @@ use vrrp_common::id::Priority;
 use vrrp_common::time::Nanos;
 use vrrp_daemon::config::{Command, Config, Loaded, Notify, ScriptSpec};
 use vrrp_daemon::ingress::control::ControlRequest;
+use vrrp_daemon::ingress::control::events::Events;
+use vrrp_daemon::ingress::control::message::Shown;
 use vrrp_daemon::proto::model::{Script, SyncGroup, Track, TrackObject};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
 use vrrp_daemon::runtime::reload::{Found, Source};
-use vrrp_daemon::runtime::service::{self, Ports, Service, ServiceError};
+use vrrp_daemon::runtime::service::{self, Ports, Service, ServiceError, Setup};
 use vrrp_daemon::track::News;
 
 struct Scratch(PathBuf);
@@ -81,7 +83,17 @@ fn start(scratch: &Scratch, socket: &Path) -> Result<(Service, Ports), ServiceEr
         config: Some(config.clone()),
         ..Loaded::default()
     };
-    service::start(&Arc::new(config), socket, Source::new(move || again.clone()))
+    service::start(Setup {
+        config: Arc::new(config),
+        shown: Shown {
+            file: "/etc/test.conf".into(),
+            text: "vrrp_script chk {\n}\n".to_owned(),
+        },
+        source: Source::new(move |_| again.clone()),
+        control_socket: socket.to_owned(),
+        events: Events::default(),
+        log_level: |_| {},
+    })
 }
 
 #[test]

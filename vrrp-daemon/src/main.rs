@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use vrrp_common::time::MonoNanos;
 use vrrp_daemon::cli::{self, Action, CoreDump, LogOptions, Options};
 use vrrp_daemon::config::{self, Host, Loaded, Passwords, ReadOptions};
+use vrrp_daemon::ingress::control::events::Events;
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
@@ -195,7 +196,7 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     // The namespace is the parent's.
     let path = options.config.clone();
     let reading = options.reading.clone().on_this_host();
-    let source = Source::new(move || config::load(&path, &reading, &Host));
+    let source = Source::new(move |other| config::load(other.unwrap_or(&path), &reading, &Host));
     let loaded = source.read();
     let placed = options.placed(&loaded.place);
     let _log = start_log(
@@ -211,20 +212,27 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
             tracing::info!("{line}");
         }
     }
+    let understood = loaded.dump(Passwords::Hidden);
     let Some(config) = loaded.config else {
         return Ok(EXIT_CONFIG);
     };
     let process = &config.global.process;
     settle(options, process, process.vrrp_name.as_deref());
+    let events = Events::default();
     let settings = protocol::Settings {
         config_file: options.config.clone(),
         pid_file: placed.vrrp_pid_file,
         control_socket: placed.control_socket,
+        understood,
+        events: events.clone(),
+        log_level: log::set_level,
         record: options.record.clone(),
         ignore_sigint: options.ignore_sigint,
         keep_addresses: !options.release_on_stop,
     };
-    match protocol::run(config, source, &settings, Box::new(Words), || parent.ready()) {
+    match protocol::run(config, source, &settings, Box::new(Words { events }), || {
+        parent.ready()
+    }) {
         Ok(()) => {
             tracing::info!("Stopped");
             Ok(0)
@@ -253,18 +261,28 @@ fn start_log(ident: &str, options: &LogOptions) -> anyhow::Result<Guard> {
     })
 }
 
-/// What the protocol does, in words, to the log.
-struct Words;
+/// What the protocol does, in words, to the log and to those who follow.
+struct Words {
+    events: Events,
+}
 
 impl Observer for Words {
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect) {
-        phrase::log(vrrp.model(), now, effect);
+        let Some(phrase) = phrase::phrase(vrrp.model(), now, effect) else {
+            return;
+        };
+        if let Some(kind) = phrase::event_kind(effect) {
+            self.events.tell(|| phrase.event(kind));
+        }
+        phrase.emit();
     }
 
-    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String {
-        vrrp.status(router)
-            // As it was told then: the evidence has not grown older since.
-            .map(|status| phrase::reason(vrrp.model(), router, status.since, &status.reason))
-            .unwrap_or_default()
+    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> (&'static str, String) {
+        let Some(status) = vrrp.status(router) else {
+            return ("", String::new());
+        };
+        // As it was told then: the evidence has not grown older since.
+        let words = phrase::reason(vrrp.model(), router, status.since, &status.reason);
+        (phrase::reason_name(&status.reason), words)
     }
 }

@@ -43,6 +43,11 @@ pub trait Environment {
     /// There is no such user or group: which.
     fn is_root(&self, user: &str, group: Option<&str>) -> Result<bool, String>;
 
+    /// The number of a group; `None` if there is no such group.
+    fn group(&self, _name: &str) -> Option<u32> {
+        None
+    }
+
     /// Why others than root could change what is run by this path; `None` if they cannot.
     fn insecure(&self, path: &Path) -> Option<String>;
 
@@ -160,6 +165,11 @@ impl Environment for Host {
             return Err(format!("there is no group `{group}`"));
         }
         Ok(entry.uid.is_root())
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        let group = Group::from_name(name).ok()??;
+        Some(group.gid.as_raw())
     }
 
     fn insecure(&self, path: &Path) -> Option<String> {

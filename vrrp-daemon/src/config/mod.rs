@@ -82,6 +82,8 @@ pub struct Global {
     pub process: Process,
     /// How this daemon is told from others.
     pub place: Place,
+    /// `vrrp_control_group`: the number of the group that may use the control socket.
+    pub control_group: Option<u32>,
     /// Number of `virtual_server` blocks, which this daemon does not run.
     pub virtual_servers: usize,
 }

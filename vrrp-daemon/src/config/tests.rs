@@ -81,6 +81,10 @@ impl Environment for FakeHost {
         }
     }
 
+    fn group(&self, name: &str) -> Option<u32> {
+        (name == "operators").then_some(4711)
+    }
+
     fn insecure(&self, path: &Path) -> Option<String> {
         self.insecure
             .contains(path)

@@ -1,9 +1,13 @@
 //! The control socket: JSON lines over a UNIX stream socket, answered from the protocol thread's own state.
 //!
-//! Request `{"v":1,"cmd":"status"}`, answer one line: `{"v":1,"status":{…}}` or `{"v":1,"error":"…"}`. All
-//! reading, waiting and writing happens on the service runtime. A client that sends garbage, half a line, a
-//! line without end, or never reads is dropped, and nobody else notices.
+//! All reading, waiting and writing happens on the service runtime. A client that sends garbage, half a line, a line
+//! without end, or never reads is dropped, and nobody else notices. [`message`] says what goes over it, [`access`] who
+//! may.
 
+pub mod access;
+mod client;
+pub mod events;
+pub mod message;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -13,32 +17,26 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use self::status::{Reload, Status};
+use self::access::Access;
+use self::client::Client;
+use self::events::Events;
+use self::message::{Changes, Done, LogLevel, Reloaded, Shown, Target};
+use self::status::Status;
 use crate::sys::directory;
 
-/// The version of the exchange.
-pub const VERSION: u32 = 1;
 /// Clients served at a time; one more is turned away.
 const CLIENTS: usize = 32;
-/// Longest request, in bytes.
-const LINE: u64 = 64 * 1024;
-/// For a request to arrive once the client is connected or was answered.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
-/// For the client to take its answer.
-const WRITE_PATIENCE: Duration = Duration::from_secs(1);
-/// For the protocol thread to answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
-/// For the configuration to be read and taken over.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
+/// Of these, those that follow events, so that they cannot take all seats for good.
+const FOLLOWERS: usize = 16;
+/// After the system refused to accept a client: out of descriptors, most likely, and without a pause this would spin.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What a client wants of the protocol thread.
 #[derive(Debug)]
@@ -51,49 +49,61 @@ pub enum ControlRequest {
     /// Read the configuration again.
     Reload {
         /// Where the outcome goes.
-        reply: oneshot::Sender<Reload>,
+        reply: oneshot::Sender<Reloaded>,
+    },
+    /// Do something to virtual routers.
+    Act {
+        /// What.
+        action: Action,
+        /// To whom.
+        target: Target,
+        /// To whom it was done, or why it was not.
+        reply: oneshot::Sender<Result<Done, String>>,
     },
 }
 
-/// A request line.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// [`VERSION`]
-    pub v: u32,
-    /// What is wanted.
-    pub cmd: Verb,
+/// What can be done to virtual routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Announce the addresses again.
+    Garp,
+    /// Give up, and stay Backup.
+    Standby {
+        /// For so long; `None`: until told otherwise.
+        length: Option<Duration>,
+    },
+    /// Take part again.
+    Resume,
 }
 
-/// What can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verb {
-    /// A snapshot.
-    Status,
-    /// Read the configuration again; the answer comes when that is done.
-    Reload,
+/// What a client wants of whoever reads the configuration.
+#[derive(Debug)]
+pub enum ConfigRequest {
+    /// The one that runs.
+    Show {
+        /// Where it goes.
+        reply: oneshot::Sender<Shown>,
+    },
+    /// What a reload would change.
+    Diff {
+        /// Another file than the daemon's own.
+        file: Option<PathBuf>,
+        /// Where it goes.
+        reply: oneshot::Sender<Changes>,
+    },
 }
 
-/// An answer line.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// [`VERSION`]
-    pub v: u32,
-    /// The snapshot or what was wrong.
-    #[serde(flatten)]
-    pub outcome: Outcome,
-}
-
-/// Success or failure of a request.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// To [`Verb::Status`].
-    Status(Box<Status>),
-    /// To [`Verb::Reload`].
-    Reload(Reload),
-    /// It was not understood, or could not be answered in time.
-    Error(String),
+/// Who answers.
+#[derive(Clone, Debug)]
+pub struct Desks {
+    /// The protocol thread.
+    pub protocol: mpsc::Sender<ControlRequest>,
+    /// Whoever reads the configuration.
+    pub config: mpsc::Sender<ConfigRequest>,
+    /// What those who follow are told.
+    pub events: Events,
+    /// Log more or less.
+    pub log_level: fn(LogLevel),
 }
 
 /// The socket cannot be had.
@@ -123,6 +133,7 @@ pub enum BindError {
 pub struct Control {
     listener: std::os::unix::net::UnixListener,
     file: SocketFile,
+    access: Arc<Access>,
 }
 
 #[derive(Debug)]
@@ -132,11 +143,12 @@ struct SocketFile {
 }
 
 impl Control {
-    /// Bind `path` with mode 0660. A socket file that nobody listens on any more is replaced.
+    /// Bind `path` with mode 0660, for `group` (a group number). A socket file that nobody listens on any more is
+    /// replaced.
     ///
     /// # Errors
     /// [`BindError`]
-    pub fn bind(path: &Path) -> Result<Self, BindError> {
+    pub fn bind(path: &Path, group: Option<u32>) -> Result<Self, BindError> {
         let system = |source| BindError::System {
             path: path.to_owned(),
             source,
@@ -155,20 +167,37 @@ impl Control {
             path: path.to_owned(),
             identity: identity(path),
         };
+        let access = Access::new(path);
+        if let Err(error) = access.admit(group) {
+            tracing::warn!(
+                "control socket {}: its group: {error}; only root can use it",
+                path.display()
+            );
+        }
         fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(system)?;
         listener.set_nonblocking(true).map_err(system)?;
-        Ok(Self { listener, file })
+        Ok(Self {
+            listener,
+            file,
+            access: Arc::new(access),
+        })
+    }
+
+    /// Who may use it.
+    #[must_use]
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
     }
 
     /// Serve clients; never ends by itself. Call it inside the service runtime.
     ///
     /// # Errors
     /// When the runtime refuses the socket.
-    pub async fn serve(self, requests: mpsc::Sender<ControlRequest>) -> io::Result<()> {
+    pub async fn serve(self, desks: Desks) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener)?;
         let _file = self.file;
-        let seats = Semaphore::new(CLIENTS);
-        let seats = std::sync::Arc::new(seats);
+        let seats = Arc::new(Semaphore::new(CLIENTS));
+        let front_seats = Arc::new(Semaphore::new(FOLLOWERS));
         let mut clients = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -178,18 +207,21 @@ impl Control {
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of descriptors, most likely; without the pause this would spin.
                     tracing::debug!("control socket: {error}");
-                    tokio::time::sleep(WRITE_PATIENCE).await;
+                    tokio::time::sleep(BREATH).await;
                     continue;
                 }
             };
             // With all seats taken the connection is closed at once.
-            if let Ok(seat) = std::sync::Arc::clone(&seats).try_acquire_owned() {
-                let requests = requests.clone();
+            if let Ok(seat) = Arc::clone(&seats).try_acquire_owned() {
+                let client = Client {
+                    desks: desks.clone(),
+                    access: Arc::clone(&self.access),
+                    front_seats: Arc::clone(&front_seats),
+                };
                 clients.spawn(async move {
                     let _seat = seat;
-                    client(stream, &requests).await;
+                    client.serve(stream).await;
                 });
             }
         }
@@ -208,65 +240,4 @@ impl Drop for SocketFile {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let found = fs::symlink_metadata(path).ok()?;
     Some((found.dev(), found.ino()))
-}
-
-/// Answer one client, line by line, until it leaves or misbehaves.
-async fn client(stream: UnixStream, requests: &mpsc::Sender<ControlRequest>) {
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
-    loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut read).take(LINE);
-        match timeout(READ_PATIENCE, limited.read_until(b'\n', &mut line)).await {
-            Ok(Ok(_)) if line.ends_with(b"\n") => {}
-            _ => return,
-        }
-        let (outcome, go_on) = match serde_json::from_slice::<Request>(&line) {
-            Ok(request) if request.v == VERSION => (answer(request.cmd, requests).await, true),
-            Ok(request) => (
-                Outcome::Error(format!("version {} is not spoken here, but {VERSION}", request.v)),
-                true,
-            ),
-            Err(error) => (Outcome::Error(format!("not a request: {error}")), false),
-        };
-        let Ok(mut text) = serde_json::to_vec(&Answer { v: VERSION, outcome }) else {
-            return;
-        };
-        text.push(b'\n');
-        match timeout(WRITE_PATIENCE, write.write_all(&text)).await {
-            Ok(Ok(())) if go_on => {}
-            _ => return,
-        }
-    }
-}
-
-/// Have the protocol thread answer.
-async fn answer(verb: Verb, requests: &mpsc::Sender<ControlRequest>) -> Outcome {
-    match verb {
-        Verb::Status => {
-            let ask = |reply| ControlRequest::Status { reply };
-            let status = ask_for(ask, requests, ANSWER_PATIENCE).await;
-            status.map_or_else(Outcome::Error, |status| Outcome::Status(Box::new(status)))
-        }
-        Verb::Reload => {
-            let ask = |reply| ControlRequest::Reload { reply };
-            let reload = ask_for(ask, requests, RELOAD_PATIENCE).await;
-            reload.map_or_else(Outcome::Error, Outcome::Reload)
-        }
-    }
-}
-
-async fn ask_for<T>(
-    ask: impl FnOnce(oneshot::Sender<T>) -> ControlRequest,
-    requests: &mpsc::Sender<ControlRequest>,
-    patience: Duration,
-) -> Result<T, String> {
-    let (reply, replied) = oneshot::channel();
-    if requests.try_send(ask(reply)).is_err() {
-        return Err("the daemon is busy or stopping: ask again".to_owned());
-    }
-    match timeout(patience, replied).await {
-        Ok(Ok(answer)) => Ok(answer),
-        _ => Err("the daemon did not answer in time: ask again".to_owned()),
-    }
 }

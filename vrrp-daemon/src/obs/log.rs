@@ -11,7 +11,8 @@ mod tests;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,6 +23,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use self::sink::Sinks;
+use crate::ingress::control::message::LogLevel;
 use crate::ingress::links::ADDRESSES;
 
 /// Lines that may wait for the log thread.
@@ -54,11 +56,11 @@ impl Settings {
     /// syslog's usual socket.
     pub const SYSLOG_SOCKET: &str = "/dev/log";
 
-    fn level(&self) -> LevelFilter {
+    fn level(&self) -> LogLevel {
         match self.detail {
-            0 => LevelFilter::INFO,
-            1 => LevelFilter::DEBUG,
-            _ => LevelFilter::TRACE,
+            0 => LogLevel::Info,
+            1 => LogLevel::Debug,
+            _ => LogLevel::Trace,
         }
     }
 }
@@ -90,6 +92,44 @@ pub struct Guard {
 struct Shared {
     dropped: AtomicU64,
     stopping: AtomicBool,
+    level: Level8,
+}
+
+/// The level, which may change while lines are written.
+#[derive(Debug, Default)]
+struct Level8(AtomicU8);
+
+impl Level8 {
+    fn set(&self, level: LogLevel) {
+        let number = match level {
+            LogLevel::Warn => 0,
+            LogLevel::Info => 1,
+            LogLevel::Debug => 2,
+            LogLevel::Trace => 3,
+        };
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    fn filter(&self) -> LevelFilter {
+        match self.0.load(Ordering::Relaxed) {
+            0 => LevelFilter::WARN,
+            1 => LevelFilter::INFO,
+            2 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// The log of the whole process, once there is one.
+static SHARED: OnceLock<Arc<Shared>> = OnceLock::new();
+
+/// Log more or less from now on.
+pub fn set_level(level: LogLevel) {
+    if let Some(shared) = SHARED.get() {
+        shared.level.set(level);
+        // Each place that logs remembers whether it is to.
+        tracing::callsite::rebuild_interest_cache();
+    }
 }
 
 /// Make this the log of the whole process.
@@ -98,6 +138,7 @@ struct Shared {
 /// When there is no thread, or a log is installed already.
 pub fn init(settings: Settings) -> anyhow::Result<Guard> {
     let (layer, guard) = start(settings)?;
+    let _first = SHARED.set(Arc::clone(&layer.shared));
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))?;
     Ok(guard)
 }
@@ -107,8 +148,8 @@ fn start(settings: Settings) -> std::io::Result<(QueueLayer, Guard)> {
     let (queue, entries) = sync_channel(QUEUE);
     let (ending, ended) = std::sync::mpsc::channel();
     let shared = Arc::new(Shared::default());
+    shared.level.set(settings.level());
     let layer = QueueLayer {
-        level: settings.level(),
         addresses: settings.addresses,
         queue: queue.clone(),
         shared: Arc::clone(&shared),
@@ -181,7 +222,6 @@ impl Drop for Guard {
 
 /// The layer that turns events into [`Record`]s.
 struct QueueLayer {
-    level: LevelFilter,
     addresses: bool,
     queue: SyncSender<Entry>,
     shared: Arc<Shared>,
@@ -194,11 +234,11 @@ impl<S: Subscriber> Layer<S> for QueueLayer {
         }
         // Of the libraries only warnings: their details are not about VRRP.
         let ours = metadata.target().starts_with("vrrp");
-        *metadata.level() <= self.level && (ours || *metadata.level() <= Level::WARN)
+        *metadata.level() <= self.shared.level.filter() && (ours || *metadata.level() <= Level::WARN)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
+        Some(self.shared.level.filter())
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {

@@ -14,6 +14,7 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
+use crate::ingress::control::events::{Event, EventKind};
 use crate::proto::model::Transport;
 use crate::proto::{
     Clue, Effect, FileId, HoldNews, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId,
@@ -41,10 +42,17 @@ pub struct Phrase {
     pub age_ms: Option<u64>,
 }
 
-/// Write what there is to say about an effect to the log.
-pub fn log(model: &Model, now: MonoNanos, effect: &Effect) {
-    if let Some(phrase) = phrase(model, now, effect) {
-        phrase.emit();
+/// What kind of event an effect is to those who follow; `None` for a detail.
+#[must_use]
+pub const fn event_kind(effect: &Effect) -> Option<EventKind> {
+    match effect {
+        Effect::Transition { .. } => Some(EventKind::Transition),
+        Effect::Remark { .. } => Some(EventKind::Remark),
+        Effect::Notify {
+            subject: Subject::Group(_),
+            ..
+        } => Some(EventKind::Group),
+        _ => None,
     }
 }
 
@@ -219,6 +227,24 @@ impl Phrase {
             reason: None,
             source: None,
             age_ms: None,
+        }
+    }
+
+    /// The same, for those who follow.
+    #[must_use]
+    pub fn event(&self, kind: EventKind) -> Event {
+        let word = |word: Option<&str>| word.map(str::to_owned);
+        Event {
+            seq: 0,
+            unix_ms: 0,
+            kind,
+            subject: self.subject.clone(),
+            from: word(self.from),
+            to: word(self.to),
+            reason: word(self.reason),
+            source: self.source,
+            age_ms: self.age_ms,
+            text: self.text.clone(),
         }
     }
 
@@ -582,7 +608,8 @@ fn refused(refusal: Refusal) -> &'static str {
 }
 
 /// The name of a reason in fields.
-fn reason_name(reason: &Reason) -> &'static str {
+#[must_use]
+pub fn reason_name(reason: &Reason) -> &'static str {
     match reason {
         Reason::Started => "started",
         Reason::Owner => "owner",

@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 
 use super::phrase::state_name;
-use crate::ingress::control::status::{Frames, Instance, ReloadResult, Sender, Status};
+use super::span::{exact, span};
+use super::table::table;
+use crate::ingress::control::status::{
+    Frames, Instance, ReloadResult, Sender, Status, Tracked, TrackedOutcome,
+};
 use crate::proto::ScriptState;
 
 /// What came of reading the configuration again.
@@ -45,7 +49,7 @@ pub fn render(status: &Status, verbose: bool) -> String {
         );
     }
     line(&mut out, format_args!(""));
-    out.push_str(&table(&status.instances));
+    out.push_str(&overview(&status.instances));
     for instance in &status.instances {
         line(&mut out, format_args!(""));
         describe(&mut out, instance);
@@ -113,8 +117,8 @@ pub fn render(status: &Status, verbose: bool) -> String {
     out
 }
 
-/// The overview: one row per virtual router, columns as wide as they need to be.
-fn table(instances: &[Instance]) -> String {
+/// The overview: one row per virtual router.
+fn overview(instances: &[Instance]) -> String {
     let head = [
         "INSTANCE",
         "VRID",
@@ -141,20 +145,16 @@ fn table(instances: &[Instance]) -> String {
             instance.receive_path.name().to_owned(),
         ]
     }));
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
+    table(&rows)
+}
+
+/// One virtual router in full.
+#[must_use]
+pub fn show(instance: &Instance) -> String {
     let mut out = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        line(&mut out, format_args!("{}", cells.join("  ").trim_end()));
+    describe(&mut out, instance);
+    for sender in &instance.senders {
+        line(&mut out, format_args!("  {}", arrivals(sender)));
     }
     out
 }
@@ -180,6 +180,22 @@ fn describe(out: &mut String, instance: &Instance) {
             instance.master_down_us % 1000
         ),
     );
+    for tracked in &instance.tracked {
+        line(out, format_args!("  {}", outcome_of(tracked)));
+    }
+    if let Some(standby) = &instance.standby {
+        let left = match standby.left_ms {
+            Some(left) => format!("for another {}", span(left)),
+            None => "until `vrrpctl resume`".to_owned(),
+        };
+        line(out, format_args!("  STANDS BY {left}"));
+    }
+    if let Some(takeover) = instance.timers.takeover_us {
+        line(
+            out,
+            format_args!("  takes over in {} if nothing is heard", exact(takeover)),
+        );
+    }
     if let Some(master) = &instance.master {
         line(
             out,
@@ -227,6 +243,18 @@ fn describe(out: &mut String, instance: &Instance) {
     }
 }
 
+/// `script chk, weight -20: -20`
+fn outcome_of(tracked: &Tracked) -> String {
+    let outcome = match tracked.outcome {
+        TrackedOutcome::Adds(share) => format!("{share:+}"),
+        TrackedOutcome::Fault => "FAULT".to_owned(),
+        TrackedOutcome::Unknown => "not known yet".to_owned(),
+    };
+    let reverse = if tracked.reverse { " reverse" } else { "" };
+    let (kind, name) = (tracked.kind.name(), &tracked.name);
+    format!("{kind} {name}, weight {}{reverse}: {outcome}", tracked.weight)
+}
+
 fn counts(refused: &std::collections::BTreeMap<String, u64>) -> String {
     let counts: Vec<String> = refused
         .iter()
@@ -241,7 +269,7 @@ fn arrivals(sender: &Sender) -> String {
         .source
         .map_or("others".to_owned(), |source| source.to_string());
     let mut text = match sender.last_us {
-        Some(last) => format!("{who}: {} ago", duration(last)),
+        Some(last) => format!("{who}: {} ago", exact(last)),
         None => who,
     };
     // Writing to a string does not fail.
@@ -249,22 +277,13 @@ fn arrivals(sender: &Sender) -> String {
     let gaps: Vec<String> = sender
         .gaps_us
         .iter()
-        .map(|(from, count)| format!("{} {count}", duration(*from)))
+        .map(|(from, count)| format!("{} {count}", exact(*from)))
         .collect();
     if !gaps.is_empty() {
         text.push_str("; gaps of at least ");
         text.push_str(&gaps.join(", "));
     }
     text
-}
-
-/// Microseconds with the unit that leaves one to three digits before the point.
-fn duration(micros: u64) -> String {
-    match micros {
-        0..1_000 => format!("{micros} us"),
-        1_000..1_000_000 => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
-        _ => format!("{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
-    }
 }
 
 /// What became of all frames.
@@ -280,22 +299,10 @@ fn seen_by_xdp(frames: &Frames) -> String {
     text
 }
 
-/// `450 ms`, `12 s`, `5 m 03 s`, `2 h 05 m`, `3 d 04 h`: two units at most.
-fn span(millis: u64) -> String {
-    let seconds = millis / 1000;
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(out, "{text}");
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,6 +7,7 @@
 //! Cancel safety: every branch of the `select!` is a receive from a channel or the readiness of a descriptor;
 //! dropping one loses nothing.
 
+mod clients;
 mod news;
 mod reload;
 

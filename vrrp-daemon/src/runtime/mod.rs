@@ -5,9 +5,10 @@
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
 //! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
-//! | [`service`], [`reload`] | the service thread |
+//! | [`service`], [`reload`], [`changes`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |
 
+pub mod changes;
 pub mod driver;
 pub mod kernel_path;
 pub mod observer;

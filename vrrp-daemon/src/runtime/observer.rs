@@ -8,6 +8,6 @@ use crate::proto::{Effect, RouterId, Vrrp};
 pub trait Observer {
     /// One effect, just carried out.
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect);
-    /// Why a router is in its state, in words.
-    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> String;
+    /// Why a router is in its state: the name of the reason, and words.
+    fn reason(&self, vrrp: &Vrrp, router: RouterId) -> (&'static str, String);
 }

@@ -15,11 +15,13 @@ use super::observer::Observer;
 use super::pidfile::{PidFile, PidFileError};
 use super::recorder::Recorder;
 use super::reload::Source;
-use super::service::{self, Ports, ServiceError};
+use super::service::{self, Ports, ServiceError, Setup};
 use super::snapshot::Snapshots;
 use crate::config::{Config, Global, RealTime};
 use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
+use crate::ingress::control::events::Events;
+use crate::ingress::control::message::{LogLevel, Shown};
 use crate::ingress::judge::Judge;
 use crate::ingress::raw::RawReceiver;
 use crate::proto::{Model, Vrrp};
@@ -41,6 +43,12 @@ pub struct Settings {
     pub pid_file: PathBuf,
     /// Where `vrrpctl` connects.
     pub control_socket: PathBuf,
+    /// The configuration as it was understood, passwords hidden.
+    pub understood: String,
+    /// What those are told who follow.
+    pub events: Events,
+    /// Log more or less.
+    pub log_level: fn(LogLevel),
     /// Record every input there.
     pub record: Option<PathBuf>,
     /// SIGINT is not for us.
@@ -133,7 +141,17 @@ pub fn run(
 
     let started = clock::now();
     let config = Arc::new(config);
-    let (service, ports) = service::start(&config, &settings.control_socket, source)?;
+    let (service, ports) = service::start(Setup {
+        config: Arc::clone(&config),
+        shown: Shown {
+            file: settings.config_file.clone(),
+            text: settings.understood.clone(),
+        },
+        source,
+        control_socket: settings.control_socket.clone(),
+        events: settings.events.clone(),
+        log_level: settings.log_level,
+    })?;
     let Ports {
         tracked,
         notifier,

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
+use super::changes;
 use super::service::{LINK_EVENTS, NEWS};
-use crate::config::{Config, Loaded, Severity, XdpMode};
-use crate::ingress::control::status::Reload;
+use crate::config::{Config, Loaded, Passwords, Severity, XdpMode};
+use crate::ingress::control::ConfigRequest;
+use crate::ingress::control::access::Access;
+use crate::ingress::control::message::{Changes, Diagnostic, Reloaded, Shown};
 use crate::ingress::judge::Judge;
 use crate::ingress::links::{self, LinkEvent, Proofs};
 use crate::proto::Correspondence;
@@ -25,19 +29,27 @@ const LIST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads the configuration, each time anew.
 #[derive(Clone)]
-pub struct Source(Arc<dyn Fn() -> Loaded + Send + Sync>);
+pub struct Source(Arc<Reading>);
+
+type Reading = dyn Fn(Option<&Path>) -> Loaded + Send + Sync;
 
 impl Source {
-    /// `read` runs where it may take its time.
+    /// `read` runs where it may take its time. It is given another file than the daemon's own, if one is to be read.
     #[must_use]
-    pub fn new(read: impl Fn() -> Loaded + Send + Sync + 'static) -> Self {
+    pub fn new(read: impl Fn(Option<&Path>) -> Loaded + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
 
     /// Read it now.
     #[must_use]
     pub fn read(&self) -> Loaded {
-        (self.0)()
+        (self.0)(None)
+    }
+
+    /// Read another file as if it were the daemon's.
+    #[must_use]
+    pub fn read_other(&self, file: &Path) -> Loaded {
+        (self.0)(Some(file))
     }
 }
 
@@ -48,7 +60,7 @@ impl fmt::Debug for Source {
 }
 
 /// Who wants to know what came of a reload.
-pub type Reply = oneshot::Sender<Reload>;
+pub type Reply = oneshot::Sender<Reloaded>;
 
 /// The protocol thread's ends.
 #[derive(Debug)]
@@ -64,6 +76,8 @@ pub struct Reloads {
 pub struct Answer {
     /// What was found.
     pub found: Found,
+    /// All there is to say of the file.
+    pub diagnostics: Vec<Diagnostic>,
     /// Whom to tell what came of it.
     pub replies: Vec<Reply>,
     /// Since the reading began.
@@ -107,17 +121,28 @@ pub(super) struct Reader {
     /// The watches on interfaces; each ends when nobody takes its events any more.
     watches: JoinSet<()>,
     proofs: Proofs,
+    /// What runs, in words.
+    shown: Shown,
+    /// Who may use the control socket, if there is one.
+    access: Option<Arc<Access>>,
 }
 
 impl Reader {
     /// Inside the service runtime, where `trackers` were started.
-    pub(super) fn new(source: Source, running: Arc<Config>, trackers: Trackers) -> Self {
+    pub(super) fn new(
+        source: Source,
+        (running, shown): (Arc<Config>, Shown),
+        trackers: Trackers,
+        access: Option<Arc<Access>>,
+    ) -> Self {
         Self {
             source,
             running,
             trackers,
             watches: JoinSet::new(),
             proofs: Proofs::default(),
+            shown,
+            access,
         }
     }
 
@@ -141,34 +166,86 @@ impl Reader {
     pub(super) async fn serve(
         &mut self,
         requests: &mut mpsc::Receiver<Option<Reply>>,
+        questions: &mut mpsc::Receiver<ConfigRequest>,
         answers: &mpsc::Sender<Answer>,
     ) {
-        while let Some(reply) = requests.recv().await {
-            // One reading answers all who asked before it.
-            let mut replies: Vec<_> = reply.into_iter().collect();
-            while let Ok(reply) = requests.try_recv() {
-                replies.extend(reply);
-            }
-            let begun = Instant::now();
-            let found = self.read().await;
-            let answer = Answer {
-                found,
-                replies,
-                begun,
-            };
-            if answers.send(answer).await.is_err() {
-                break;
+        loop {
+            // Cancel safety: both are receives from channels.
+            tokio::select! {
+                Some(reply) = requests.recv() => {
+                    // One reading answers all who asked before it.
+                    let mut replies: Vec<_> = reply.into_iter().collect();
+                    while let Ok(reply) = requests.try_recv() {
+                        replies.extend(reply);
+                    }
+                    if self.reload(replies, answers).await.is_err() {
+                        break;
+                    }
+                }
+                Some(question) = questions.recv() => self.answer(question).await,
+                else => break,
             }
         }
         std::future::pending().await
     }
 
-    async fn read(&mut self) -> Found {
-        let source = self.source.clone();
-        let Ok(loaded) = spawn_blocking(move || source.read()).await else {
-            tracing::error!("reading the configuration failed; nothing was changed");
-            return Found::Bad;
+    async fn reload(
+        &mut self,
+        replies: Vec<Reply>,
+        answers: &mpsc::Sender<Answer>,
+    ) -> Result<(), mpsc::error::SendError<Answer>> {
+        let begun = Instant::now();
+        let loaded = self.load(None).await;
+        let diagnostics = loaded.as_ref().map(diagnostics).unwrap_or_default();
+        let found = match loaded {
+            Some(loaded) => self.judge(loaded).await,
+            None => Found::Bad,
         };
+        answers
+            .send(Answer {
+                found,
+                diagnostics,
+                replies,
+                begun,
+            })
+            .await
+    }
+
+    /// A client that left in the meantime is no error.
+    async fn answer(&mut self, question: ConfigRequest) {
+        match question {
+            ConfigRequest::Show { reply } => drop(reply.send(self.shown.clone())),
+            ConfigRequest::Diff { file, reply } => {
+                if let Some(loaded) = self.load(file).await {
+                    let changes = match &loaded.config {
+                        Some(config) => changes::between(&self.running, config),
+                        None => Vec::new(),
+                    };
+                    let _ = reply.send(Changes {
+                        good: loaded.config.is_some(),
+                        changes,
+                        diagnostics: diagnostics(&loaded),
+                    });
+                }
+            }
+        }
+    }
+
+    async fn load(&self, file: Option<PathBuf>) -> Option<Loaded> {
+        let source = self.source.clone();
+        let read = move || match file {
+            Some(file) => source.read_other(&file),
+            None => source.read(),
+        };
+        let loaded = spawn_blocking(read).await;
+        if loaded.is_err() {
+            tracing::error!("reading the configuration failed; nothing was changed");
+        }
+        loaded.ok()
+    }
+
+    async fn judge(&mut self, loaded: Loaded) -> Found {
+        let text = loaded.dump(Passwords::Hidden);
         let Some(config) = take(loaded) else {
             return Found::Bad;
         };
@@ -187,6 +264,12 @@ impl Reader {
         for what in at_start_only(&self.running, &config) {
             tracing::warn!("{what} changed, which takes effect when the daemon is started again");
         }
+        if let Some(access) = &self.access
+            && let Err(error) = access.admit(config.global.control_group)
+        {
+            tracing::warn!("the control socket's group: {error}");
+        }
+        self.shown.text = text;
         let config = Arc::new(config);
         let before = mem::replace(&mut self.running, Arc::clone(&config));
         let (news, tracked) = mpsc::channel(NEWS);
@@ -212,6 +295,17 @@ fn take(loaded: Loaded) -> Option<Config> {
         );
     }
     loaded.config
+}
+
+/// All there is to say of a configuration, to a client.
+fn diagnostics(loaded: &Loaded) -> Vec<Diagnostic> {
+    loaded
+        .lines()
+        .map(|(severity, text)| Diagnostic {
+            severity: severity.into(),
+            text,
+        })
+        .collect()
 }
 
 /// All there is to say of a configuration, to the log.

@@ -3,7 +3,7 @@
 //! for its routing lock). The protocol thread holds [`Ports`] and never waits for it.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -15,7 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::reload::{Reader, Reloads, Source};
 use crate::config::Config;
 use crate::effects::notify::{self, Notifier};
-use crate::ingress::control::{BindError, Control, ControlRequest};
+use crate::ingress::control::events::Events;
+use crate::ingress::control::message::{LogLevel, Shown};
+use crate::ingress::control::{BindError, Control, ControlRequest, Desks};
 use crate::ingress::links::LinkEvent;
 use crate::sys::sched;
 use crate::track::{News, Plan, Trackers};
@@ -67,17 +69,38 @@ pub enum ServiceError {
     System(#[from] io::Error),
 }
 
+/// What it is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration that runs.
+    pub config: Arc<Config>,
+    /// The same, in words.
+    pub shown: Shown,
+    /// Gives it again.
+    pub source: Source,
+    /// Where `vrrpctl` connects.
+    pub control_socket: PathBuf,
+    /// What those are told who follow.
+    pub events: Events,
+    /// Log more or less.
+    pub log_level: fn(LogLevel),
+}
+
 /// Start it. Without a control socket that can be written the daemon runs, and says so; a socket on which
 /// another daemon answers is an error, because then two run by mistake.
 ///
 /// # Errors
 /// [`ServiceError`]
-pub fn start(
-    config: &Arc<Config>,
-    control_socket: &Path,
-    source: Source,
-) -> Result<(Service, Ports), ServiceError> {
-    let control = match Control::bind(control_socket) {
+pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
+    let Setup {
+        config,
+        shown,
+        source,
+        control_socket,
+        events,
+        log_level,
+    } = setup;
+    let control = match Control::bind(&control_socket, config.global.control_group) {
         Ok(control) => Some(control),
         Err(error @ BindError::Taken(_)) => return Err(ServiceError::Control(error)),
         Err(error) => {
@@ -87,14 +110,21 @@ pub fn start(
     };
     let (news, tracked) = mpsc::channel(NEWS);
     let (requests, control_requests) = mpsc::channel(REQUESTS);
-    let (notifier, notify_runner) = notify::channel(config);
+    let (notifier, notify_runner) = notify::channel(&config);
     let (link_events, links) = mpsc::channel(LINK_EVENTS);
     let (reload_requests, mut reloads_wanted) = mpsc::channel(REQUESTS);
     let (answers, reload_answers) = mpsc::channel(1);
-    let running = Arc::clone(config);
+    let (config_requests, mut questions) = mpsc::channel(REQUESTS);
+    let desks = Desks {
+        protocol: requests,
+        config: config_requests,
+        events,
+        log_level,
+    };
+    let access = control.as_ref().map(Control::access);
     let (stop, stopping) = oneshot::channel();
     let (ending, ended) = channel();
-    let plan = Plan::of(config);
+    let plan = Plan::of(&config);
     let child_wait = config.global.place.child_wait;
     let child_wait = child_wait.map_or(CHILD_WAIT, |wait| Duration::from_nanos(wait.0));
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -108,11 +138,11 @@ pub fn start(
             let _ending = ending;
             runtime.block_on(async move {
                 let trackers = Trackers::start(plan, news);
-                let mut reader = Reader::new(source, running, trackers);
+                let mut reader = Reader::new(source, (config, shown), trackers, access);
                 reader.watch_links(link_events);
                 let control = tokio::spawn(async move {
                     if let Some(control) = control
-                        && let Err(error) = control.serve(requests).await
+                        && let Err(error) = control.serve(desks).await
                     {
                         tracing::warn!("control socket: {error}; vrrpctl will not work");
                     }
@@ -127,7 +157,7 @@ pub fn start(
                 tokio::select! {
                     // An error means that the `Service` was dropped: that is a stop too.
                     _ = stopping => {}
-                    () = reader.serve(&mut reloads_wanted, &answers) => {}
+                    () = reader.serve(&mut reloads_wanted, &mut questions, &answers) => {}
                 }
                 control.abort();
                 let _ = control.await;

@@ -10,11 +10,11 @@ use vrrp_common::wire::ladder::Refusal;
 use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Process, Reload, ReloadResult, Script,
-    Sender, Status, by_name,
+    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Preemption, Process, Reload,
+    ReloadResult, Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome, by_name,
 };
-use crate::proto::model::VirtualRouter;
-use crate::proto::{FileId, ProcessId, RouterId, ScriptId, State, Vrrp};
+use crate::proto::model::{Preempt, Track, TrackObject, VirtualRouter};
+use crate::proto::{FileId, Model, Outlook, ProcessId, RouterId, ScriptId, Share, State, Vrrp};
 use crate::xdp::{self, Arrivals};
 
 /// What a snapshot shows besides the protocol's own state.
@@ -174,15 +174,36 @@ fn instance(
         let name = view.vrrp.model().links.get(link.index());
         name.cloned().unwrap_or_default()
     };
+    let (reason_code, reason) = view.observer.reason(view.vrrp, id);
+    let model = view.vrrp.model();
+    let group = router.group.and_then(|group| model.groups.get(group.index()));
     Some(Instance {
         name: router.name.clone(),
         vrid: router.vrid.value(),
         interface: link_name(router.link),
+        version: router.version.number(),
+        group: group.map(|group| group.name.clone()),
         state: status.state,
         since_ms: now.since(status.since).as_millis(),
-        reason: view.observer.reason(view.vrrp, id),
+        reason,
+        reason_code: reason_code.to_owned(),
         priority_configured: router.priority.0,
         priority_effective: status.priority.0,
+        tracked: view
+            .vrrp
+            .tracked(id)
+            .map(|(track, share)| tracked(model, track, share))
+            .collect(),
+        preempt: match router.preempt {
+            Preempt::Never => Preemption::Never,
+            Preempt::After(Nanos::ZERO) => Preemption::AtOnce,
+            Preempt::After(delay) => Preemption::AfterMs(delay.as_millis()),
+        },
+        standby: status.outlook.standby.map(|standby| Standby {
+            left_ms: standby.until.map(|until| until.since(now).as_millis()),
+            alone: standby.alone,
+        }),
+        timers: timers(now, &status.outlook),
         master: status
             .master
             .filter(|_| status.state != State::Master)
@@ -212,6 +233,48 @@ fn instance(
             .map(|arrivals| sender(now, &arrivals))
             .collect(),
     })
+}
+
+fn tracked(model: &Model, track: Track, share: Share) -> Tracked {
+    let (kind, name) = match track.object {
+        TrackObject::Link(link) => (TrackedKind::Interface, model.links.get(link.index())),
+        TrackObject::Script(script) => {
+            let script = model.scripts.get(script.index());
+            (TrackedKind::Script, script.map(|script| &script.name))
+        }
+        TrackObject::File(file) => {
+            let file = model.files.get(file.index());
+            (TrackedKind::File, file.map(|file| &file.name))
+        }
+        TrackObject::Process(process) => {
+            let process = model.processes.get(process.index());
+            (TrackedKind::Process, process.map(|process| &process.name))
+        }
+    };
+    Tracked {
+        kind,
+        name: name.cloned().unwrap_or_default(),
+        weight: track.weight,
+        reverse: track.reverse,
+        outcome: match share {
+            Share::Adds(share) => TrackedOutcome::Adds(share),
+            Share::Fault => TrackedOutcome::Fault,
+            Share::Unknown => TrackedOutcome::Unknown,
+        },
+    }
+}
+
+fn timers(now: MonoNanos, outlook: &Outlook) -> Timers {
+    let micros = |at: Option<MonoNanos>| at.map(|at| at.since(now).as_micros());
+    let millis = |at: Option<MonoNanos>| at.map(|at| at.since(now).as_millis());
+    Timers {
+        advert_us: micros(outlook.advert_at),
+        takeover_us: micros(outlook.down_at),
+        master_interval_ms: outlook.interval.map(|interval| interval.nanos().as_millis()),
+        preempt_ms: millis(outlook.preempt_at),
+        link_hold_ms: millis(outlook.hold_until),
+        waits_for_group: outlook.waits_for_group,
+    }
 }
 
 fn sender(now: MonoNanos, arrivals: &Arrivals) -> Sender {

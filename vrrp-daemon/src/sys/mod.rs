@@ -12,6 +12,7 @@ pub mod interface;
 pub mod local_time;
 pub mod netlink;
 pub mod packet_sock;
+pub mod peer;
 pub mod process;
 pub mod rawsock;
 pub mod ready;

@@ -72,6 +72,8 @@ pub enum GlobalKey {
     WhenLost,
     /// `vrrp_link_hold`
     LinkHold,
+    /// `vrrp_control_group`
+    ControlGroup,
 }
 
 const MAIL: &str = "mail is not sent";
@@ -123,6 +125,7 @@ pub(super) const TABLE: &[Keyword] = &[
     global("vrrp_send_fault", Words, GlobalKey::SendFault, "[SECONDS|off]: FAULT once no advert has left the host for so long, three adverts if not given").default("off").since("here only"),
     global("vrrp_vip_removed", Word, GlobalKey::WhenLost, "restore or backup: what a Master does when another program removes an address").default("restore").since("here only"),
     global("vrrp_link_hold", Word, GlobalKey::LinkHold, "SECONDS or off: how long after its interface came up a Backup that hears nobody waits for it to receive a first frame").default("30").since("here only"),
+    global("vrrp_control_group", Word, GlobalKey::ControlGroup, "Group whose members may use the control socket (vrrpctl), besides root").default("none").since("here only"),
     needless("vrrp_skip_check_adv_addr", Bool, "a differing address list is counted and never refused", "Do not compare the address list of the known Master").everywhere().default("off"),
     to_come("notification_email", Entries, MAIL, "Addresses that are told of changes").everywhere(),
     to_come("notification_email_from", Words, MAIL, "Sender of the mail").everywhere(),

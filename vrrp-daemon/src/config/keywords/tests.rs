@@ -142,6 +142,7 @@ const OURS: &[&str] = &[
     "vrrp_send_fault",
     "vrrp_vip_removed",
     "vrrp_link_hold",
+    "vrrp_control_group",
     "track_restarts",
     "check",
 ];

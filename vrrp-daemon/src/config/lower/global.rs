@@ -227,6 +227,7 @@ impl Lowering<'_> {
                 self.defaults.uncommon.link_hold =
                     self.link_hold(statement).or(self.defaults.uncommon.link_hold);
             }
+            GlobalKey::ControlGroup => self.control_group(statement),
             GlobalKey::WhenLost => {
                 self.defaults.uncommon.when_lost =
                     self.when_lost(statement).or(self.defaults.uncommon.when_lost);

@@ -54,6 +54,29 @@ impl Lowering<'_> {
         }
     }
 
+    /// `vrrp_control_group`.
+    pub(super) fn control_group(&mut self, statement: &Statement) {
+        let Some(word) = statement.words.first() else {
+            let name = statement.keyword.name;
+            self.sink.push(
+                Diagnostic::warning(format!("`{name}` names no group"))
+                    .at(statement.span, "ignored")
+                    .help("write the name of a group"),
+            );
+            return;
+        };
+        let group = self.environment.group(&word.text);
+        if group.is_none() {
+            self.sink.push(
+                Diagnostic::warning(format!("there is no group `{}`", word.text))
+                    .remark(Remark::None)
+                    .at(word.span, "only root can use the control socket")
+                    .help("create it, or name another group"),
+            );
+        }
+        self.config.global.control_group = group;
+    }
+
     /// `USER [GROUP]`.
     pub(super) fn user(&mut self, statement: &Statement, words: &[Word]) -> Option<ScriptUser> {
         let Some((user, rest)) = words.split_first() else {

@@ -98,3 +98,22 @@ fn a_script_that_others_could_change_is_not_run_as_root_with_security() {
             .contains("runs as root, and everybody may change it")
     );
 }
+
+#[test]
+fn the_group_of_the_control_socket() {
+    let group = |globals: &str| {
+        let loaded = load(&host(), globals, "");
+        let group = loaded.config.as_ref().map(|config| config.global.control_group);
+        (group, said(&loaded))
+    };
+    let (unset, before) = group("");
+    assert_eq!(unset, Some(None));
+    assert_eq!(
+        group("vrrp_control_group operators"),
+        (Some(Some(4711)), before.clone())
+    );
+    // A warning, and nobody but root: the daemon runs.
+    let (missing, said) = group("vrrp_control_group nosuch");
+    assert_eq!(missing, Some(None));
+    assert_eq!(said.len(), before.len() + 1, "{said:?}");
+}

@@ -109,16 +109,30 @@ pub struct Instance {
     pub vrid: u8,
     /// Its interface.
     pub interface: String,
+    /// Its protocol version.
+    pub version: u8,
+    /// Its sync group.
+    pub group: Option<String>,
     /// State.
     pub state: State,
     /// How long it has been in this state.
     pub since_ms: u64,
     /// Why, in words.
     pub reason: String,
+    /// The name of the reason.
+    pub reason_code: String,
     /// Priority as configured.
     pub priority_configured: u8,
     /// Priority after tracking.
     pub priority_effective: u8,
+    /// What it tracks: what made the one priority the other.
+    pub tracked: Vec<Tracked>,
+    /// Whether a Master of lower priority is replaced.
+    pub preempt: Preemption,
+    /// It stands by.
+    pub standby: Option<Standby>,
+    /// What it waits for.
+    pub timers: Timers,
     /// The Master as we know it; `None` when it is ourselves or nobody was heard.
     pub master: Option<Master>,
     /// Master_Down_Interval as it stands.
@@ -185,6 +199,98 @@ impl ReceivePath {
             Self::Raw => "raw",
         }
     }
+}
+
+/// Whether a Master of lower priority is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preemption {
+    /// `nopreempt`: not while it lives.
+    Never,
+    /// As soon as it is heard.
+    AtOnce,
+    /// Once it has been heard for so long (`preempt_delay`).
+    AfterMs(u64),
+}
+
+/// It stands by (`vrrpctl standby`): it is not to be Master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standby {
+    /// For so long still; none: until `vrrpctl resume`.
+    pub left_ms: Option<u64>,
+    /// Nobody else is Master, as far as it has heard.
+    pub alone: bool,
+}
+
+/// What a virtual router waits for, from now on; 0: it has passed, and something else is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timers {
+    /// Master: its next advert.
+    pub advert_us: Option<u64>,
+    /// Backup: it takes over then if nothing is heard.
+    pub takeover_us: Option<u64>,
+    /// Backup: the interval it times by, the Master's.
+    pub master_interval_ms: Option<u64>,
+    /// Backup: a Master of lower priority is replaced then (`preempt_delay`).
+    pub preempt_ms: Option<u64>,
+    /// Backup: its interface has received nothing yet, which counts for so long (`vrrp_link_hold`).
+    pub link_hold_ms: Option<u64>,
+    /// Backup: it would take over, and its sync group is not ready.
+    pub waits_for_group: bool,
+}
+
+/// One tracked object of a virtual router, its group's among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// What it is.
+    pub kind: TrackedKind,
+    /// Its name.
+    pub name: String,
+    /// Its weight; 0: it is a fault when it fails.
+    pub weight: i16,
+    /// `reverse`
+    pub reverse: bool,
+    /// What it amounts to now.
+    pub outcome: TrackedOutcome,
+}
+
+/// What is tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackedKind {
+    /// `track_interface`
+    Interface,
+    /// `track_script`
+    Script,
+    /// `track_file`
+    File,
+    /// `track_process`
+    Process,
+}
+
+impl TrackedKind {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Script => "script",
+            Self::File => "file",
+            Self::Process => "process",
+        }
+    }
+}
+
+/// What something tracked amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackedOutcome {
+    /// It adds so much to the priority.
+    Adds(i32),
+    /// It is a fault.
+    Fault,
+    /// It is not known yet.
+    Unknown,
 }
 
 /// One virtual address.

@@ -4,14 +4,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::status::{Daemon, Reload, ReloadResult, Status};
-use super::{Answer, BindError, CLIENTS, Control, ControlRequest, LINE, Outcome};
+use super::client::LINE;
+use super::events::{Event, EventKind, Events, QUEUE};
+use super::message::{Answer, Done, LogLevel, Outcome, Reloaded, Target, Verb};
+use super::status::{Daemon, ReloadResult, Status};
+use super::{Action, BindError, CLIENTS, Control, ControlRequest, Desks, FOLLOWERS};
 use crate::sys::scratch::{Scratch, until};
 
 const REQUEST: &[u8] = b"{\"v\":1,\"cmd\":\"status\"}\n";
@@ -44,23 +47,56 @@ const STATUS_LINE: &str = "{\"v\":1,\"status\":{\"daemon\":{\"version\":\"0.1.0\
     \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\
     \"refused_elsewhere\":{\"vrid\":3},\"frames\":null}}\n";
 
+/// Desks at which only the protocol thread sits.
+fn desks(protocol: mpsc::Sender<ControlRequest>, events: &Events) -> Desks {
+    let (config, _) = mpsc::channel(1);
+    Desks {
+        protocol,
+        config,
+        events: events.clone(),
+        log_level: |level| assert_eq!(level, LogLevel::Debug),
+    }
+}
+
 /// A server, and a stand-in for the protocol thread that answers every request.
 fn serve(path: &Path) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
+    serve_with(path, &Events::default())
+}
+
+fn serve_with(path: &Path, events: &Events) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
     let (send, mut receive) = mpsc::channel(4);
-    let control = Control::bind(path).unwrap();
-    let serving = tokio::spawn(control.serve(send));
+    let control = Control::bind(path, None).unwrap();
+    let serving = tokio::spawn(control.serve(desks(send, events)));
     let answering = tokio::spawn(async move {
         while let Some(request) = receive.recv().await {
             match request {
                 ControlRequest::Status { reply } => drop(reply.send(status())),
-                ControlRequest::Reload { reply } => drop(reply.send(Reload {
-                    ago_ms: 0,
+                ControlRequest::Reload { reply } => drop(reply.send(Reloaded {
                     result: ReloadResult::Applied { pause_us: 250 },
+                    diagnostics: Vec::new(),
                 })),
+                ControlRequest::Act {
+                    action,
+                    target,
+                    reply,
+                } => drop(reply.send(act(action, target))),
             }
         }
     });
     (serving, answering)
+}
+
+fn act(action: Action, target: Target) -> Result<Done, String> {
+    match (action, target) {
+        (Action::Standby { length }, Target::Name(name)) => {
+            assert_eq!(length, Some(Duration::from_secs(600)));
+            Ok(Done { names: vec![name] })
+        }
+        (Action::Resume | Action::Garp, Target::All) => Ok(Done {
+            names: vec!["web".to_owned(), "db".to_owned()],
+        }),
+        _ => Err("no".to_owned()),
+    }
 }
 
 async fn ask(path: &Path, request: &[u8]) -> String {
@@ -101,8 +137,157 @@ async fn reload_says_what_came_of_it() {
     let (_serving, _answering) = serve(&path);
     assert_eq!(
         ask(&path, b"{\"v\":1,\"cmd\":\"reload\"}\n").await,
-        "{\"v\":1,\"reload\":{\"ago_ms\":0,\"result\":{\"applied\":{\"pause_us\":250}}}}\n"
+        "{\"v\":1,\"reload\":{\"result\":{\"applied\":{\"pause_us\":250}},\"diagnostics\":[]}}\n"
     );
+}
+
+/// What is asked, word for word as other programs may, and what is answered.
+#[tokio::test]
+async fn what_changes_something() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let (_serving, _answering) = serve(&path);
+    let table: [(&[u8], &str); 5] = [
+        (
+            b"{\"v\":1,\"cmd\":\"standby\",\"target\":{\"name\":\"web\"},\"for_ms\":600000}\n",
+            "{\"v\":1,\"done\":{\"names\":[\"web\"]}}\n",
+        ),
+        (
+            b"{\"v\":1,\"cmd\":\"resume\",\"target\":\"all\"}\n",
+            "{\"v\":1,\"done\":{\"names\":[\"web\",\"db\"]}}\n",
+        ),
+        (
+            b"{\"v\":1,\"cmd\":\"garp\",\"target\":\"all\"}\n",
+            "{\"v\":1,\"done\":{\"names\":[\"web\",\"db\"]}}\n",
+        ),
+        (
+            b"{\"v\":1,\"cmd\":\"garp\",\"target\":{\"name\":\"web\"}}\n",
+            "{\"v\":1,\"error\":\"no\"}\n",
+        ),
+        (
+            b"{\"v\":1,\"cmd\":\"log-level\",\"level\":\"debug\"}\n",
+            "{\"v\":1,\"log-level\":\"debug\"}\n",
+        ),
+    ];
+    for (request, expected) in table {
+        assert_eq!(ask(&path, request).await, expected);
+    }
+    let request = serde_json::to_string(&super::message::Request {
+        v: 1,
+        verb: Verb::Standby {
+            target: Target::Name("web".to_owned()),
+            for_ms: None,
+        },
+    });
+    assert_eq!(
+        request.unwrap(),
+        "{\"v\":1,\"cmd\":\"standby\",\"target\":{\"name\":\"web\"}}"
+    );
+}
+
+fn event(text: &str) -> Event {
+    Event {
+        seq: 0,
+        unix_ms: 0,
+        kind: EventKind::Remark,
+        subject: Some("web".to_owned()),
+        from: None,
+        to: None,
+        reason: None,
+        source: None,
+        age_ms: None,
+        text: text.to_owned(),
+    }
+}
+
+const FOLLOW: &[u8] = b"{\"v\":1,\"cmd\":\"events\"}\n";
+
+/// A client that follows, once the server knows that.
+async fn follow(path: &Path) -> BufReader<UnixStream> {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    stream.write_all(FOLLOW).await.unwrap();
+    let mut stream = BufReader::new(stream);
+    assert_eq!(
+        next(&mut stream).await,
+        Outcome::Following(super::message::Following { queue: 256 })
+    );
+    stream
+}
+
+async fn next(stream: &mut BufReader<UnixStream>) -> Outcome {
+    let mut line = String::new();
+    let reading = stream.read_line(&mut line);
+    timeout(Duration::from_secs(10), reading).await.unwrap().unwrap();
+    serde_json::from_str::<Answer>(&line).unwrap().outcome
+}
+
+fn told(outcome: Outcome) -> (u64, String) {
+    match outcome {
+        Outcome::Event(event) => (event.seq, event.text),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_follows_is_told_and_who_is_slow_is_told_how_many_it_missed() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let events = Events::default();
+    let (_serving, _answering) = serve_with(&path, &events);
+    // Nobody is there yet.
+    events.tell(|| event("unheard"));
+    let mut stream = follow(&path).await;
+    events.tell(|| event("first"));
+    assert_eq!(told(next(&mut stream).await), (2, "first".to_owned()));
+    // More than wait for anybody, before the server's task has its turn.
+    for _ in 0..QUEUE + 10 {
+        events.tell(|| event("flood"));
+    }
+    assert_eq!(next(&mut stream).await, Outcome::Missed(10));
+    assert_eq!(told(next(&mut stream).await), (13, "flood".to_owned()));
+    assert_eq!(ask(&path, REQUEST).await, STATUS_LINE);
+}
+
+#[tokio::test]
+async fn a_follower_that_never_reads_is_dropped() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let events = Events::default();
+    let (_serving, _answering) = serve_with(&path, &events);
+    let stream = follow(&path).await;
+    let long = "x".repeat(10_000);
+    let gone = async {
+        while events.followers() > 0 {
+            events.tell(|| event(&long));
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("the server drops it");
+    assert_eq!(ask(&path, REQUEST).await, STATUS_LINE);
+    drop(stream);
+}
+
+#[tokio::test]
+async fn followers_leave_seats_for_others() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let events = Events::default();
+    let (_serving, _answering) = serve_with(&path, &events);
+    let mut followers = Vec::new();
+    for _ in 0..FOLLOWERS {
+        followers.push(follow(&path).await);
+    }
+    assert_eq!(
+        ask(&path, FOLLOW).await,
+        "{\"v\":1,\"error\":\"too many follow the events already: end one of them\"}\n"
+    );
+    assert_eq!(ask(&path, REQUEST).await, STATUS_LINE);
+    // One that leaves is noticed without an event.
+    followers.pop();
+    until("its seat is free", || events.followers() == FOLLOWERS - 1).await;
+    drop(follow(&path).await);
 }
 
 #[tokio::test]
@@ -110,7 +295,7 @@ async fn garbage_is_refused_and_nobody_else_notices() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
     let (_serving, _answering) = serve(&path);
-    let table: [(&[u8], &str); 7] = [
+    let table: [(&[u8], &str); 9] = [
         (
             b"\n",
             "{\"v\":1,\"error\":\"not a request: EOF while parsing a value at line 2 column 0\"}\n",
@@ -121,11 +306,21 @@ async fn garbage_is_refused_and_nobody_else_notices() {
         ),
         (
             b"{\"v\":2,\"cmd\":\"status\"}\n",
-            "{\"v\":1,\"error\":\"version 2 is not spoken here, but 1\"}\n",
+            "{\"v\":1,\"error\":\"version 2 is not spoken here, but 1: use the vrrpctl that came with the daemon\"}\n",
+        ),
+        // One that a later version may know.
+        (
+            b"{\"v\":2,\"cmd\":\"reboot\"}\n",
+            "{\"v\":1,\"error\":\"version 2 is not spoken here, but 1: use the vrrpctl that came with the daemon\"}\n",
         ),
         (
             b"{\"v\":1,\"cmd\":\"reboot\"}\n",
-            "{\"v\":1,\"error\":\"not a request: unknown variant `reboot`, expected `status` or `reload` at line 1 column 21\"}\n",
+            "{\"v\":1,\"error\":\"not a request: unknown variant `reboot`, expected one of `status`, `events`, \
+             `config-show`, `config-diff`, `reload`, `garp`, `standby`, `resume`, `log-level` at line 1 column 22\"}\n",
+        ),
+        (
+            b"{\"v\":1,\"cmd\":\"standby\"}\n",
+            "{\"v\":1,\"error\":\"not a request: missing field `target` at line 1 column 23\"}\n",
         ),
         (
             b"\xff\xfe\x00\n",
@@ -211,7 +406,11 @@ async fn a_busy_protocol_thread_is_said_so() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
     let (send, mut receive) = mpsc::channel(1);
-    let _serving = tokio::spawn(Control::bind(&path).unwrap().serve(send));
+    let _serving = tokio::spawn(
+        Control::bind(&path, None)
+            .unwrap()
+            .serve(desks(send, &Events::default())),
+    );
     // Nobody answers the first; meanwhile the second finds the queue full.
     let first = tokio::spawn({
         let path = path.clone();
@@ -236,7 +435,7 @@ async fn a_stale_socket_is_replaced_and_a_living_one_respected() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let (serving, _answering) = serve(&path);
-    let refused = Control::bind(&path).unwrap_err();
+    let refused = Control::bind(&path, None).unwrap_err();
     assert!(matches!(refused, BindError::Taken(_)));
     assert_eq!(
         refused.to_string(),
@@ -256,6 +455,6 @@ fn a_file_in_the_way_is_left_alone() {
     let scratch = Scratch::new();
     let path = scratch.path("precious");
     std::fs::write(&path, "data").unwrap();
-    assert!(matches!(Control::bind(&path), Err(BindError::InTheWay(_))));
+    assert!(matches!(Control::bind(&path, None), Err(BindError::InTheWay(_))));
     assert_eq!(scratch.read("precious"), "data");
 }

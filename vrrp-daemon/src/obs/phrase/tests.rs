@@ -197,6 +197,42 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
 }
 
 #[test]
+fn standing_by() {
+    let said = |remark| {
+        line(Effect::Remark {
+            router: Some(ROUTER),
+            remark,
+        })
+    };
+    let length = Some(Nanos::from_secs(90));
+    assert_eq!(
+        said(Remark::Standby { length }),
+        "(?) stands by for 90 s, as asked"
+    );
+    assert_eq!(
+        said(Remark::Standby { length: None }),
+        "(?) stands by until it is told to resume, as asked"
+    );
+    assert_eq!(
+        said(Remark::StandbyAlone),
+        "(?) stands by and hears no Master: nobody holds the addresses; `vrrpctl resume` takes them back"
+    );
+    assert_eq!(
+        said(Remark::Resumed { over: true }),
+        "(?) the time to stand by is over: takes part again"
+    );
+    assert_eq!(
+        line(Effect::Transition {
+            router: ROUTER,
+            from: State::Master,
+            to: State::Backup,
+            reason: Reason::Standby,
+        }),
+        "(?) Entering BACKUP STATE: asked to stand by (vrrpctl standby)"
+    );
+}
+
+#[test]
 fn fields_carry_the_evidence() {
     let reason = Reason::MasterDown {
         master: Some(peer()),

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
-use super::{render, span};
+use super::{render, show};
 use crate::ingress::control::status::{
-    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Process, ReceivePath, Script, Sender,
-    Status,
+    Address, Counters, Daemon, File, Frames, Group, Instance, Master, Preemption, Process, ReceivePath,
+    Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome,
 };
 use crate::proto::{ScriptState, State};
 
-fn status() -> Status {
+pub(in crate::obs) fn status() -> Status {
     Status {
         daemon: Daemon {
             version: "0.1.0".to_owned(),
@@ -23,9 +23,26 @@ fn status() -> Status {
             name: "VI_1".to_owned(),
             vrid: 133,
             interface: "bond0".to_owned(),
+            version: 2,
+            group: Some("VG_1".to_owned()),
             state: State::Backup,
             since_ms: 12_345,
             reason: "started".to_owned(),
+            reason_code: "started".to_owned(),
+            tracked: vec![Tracked {
+                kind: TrackedKind::Script,
+                name: "monitor_service".to_owned(),
+                weight: -10,
+                reverse: false,
+                outcome: TrackedOutcome::Adds(-10),
+            }],
+            preempt: Preemption::Never,
+            standby: None,
+            timers: Timers {
+                takeover_us: Some(3_192_369),
+                master_interval_ms: Some(1000),
+                ..Timers::default()
+            },
             priority_configured: 100,
             priority_effective: 90,
             master: Some(Master {
@@ -95,6 +112,11 @@ fn status() -> Status {
     }
 }
 
+/// Its one virtual router.
+pub(in crate::obs) fn instance() -> Instance {
+    status().instances.remove(0)
+}
+
 #[test]
 fn text_for_people() {
     let expected = "\
@@ -105,6 +127,8 @@ VI_1      133   bond0      BACKUP  12 s   90    20.31.250.11  xdp-native
 
 VI_1: BACKUP: started
   priority 90 (configured 100), advert every 1000 ms, Master_Down_Interval 3609.375 ms
+  script monitor_service, weight -10: -10
+  takes over in 3.192 s if nothing is heard
   Master 20.31.250.11 with priority 100, last advert 417 ms ago
   20.31.250.13/32 on bond0: absent
   adverts: 0 sent, 0 failed, 301 received; times Master 0, released 0
@@ -150,19 +174,39 @@ fn json_names_are_stable() {
     );
     assert_eq!(json["frames"]["refused"]["checksum"], 2);
     assert_eq!(json["scripts"][0]["state"], "failing");
+    let instance = &json["instances"][0];
+    assert_eq!(
+        instance["tracked"][0]["outcome"],
+        serde_json::json!({"adds": -10})
+    );
+    assert_eq!(instance["tracked"][0]["kind"], "script");
+    assert_eq!(instance["preempt"], "never");
+    assert_eq!(instance["reason_code"], "started");
+    assert_eq!(instance["timers"]["takeover_us"], 3_192_369);
+    assert_eq!(instance["standby"], serde_json::Value::Null);
     assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status());
 }
 
 #[test]
-fn spans_have_two_units_at_most() {
-    for (millis, expected) in [
-        (0, "0 ms"),
-        (999, "999 ms"),
-        (59_999, "59 s"),
-        (60_000, "1 m 00 s"),
-        (7_500_000, "2 h 05 m"),
-        (273_600_000, "3 d 04 h"),
-    ] {
-        assert_eq!(span(millis), expected);
-    }
+fn one_in_full_and_what_stands_by() {
+    let mut status = status();
+    let instance = &mut status.instances[0];
+    instance.standby = Some(Standby {
+        left_ms: Some(598_000),
+        alone: false,
+    });
+    instance.timers.takeover_us = None;
+    let expected = "\
+VI_1: BACKUP: started
+  priority 90 (configured 100), advert every 1000 ms, Master_Down_Interval 3609.375 ms
+  script monitor_service, weight -10: -10
+  STANDS BY for another 9 m 58 s
+  Master 20.31.250.11 with priority 100, last advert 417 ms ago
+";
+    let shown = show(instance);
+    assert!(shown.starts_with(expected), "{shown}");
+    assert!(
+        shown.contains("\n  20.31.250.11: 417.006 ms ago, 0 unread, 2 late"),
+        "{shown}"
+    );
 }

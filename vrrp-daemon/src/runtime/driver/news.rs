@@ -1,14 +1,11 @@
 //! What the network tells, and what the other threads report and ask.
 
-use super::super::snapshot::View;
 use super::Driver;
 use crate::effects::addresses::Report;
 use crate::effects::announce;
-use crate::ingress::control::ControlRequest;
 use crate::ingress::links::LinkEvent;
 use crate::proto::model::{Carried, Transport};
 use crate::proto::{Input, LinkId, LinkState, RouterId, State};
-use crate::sys::clock;
 
 /// News of interfaces and addresses taken in one turn, at most.
 const LINK_EVENTS: usize = 64;
@@ -299,27 +296,5 @@ impl Driver {
                 tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
             }
         }
-    }
-
-    pub(super) fn answer(&mut self, request: ControlRequest) {
-        let reply = match request {
-            ControlRequest::Status { reply } => reply,
-            ControlRequest::Reload { reply } => return self.request_reload(Some(reply)),
-        };
-        self.catch_up();
-        let present = |router: RouterId, address| self.presence.has(router, Carried::Address(address));
-        let status = self.parts.snapshots.take(
-            clock::now(),
-            View {
-                vrrp: &self.parts.vrrp,
-                kernel: &self.parts.kernel,
-                ifindexes: &self.ifindexes,
-                present: &present,
-                observer: self.parts.observer.as_ref(),
-                notifications_dropped: self.parts.notifier.dropped(),
-            },
-        );
-        // A client that left in the meantime is no error.
-        let _ = reply.send(status);
     }
 }

@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use super::super::protocol::REPORTS;
 use super::super::reload::{Answer, Found, Prepared, Reply};
 use super::{Driver, Parts};
-use crate::ingress::control::status::{Reload, ReloadResult};
+use crate::ingress::control::message::Reloaded;
+use crate::ingress::control::status::ReloadResult;
 use crate::proto::model::{Carried, Model, VirtualAddress};
 use crate::proto::{Input, RouterId, State};
 use crate::sys::clock;
@@ -25,6 +26,7 @@ impl Driver {
     pub(super) fn reloaded(&mut self, answer: Answer) {
         let Answer {
             found,
+            diagnostics,
             replies,
             begun,
         } = answer;
@@ -51,7 +53,8 @@ impl Driver {
         self.parts.snapshots.note_reload(clock::now(), result);
         for reply in replies {
             // A client that left in the meantime is no error.
-            let _ = reply.send(Reload { ago_ms: 0, result });
+            let diagnostics = diagnostics.clone();
+            let _ = reply.send(Reloaded { result, diagnostics });
         }
     }
 

@@ -72,7 +72,7 @@ fn what_the_floors_allow() {
             "vrrp-daemon/src/main.rs",
             "use vrrp_daemon::cli; use vrrp_daemon::runtime::driver;",
         ),
-        ("vrrp-daemon/src/bin/vrrpctl.rs", "use vrrp_daemon::cli::x;"),
+        ("vrrp-daemon/src/bin/vrrpctl/main.rs", "use vrrp_daemon::cli::x;"),
         ("vrrp-daemon/src/lib.rs", "pub mod proto;"),
         (
             "vrrp-daemon/src/effects/tests.rs",
