@@ -15,12 +15,14 @@
 //! * [`flood`] sends frames by the hundred thousand, in a namespace and within bounds.
 //! * [`AddressWatch`] sees a host's addresses come and go, [`Netlink`] changes them many at a time.
 //! * [`Daemon`] is a running `vrrp-daemon`, or Debian's keepalived, started with the same command line.
+//! * [`vrrpctl`] asks ours, and [`Said`] is what an operator sees of that.
 //!
 //! Everything dies with the process, also on `kill -9`: namespaces are held by file descriptors only and
 //! children get a parent-death signal. Only a lab made by [`Lab::named`] has names under `/run/netns`.
 
 mod capture;
 mod client;
+mod control;
 mod daemon;
 mod duo;
 pub mod flood;
@@ -40,6 +42,7 @@ mod wait;
 
 pub use capture::{Capture, Captured, Direction};
 pub use client::{Answer, Outage, Prober};
+pub use control::{Said, vrrpctl, vrrpctl_as, vrrpctl_piped};
 pub use daemon::{Daemon, Program, peer_command, target_dir};
 pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
