@@ -1,8 +1,9 @@
 //! `vrrpctl` on a host, with all that an operator sees of it.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::daemon::Program;
@@ -51,12 +52,31 @@ pub fn vrrpctl_as(host: &Host, wrapper: &[&str], args: &[&str]) -> anyhow::Resul
     })
 }
 
-/// Start it with a pipe to read from; it does not outlive this thread.
+/// `vrrpctl events` on `host`.
 ///
 /// # Errors
-/// It cannot be started.
-pub fn vrrpctl_piped(host: &Host, args: &[&str]) -> anyhow::Result<Child> {
-    Ok(command(host, &[], args)?.stdout(Stdio::piped()).spawn()?)
+/// As [`follow`].
+pub fn vrrpctl_events(host: &Host, args: &[&str]) -> anyhow::Result<Child> {
+    let mut command = command(host, &[], &["events"])?;
+    command.args(args);
+    follow(command)
+}
+
+/// Start a `command` that follows the events, and wait until it does: what happens from now on stands in its standard
+/// output, a pipe. It does not outlive this thread.
+///
+/// # Errors
+/// It cannot be started, or ends at once.
+pub fn follow(mut command: Command) -> anyhow::Result<Child> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let said = child.stderr.take().context("a pipe")?;
+    let mut line = String::new();
+    BufReader::new(said).read_line(&mut line)?;
+    ensure!(
+        line == "vrrpctl: follows what happens; Ctrl-C ends it\n",
+        "{line}"
+    );
+    Ok(child)
 }
 
 fn command(host: &Host, wrapper: &[&str], args: &[&str]) -> anyhow::Result<Command> {

@@ -160,7 +160,10 @@ fn master(instance: &Instance, lines: &mut Vec<String>) {
         .map(|address| format!("{}/{}", address.address, address.prefix))
         .collect();
     lines.push(match absent.is_empty() {
-        true => format!("holds all of its {} addresses", instance.addresses.len()),
+        true => match instance.addresses.as_slice() {
+            [one] => format!("holds {}/{}", one.address, one.prefix),
+            all => format!("holds all of its {} addresses", all.len()),
+        },
         false => format!("does NOT hold {}: the log says why", absent.join(" ")),
     });
     lines.push(match ours {

@@ -158,6 +158,7 @@ fn differences((old, was): (&Model, &VirtualRouter), (new, is): (&Model, &Virtua
     if was.announce != is.announce {
         out.push("gratuitous ARP".to_owned());
     }
+    // Interfaces are numbers in there: where one comes or goes, routes may be named that stay the same.
     if format!("{:?}{:?}", was.routes, was.rules) != format!("{:?}{:?}", is.routes, is.rules) {
         out.push("virtual routes or rules".to_owned());
     }
@@ -170,7 +171,7 @@ fn differences((old, was): (&Model, &VirtualRouter), (new, is): (&Model, &Virtua
         preempt: is.preempt,
         version: is.version,
         down_adverts: is.down_adverts,
-        auth: is.auth.clone(),
+        auth: is.auth,
         transport: is.transport.clone(),
         addresses: is.addresses.clone(),
         excluded: is.excluded.clone(),

@@ -226,6 +226,7 @@ fn follow(socket: &Path, json: bool) -> Result<Shown, AskError> {
         return Err(AskError::OffTopic);
     };
     connection.follow()?;
+    eprintln!("vrrpctl: follows what happens; Ctrl-C ends it");
     let mut out = io::stdout().lock();
     loop {
         let line = match connection.next()? {

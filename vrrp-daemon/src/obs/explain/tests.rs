@@ -166,7 +166,7 @@ fn a_master_says_what_it_holds_and_when_it_gives_up() {
     assert_eq!(
         said(&instance)[2..],
         [
-            "holds all of its 1 addresses",
+            "holds 20.31.250.13/32",
             "gives up when a fault occurs, or by `vrrpctl standby`: as the owner of the addresses it yields to nobody",
         ]
     );
