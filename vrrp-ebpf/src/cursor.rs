@@ -16,7 +16,7 @@ use aya_ebpf::programs::XdpContext;
 use vrrp_common::abi::MAX_PDU;
 use vrrp_common::wire::checksum::Sum;
 
-use crate::maps;
+use crate::opaque::opaque;
 
 /// A position in a frame that lives for `'a`.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
     /// with the end that is read through; the compiler, which would compute it anew, is kept from knowing what it is.
     #[inline(always)]
     fn here(&self) -> usize {
-        core::hint::black_box(self.start + self.offset)
+        opaque((self.start + self.offset) as u64) as usize
     }
 
     /// The next `N` bytes. Not to be called after [`Cursor::skip`].
@@ -84,10 +84,16 @@ impl<'a> Cursor<'a> {
         self.offset += bytes;
     }
 
-    /// The same position, and the verifier does not know it; after this nothing but [`Cursor::load`] will do.
+    /// Bytes from the first one of the frame.
     #[inline(always)]
-    pub(crate) fn somewhere(mut self) -> Self {
-        self.offset = maps::unknown_to_the_verifier(self.offset as u64) as usize;
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset as u64
+    }
+
+    /// At an offset that the verifier does not know: after this nothing but [`Cursor::is`] and [`Cursor::load`] will do.
+    #[inline(always)]
+    pub(crate) fn at(mut self, offset: u64) -> Self {
+        self.offset = offset as usize;
         self
     }
 
@@ -95,8 +101,30 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub(crate) fn has(&self, len: u16) -> bool {
         // Linux 6.12 and older forget the bounds of a number whose bytes it has swapped, so they are given again.
-        let len = core::hint::black_box(usize::from(len)) & usize::from(u16::MAX);
+        let len = opaque(u64::from(len)) as usize & usize::from(u16::MAX);
         self.start + self.offset + len <= self.end
+    }
+
+    /// Whether the next `len` bytes, a multiple of four and at most [`SHORT`], are the first ones of `other`: read where
+    /// they lie, which is cheaper than a copy. May be called after [`Cursor::at`].
+    #[inline(always)]
+    pub(crate) fn is(&self, len: u16, other: &[u16; SHORT as usize / 2]) -> bool {
+        // No header is longer than this; the verifier wants to see it.
+        let at = opaque((self.start + (opaque(self.offset as u64) & 0x7f) as usize) as u64) as usize;
+        let len = opaque(u64::from(len)) as usize;
+        let mut differs = 0;
+        for step in 0..usize::from(SHORT) / 4 {
+            if step * 4 >= len {
+                break;
+            }
+            if at + step * 4 + 4 > self.end {
+                return false;
+            }
+            // SAFETY: compared with the end just now; even, as in `words`.
+            let [a, b] = unsafe { *((at + step * 4) as *const [u16; 2]) };
+            differs |= (a ^ other[step * 2]) | (b ^ other[step * 2 + 1]);
+        }
+        differs == 0
     }
 
     /// Copy the next `len` bytes to the front of `buffer`. False if the frame ends before, or the buffer does.
@@ -110,6 +138,9 @@ impl<'a> Cursor<'a> {
         unsafe { bpf_xdp_load_bytes(self.context.ctx, offset, buffer.as_mut_ptr().cast(), len) == 0 }
     }
 }
+
+/// The longest message that is compared where it lies: fourteen IPv4 addresses, three IPv6 ones.
+pub(crate) const SHORT: u16 = 64;
 
 /// How much Linux before 6.13 sums at once; beyond that it answers an error, which looks like a sum.
 const SUMMED_AT_ONCE: u16 = 512;
@@ -132,7 +163,7 @@ fn part(buffer: &mut [u8; MAX_PDU], at: u16, len: u16, sum: u32) -> u32 {
         return sum;
     }
     let most = i64::from(SUMMED_AT_ONCE).min(MAX_PDU as i64 - i64::from(start));
-    let len = core::hint::black_box(i64::from(len - start).min(most));
+    let len = opaque(i64::from(len - start).min(most) as u64) as i64;
     if !check_bounds_signed(len, 1, most) {
         return sum;
     }
@@ -149,6 +180,6 @@ fn part(buffer: &mut [u8; MAX_PDU], at: u16, len: u16, sum: u32) -> u32 {
 /// that a `u16` may be extended anew for each use, so it is kept from knowing that it is one.
 #[inline(always)]
 pub(crate) fn bounded(len: u16) -> Option<u32> {
-    let len = core::hint::black_box(i64::from(len));
+    let len = opaque(u64::from(len)) as i64;
     check_bounds_signed(len, 1, MAX_PDU as i64).then_some(len as u32)
 }

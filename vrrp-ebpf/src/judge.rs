@@ -37,8 +37,6 @@ pub(crate) struct Held {
     pub(crate) unchanged: bool,
     /// A gap before it of so many nanoseconds is news all the same.
     pub(crate) late_after: u64,
-    /// This CPU's buffer with the message.
-    pub(crate) record: &'static mut Record,
 }
 
 /// Judge a packet of protocol 112.
@@ -130,19 +128,18 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
     };
     head.fits(version, packet.family, packet.pdu_len)
         .map_err(Verdict::Refused)?;
-    let Some(record) = packet.message() else {
-        return Err(Verdict::NotJudged);
-    };
     let late_after = if is_known { known.late_after } else { u64::MAX };
-    if is_known && known.len == packet.pdu_len && maps::same(&record.pdu, &known.message, packet.pdu_len) {
+    if is_known && known.len == packet.pdu_len && packet.is(&known.message) {
         return Ok(Held {
             rules,
             peer,
             unchanged: true,
             late_after,
-            record,
         });
     }
+    let Some(record) = packet.message() else {
+        return Err(Verdict::NotJudged);
+    };
     let Record { header, pdu } = &mut *record;
     let sum = cursor::sum(pdu, header.pdu_len);
     if !checksum_holds(packet, header.pdu_len, version, sum) {
@@ -158,7 +155,6 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
         peer,
         unchanged: false,
         late_after,
-        record,
     })
 }
 

@@ -21,12 +21,15 @@
 // `AtomicU64::fetch_add` is not there for BPF, whose first version could not answer the old value; the addition is.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "the kernel's atomic addition has no other name")]
+// `opaque` is an empty piece of assembly, which stable Rust does not have for BPF.
+#![feature(asm_experimental_arch)]
 
 mod classify;
 mod cursor;
 mod judge;
 mod maps;
 mod object;
+mod opaque;
 mod report;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

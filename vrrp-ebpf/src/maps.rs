@@ -16,6 +16,7 @@ use vrrp_common::abi::{
 };
 
 use crate::cursor;
+use crate::opaque::opaque;
 
 #[map]
 static ROUTERS: HashMap<u64, Router> = HashMap::with_max_entries(4_096, BPF_F_NO_PREALLOC);
@@ -197,10 +198,10 @@ const BLOCKS: usize = MAX_PDU / (8 * BLOCK);
 #[inline(always)]
 pub(crate) fn clear_last_block(record: &mut Record, len: u16) {
     // The verifier wants to see the bounds of the very register that is used.
-    let at = core::hint::black_box(usize::from(len / 64));
+    let at = opaque(u64::from(len / 64)) as usize;
     if let Some(block) = blocks_mut(&mut record.pdu).get_mut(at) {
         // A zero that the compiler knows would make it a call of `memset`, which writes byte by byte.
-        let zero = core::hint::black_box(0);
+        let zero = opaque(0);
         let [a, b, c, d, e, f, g, h] = block;
         (*a, *b, *c, *d) = (zero, zero, zero, zero);
         (*e, *f, *g, *h) = (zero, zero, zero, zero);
@@ -214,7 +215,7 @@ pub(crate) fn same(ours: &[u8; MAX_PDU], theirs: &[u8; MAX_PDU], len: u16) -> bo
     let (ours, theirs) = (blocks_of(ours), blocks_of(theirs));
     for at in 0..BLOCKS {
         // Not known to the compiler, which would count down to zero; Linux 6.1 sees no bounds in that.
-        if at >= core::hint::black_box(blocks) {
+        if at >= opaque(blocks as u64) as usize {
             return true;
         }
         let [a, b, c, d, e, f, g, h] = ours[at];
@@ -224,6 +225,13 @@ pub(crate) fn same(ours: &[u8; MAX_PDU], theirs: &[u8; MAX_PDU], len: u16) -> bo
         }
     }
     true
+}
+
+/// The front of a message, in words of 16 bits.
+#[inline(always)]
+pub(crate) fn front(bytes: &[u8; MAX_PDU]) -> &[u16; cursor::SHORT as usize / 2] {
+    // SAFETY: shorter than the message, and every message here is a field at a multiple of eight in a map's value.
+    unsafe { &*core::ptr::from_ref(bytes).cast() }
 }
 
 const _: () =
@@ -263,7 +271,7 @@ pub(crate) fn refused(key: u32) -> Option<Refused> {
     if let Some(state) = REFUSED.get_ptr_mut(key) {
         return Some(Refused(state));
     }
-    let zero = core::hint::black_box(0);
+    let zero = opaque(0);
     let none = RefusedState {
         silent: zero,
         told: zero,

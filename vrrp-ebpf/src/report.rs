@@ -12,6 +12,7 @@ use vrrp_common::wire::ladder::Refusal;
 use crate::classify::Packet;
 use crate::judge::Held;
 use crate::maps;
+use crate::opaque::opaque;
 
 /// An advert that held every rule. Answers what to count, and what to do with the frame.
 #[inline(always)]
@@ -35,7 +36,9 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
         seen.lives(now);
         return (Verdict::Unchanged, action);
     }
-    let record = held.record;
+    let Some(record) = packet.message() else {
+        return (Verdict::NotJudged, XDP_PASS);
+    };
     packet.describe(record);
     record.header.stamp = now;
     record.header.alive = seen.alive();
@@ -98,7 +101,7 @@ fn show(packet: &Packet<'_>, rules: &RouterRules, rung: u8) -> bool {
     };
     packet.describe(record);
     record.header.stamp = now();
-    let zero = core::hint::black_box(0);
+    let zero = opaque(0);
     record.header.alive = zero;
     record.header.quiet = zero;
     record.header.slot = rules.slot;
