@@ -26,6 +26,7 @@ pub fn render(recording: &str) -> Result<String, RecordingError> {
             // Adverts heard and sent as usual would drown everything else.
             Fed::Input(Input::Tick | Input::Advert(_) | Input::StillThere { .. }) => {}
             Fed::Input(input) => text.push_str(&line(begin.now, *now, &format!("<- {input:?}"))),
+            Fed::Succeed(_) => text.push_str(&line(begin.now, *now, "<- what the process before it was")),
             Fed::Reload(_) => text.push_str(&line(begin.now, *now, "<- another configuration")),
         }
         for effect in effects {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::timers;
@@ -19,7 +20,7 @@ use super::router::MasterSeen;
 const PATIENCE: u64 = 16;
 
 /// The state Backup (RFC 9568 §6.4.2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Backup {
     /// The down timer. It counts from the arrival of an advert, not from when we came to read it.
     down_at: MonoNanos,
@@ -44,7 +45,7 @@ pub(super) struct Backup {
 }
 
 /// The last advert of a Master.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     source: IpAddr,
     priority: Priority,

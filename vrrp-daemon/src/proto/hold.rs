@@ -32,17 +32,18 @@ pub enum HoldNews {
 }
 
 /// Every link that is up and unproven, same order as `model.links`.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Holds(Vec<Option<Unproven>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Unproven {
     /// It came up then.
     since: MonoNanos,
     told: Told,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Told {
     Nothing,
     Waits,

@@ -16,6 +16,7 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::timers;
@@ -43,7 +44,7 @@ use sending::Sending;
 use standby::Standby;
 
 /// One virtual router at work.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Instance {
     id: RouterId,
     phase: Phase,
@@ -53,6 +54,7 @@ pub(super) struct Instance {
     priority: Priority,
     source: Option<IpAddr>,
     counters: Counters,
+    #[serde(skip)]
     said: Said,
     sending: Sending,
     /// It is not to be Master.
@@ -60,11 +62,13 @@ pub(super) struct Instance {
     /// Its link is unproven, which counts until then.
     hold_until: Option<MonoNanos>,
     /// Whose unchanged adverts may be going by unheard.
+    #[serde(skip)]
     hushed: Option<IpAddr>,
 }
 
 /// The state, with what is valid in it alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Phase {
     Init,
     Backup(Backup),
@@ -339,6 +343,11 @@ impl Instance {
             Phase::Master(_) => State::Master,
             Phase::Fault => State::Fault,
         }
+    }
+
+    /// The effective priority.
+    pub(super) fn effective_priority(&self) -> Priority {
+        self.priority
     }
 
     /// The address adverts leave from.

@@ -1,5 +1,6 @@
 //! What a Master has to do next: adverts and announcements.
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::time::{Centis, MonoNanos, Nanos};
 
 use super::model::{Announce, VirtualRouter};
@@ -10,7 +11,7 @@ use super::reload;
 const CONTEST_SPACING: Nanos = Nanos::from_secs(1);
 
 /// The state Master (RFC 9568 §6.4.3).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Master {
     /// The advert timer. Only sending re-arms it: nothing that is received can.
     advert_at: MonoNanos,
@@ -110,6 +111,12 @@ impl Master {
         if reload::gains_addresses(old, new) {
             self.burst_at = after(now, new.announce.delay).or(self.burst_at);
         }
+    }
+
+    /// Another process has sent the adverts until `now`: the next is due.
+    pub(super) fn succeed(&mut self, now: MonoNanos) {
+        self.advert_at = now;
+        self.sent_at = now;
     }
 
     /// Forget the limit: others may have held the addresses meanwhile.

@@ -36,6 +36,7 @@ pub use hold::HoldNews;
 pub use input::{Clue, Heard, Input, LinkState, ScriptState};
 pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
 pub use reload::Correspondence;
+pub use router::estate::{Estate, Unfit};
 pub use router::{Outlook, StandbySeen, State, Vrrp};
 pub use tracking::Share;
 

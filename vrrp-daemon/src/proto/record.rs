@@ -24,6 +24,7 @@ use super::input::Input;
 use super::model::Model;
 use super::reload::Correspondence;
 use super::router::Vrrp;
+use super::router::estate::Estate;
 
 /// The format written here; another is refused.
 const FORMAT: u32 = 1;
@@ -56,6 +57,8 @@ pub enum Fed {
     Input(Input),
     /// Another configuration, to [`Vrrp::retire`] and [`Vrrp::adopt`].
     Reload(Box<Model>),
+    /// What another process was, to [`Vrrp::succeed`].
+    Succeed(Box<Estate>),
 }
 
 /// One step played: what was handed over, and what came of it.
@@ -159,6 +162,7 @@ pub fn replay<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Vec<Played
                     vrrp.retire(now, &correspondence, &mut effects);
                     vrrp.adopt(now, Model::clone(model), &correspondence);
                 }
+                Fed::Succeed(estate) => drop(vrrp.succeed(now, Estate::clone(estate))),
             }
             Ok(Played {
                 now,

@@ -12,7 +12,7 @@ const AGAIN: Nanos = Nanos::from_secs(60);
 /// Which kinds were said since the last change of state, or in the last minute.
 ///
 /// A change of Master does not reset it: two sources that take turns would otherwise buy a line per packet.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     kinds: u32,
     since: MonoNanos,

@@ -16,6 +16,7 @@ use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, Track,
 use super::remarks::{Said, Unknown};
 use super::tracking::{Facts, Share, Watch};
 
+pub(super) mod estate;
 mod group;
 mod holding;
 mod reload;

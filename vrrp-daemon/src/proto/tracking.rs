@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 
 use super::effect::Reason;
@@ -19,7 +20,7 @@ const FAULT: i64 = -254;
 
 /// What is known of the host. A link is down, and of a script, file or process nothing is known, until
 /// something else is told.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
     links: Vec<LinkState>,
     scripts: Vec<Option<ScriptState>>,

@@ -40,6 +40,16 @@ impl Instance {
         self
     }
 
+    /// What another process was, this one is from `now` on, under this id. Nothing was heard by it yet, so nothing goes
+    /// by unheard.
+    pub(in crate::proto) fn succeed(mut self, now: MonoNanos, id: RouterId) -> Self {
+        self.id = id;
+        if let Phase::Master(master) = &mut self.phase {
+            master.succeed(now);
+        }
+        self
+    }
+
     /// A Backup with a living Master.
     pub(in crate::proto) fn follows(&self) -> bool {
         match &self.phase {

@@ -1,5 +1,6 @@
 //! Whether adverts leave the host, and what is done when they do not.
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
 
@@ -10,7 +11,7 @@ use crate::proto::router::State;
 
 /// Whether adverts leave the host. There is no word of success: a send counts as one when the next is due
 /// and no failure was told in between.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sending {
     /// The last send, until it is known to have failed.
     last: Option<Priority>,

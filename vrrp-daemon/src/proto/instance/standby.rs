@@ -2,6 +2,7 @@
 //! is Master, whatever its priority, until it is told to resume or the time is over. Then it waits in full, and the
 //! rules of preemption decide.
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::MonoNanos;
 
@@ -11,7 +12,7 @@ use crate::proto::effect::{Reason, Remark};
 use crate::proto::router::StandbySeen;
 
 /// Not to be Master.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standby {
     until: Option<MonoNanos>,
     /// Its down timer ran out: nobody else is there.

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vrrp_common::id::Priority;
 use vrrp_common::time::MonoNanos;
 
@@ -21,7 +22,7 @@ use crate::proto::model::{GroupId, RouterId, VirtualRouter};
 use crate::proto::tracking::Standing;
 
 /// What was last told about a sync group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Group {
     told: State,
     /// A reload put members together of which some are Master and some are not yet. Until they agree, it is what
@@ -45,6 +46,11 @@ impl Group {
             joining: true,
             ..before.unwrap_or_default()
         }
+    }
+
+    /// What was last told of it.
+    pub(super) fn told(self) -> State {
+        self.told
     }
 
     /// Notify if `state` is news. There is no word for [`State::Init`]: nothing was told yet, or a new member is

@@ -35,10 +35,20 @@ impl Vrrp {
     /// Their addresses are not released here: the new configuration may hold them elsewhere, and whoever holds
     /// addresses knows both.
     pub fn retire(&mut self, now: MonoNanos, correspondence: &Correspondence, effects: &mut Vec<Effect>) {
+        self.leave_out(now, correspondence.routers.gone(), effects);
+    }
+
+    /// As [`retire`](Self::retire), for these.
+    pub fn leave_out(
+        &mut self,
+        now: MonoNanos,
+        routers: impl Iterator<Item = RouterId>,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.life != Life::Running {
             return;
         }
-        for router in correspondence.routers.gone() {
+        for router in routers {
             self.at(now, router, effects, Instance::retire);
         }
     }
