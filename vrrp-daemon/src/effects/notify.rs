@@ -56,6 +56,8 @@ enum Event {
     State(NotifyState),
     /// The effective priority changed; FIFOs alone are told, if they asked for it.
     Priority,
+    /// An earlier process has told this state.
+    Told(NotifyState),
 }
 
 /// Who is told what, as a configuration has it.
@@ -105,6 +107,16 @@ impl Notifier {
         self.tell(Notice {
             subject: Subject::Router(router),
             event: Event::Priority,
+            priority,
+        });
+    }
+
+    /// An earlier process has told this last: nobody is told again, but for those who want it when the configuration is
+    /// read again.
+    pub fn remember(&self, subject: Subject, state: NotifyState, priority: Priority) {
+        self.tell(Notice {
+            subject,
+            event: Event::Told(state),
             priority,
         });
     }

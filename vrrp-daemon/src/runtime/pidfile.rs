@@ -9,6 +9,9 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::sys::directory;
 
+/// The second line of the file of a process that waits for its successor.
+const LEFT: &str = "\nleft";
+
 /// A pid file that is ours until dropped; then it is removed.
 #[derive(Debug)]
 pub struct PidFile {
@@ -29,6 +32,14 @@ pub enum PidFileError {
         path: PathBuf,
         /// The process in it.
         pid: String,
+    },
+    /// A process holds it that waits for its successor.
+    #[error("{} belongs to process {pid}, which waits for its successor", path.display())]
+    Left {
+        /// The file.
+        path: PathBuf,
+        /// The process.
+        pid: i32,
     },
     /// The system refused.
     #[error("pid file {}: {error}; run as root, or name one that can be written with -p and -r", path.display())]
@@ -67,9 +78,11 @@ impl PidFile {
             let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(file) => file,
                 Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-                    return Err(PidFileError::Taken {
-                        path: path.to_owned(),
-                        pid: pid_in(&mut file),
+                    let (path, pid) = (path.to_owned(), pid_in(&mut file));
+                    let left = pid.strip_suffix(LEFT).and_then(|pid| pid.parse().ok());
+                    return Err(match left {
+                        Some(pid) => PidFileError::Left { path, pid },
+                        None => PidFileError::Taken { path, pid },
                     });
                 }
                 Err((_, errno)) => return Err(system(errno.into())),
@@ -101,11 +114,23 @@ impl PidFile {
     /// # Errors
     /// [`PidFileError::System`]
     pub fn rewrite(&mut self) -> Result<(), PidFileError> {
+        self.write("")
+    }
+
+    /// Say in it that this process waits for its successor, which is told [`PidFileError::Left`] then.
+    ///
+    /// # Errors
+    /// [`PidFileError::System`]
+    pub fn leave(&mut self) -> Result<(), PidFileError> {
+        self.write(LEFT)
+    }
+
+    fn write(&mut self, more: &str) -> Result<(), PidFileError> {
         let written = self
             .file
             .set_len(0)
             .and_then(|()| io::Seek::rewind(&mut *self.file))
-            .and_then(|()| writeln!(*self.file, "{}", std::process::id()));
+            .and_then(|()| writeln!(*self.file, "{}{more}", std::process::id()));
         written.map_err(|error| PidFileError::System {
             path: self.path.clone(),
             error,
@@ -130,7 +155,7 @@ fn inode(found: &fs::Metadata) -> Option<(u64, u64)> {
 fn pid_in(file: &mut fs::File) -> String {
     let mut text = String::new();
     let _ = io::Seek::rewind(file);
-    let _ = file.take(16).read_to_string(&mut text);
+    let _ = file.take(24).read_to_string(&mut text);
     text.trim().to_owned()
 }
 

@@ -13,6 +13,7 @@ pub mod local_time;
 pub mod netlink;
 pub mod packet_sock;
 pub mod peer;
+pub mod pidfd;
 pub mod process;
 pub mod rawsock;
 pub mod ready;

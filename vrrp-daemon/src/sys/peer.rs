@@ -12,6 +12,8 @@ const GROUPS: usize = 65_536;
 /// A process that connected, by its effective ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
+    /// Process id; 0 for one that is in no namespace of ours.
+    pub pid: i32,
     /// User.
     pub uid: u32,
     /// Group.
@@ -28,6 +30,7 @@ impl Peer {
     pub fn of(socket: &impl AsFd) -> io::Result<Self> {
         let credentials = getsockopt(socket, sockopt::PeerCredentials)?;
         Ok(Self {
+            pid: credentials.pid(),
             uid: credentials.uid(),
             gid: credentials.gid(),
             groups: groups(socket)?,

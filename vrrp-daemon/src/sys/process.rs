@@ -143,6 +143,14 @@ pub fn tie_to_us(command: &mut Command, signal: Signal) {
     }
 }
 
+/// Go on without the parent that [`tie_to_us`] tied this process to. To be called by its first thread.
+///
+/// # Errors
+/// As `prctl(2)`.
+pub fn outlive_parent() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_pdeathsig(None)?)
+}
+
 fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     for signal in realtime_signals() {

@@ -59,9 +59,21 @@ struct Tracked {
     name: String,
     spec: ScriptSpec,
     user: Option<ScriptUser>,
+    /// What is known of it from an earlier process.
+    last: Option<ScriptState>,
 }
 
 impl Plan {
+    /// Begin with these verdicts of an earlier process: a script may fail as often as ever before that counts.
+    #[must_use]
+    pub fn remembering(mut self, verdicts: &[(ScriptId, ScriptState)]) -> Self {
+        for script in &mut self.scripts {
+            let of_it = verdicts.iter().find(|(id, _)| *id == script.id);
+            script.last = of_it.map(|(_, state)| *state);
+        }
+        self
+    }
+
     /// What `config` wants tracked. What no virtual router or group tracks is left alone, as in keepalived.
     #[must_use]
     pub fn of(config: &Config) -> Self {
@@ -81,6 +93,7 @@ impl Plan {
                     name: script.name.clone(),
                     user: spec.command.user.as_ref().or(default_user).cloned(),
                     spec: spec.clone(),
+                    last: None,
                 })
                 .collect(),
             files: files

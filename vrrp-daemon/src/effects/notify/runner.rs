@@ -258,6 +258,10 @@ impl Runner {
         let priority = notice.priority;
         let state = match notice.event {
             Event::State(state) => state,
+            Event::Told(state) => {
+                told.last = Some((told.word(state), priority));
+                return;
+            }
             Event::Priority => {
                 let word = match &mut told.last {
                     Some((NotifyState::Master, last)) => {

@@ -44,6 +44,14 @@ impl Access {
         }
     }
 
+    /// Of a socket that `group` may use, which has another path now.
+    pub(super) fn moved(path: &Path, group: Option<u32>) -> Self {
+        Self {
+            group: AtomicU32::new(group.unwrap_or(NO_GROUP)),
+            ..Self::new(path)
+        }
+    }
+
     /// Members of `group` (a group number) may use it from now on, and those of the group before no more.
     ///
     /// # Errors
@@ -97,7 +105,12 @@ mod tests {
             ((1000, 0, vec![0]), None, 0, Permission::Nothing),
         ];
         for ((uid, gid, groups), group, own, expected) in table {
-            let peer = Peer { uid, gid, groups };
+            let peer = Peer {
+                pid: 1,
+                uid,
+                gid,
+                groups,
+            };
             assert_eq!(
                 permission(&peer, group, own),
                 expected,

@@ -108,3 +108,19 @@ fn a_file_of_somebody_else_is_not_removed() {
     drop(file);
     assert_eq!(scratch.read("a.pid"), "7\n");
 }
+
+#[test]
+fn who_waits_for_a_successor_is_known_as_such() {
+    let scratch = Scratch::new();
+    let path = scratch.path("test.pid");
+    let mut file = PidFile::create(&path).unwrap();
+    file.leave().unwrap();
+    let error = PidFile::create(&path).unwrap_err();
+    let ours = i32::try_from(std::process::id()).unwrap();
+    assert!(
+        matches!(&error, PidFileError::Left { pid, .. } if *pid == ours),
+        "{error}"
+    );
+    drop(file);
+    let _free = PidFile::create(&path).unwrap();
+}

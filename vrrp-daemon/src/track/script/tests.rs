@@ -33,6 +33,7 @@ fn plan(specs: Vec<ScriptSpec>) -> Plan {
         name: format!("chk{id}"),
         user: spec.command.user.clone(),
         spec,
+        last: None,
     });
     Plan {
         scripts: scripts.collect(),
@@ -305,6 +306,7 @@ fn reconfigure(trackers: &mut Trackers, scripts: Vec<(&str, ScriptSpec)>) -> Ver
         name: name.to_owned(),
         user: spec.command.user.clone(),
         spec,
+        last: None,
     });
     let plan = Plan {
         scripts: scripts.collect(),
