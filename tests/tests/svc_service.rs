@@ -93,6 +93,8 @@ fn start(scratch: &Scratch, socket: &Path) -> Result<(Service, Ports), ServiceEr
         control_socket: socket.to_owned(),
         events: Events::default(),
         log_level: |_| {},
+        managed: None,
+        later: None,
     })
 }
 

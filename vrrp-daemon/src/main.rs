@@ -17,6 +17,7 @@ use vrrp_daemon::ingress::control::events::Events;
 use vrrp_daemon::obs::log::{self, Guard, Settings};
 use vrrp_daemon::obs::phrase;
 use vrrp_daemon::proto::{Effect, RouterId, Vrrp};
+use vrrp_daemon::runtime::driver::Ended;
 use vrrp_daemon::runtime::observer::Observer;
 use vrrp_daemon::runtime::protocol;
 use vrrp_daemon::runtime::reload::{Source, log_diagnostics};
@@ -230,10 +231,12 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
         ignore_sigint: options.ignore_sigint,
         keep_addresses: !options.release_on_stop,
     };
-    match protocol::run(config, source, &settings, Box::new(Words { events }), || {
-        parent.ready()
-    }) {
-        Ok(()) => {
+    match protocol::run(config, source, &settings, Box::new(Words { events }), &parent) {
+        Ok(Ended::Handed) => {
+            tracing::info!("Handed over to its successor");
+            Ok(0)
+        }
+        Ok(Ended::Stopped | Ended::BeforeItsTurn) => {
             tracing::info!("Stopped");
             Ok(0)
         }

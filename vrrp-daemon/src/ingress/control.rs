@@ -27,8 +27,9 @@ use tokio::task::JoinSet;
 use self::access::Access;
 use self::client::Client;
 use self::events::Events;
-use self::message::{Changes, Done, LogLevel, Reloaded, Shown, Target};
+use self::message::{Changes, Done, Expecting, LogLevel, Reloaded, Shown, Target};
 use self::status::Status;
+use crate::proto::{Estate, RouterId};
 use crate::sys::directory;
 
 /// Clients served at a time; one more is turned away.
@@ -51,6 +52,25 @@ pub enum ControlRequest {
         /// Where the outcome goes.
         reply: oneshot::Sender<Reloaded>,
     },
+    /// How many are in which state. Only a protocol thread that runs answers it.
+    Tally {
+        /// Where it goes.
+        reply: oneshot::Sender<Tally>,
+    },
+    /// The stop that follows is meant for a successor.
+    Expect {
+        /// For how long that may take to come.
+        lease: Duration,
+        /// Whether it is expected now, or why it is not.
+        reply: oneshot::Sender<Result<Expecting, String>>,
+    },
+    /// The successor is here, and takes over.
+    Take {
+        /// What it takes over, or why there is nothing.
+        reply: oneshot::Sender<Result<Estate, String>>,
+        /// It has: without these virtual routers. Dropped: it has not.
+        settled: oneshot::Receiver<Vec<RouterId>>,
+    },
     /// Do something to virtual routers.
     Act {
         /// What.
@@ -60,6 +80,19 @@ pub enum ControlRequest {
         /// To whom it was done, or why it was not.
         reply: oneshot::Sender<Result<Done, String>>,
     },
+}
+
+/// How many virtual routers are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Master.
+    pub master: u16,
+    /// Backup.
+    pub backup: u16,
+    /// Fault.
+    pub fault: u16,
+    /// Init.
+    pub init: u16,
 }
 
 /// What can be done to virtual routers.
@@ -162,7 +195,38 @@ impl Control {
             Ok(_) => fs::remove_file(path).map_err(system)?,
             Err(_) => {}
         }
-        let listener = std::os::unix::net::UnixListener::bind(path).map_err(system)?;
+        Self::open(path, group).map_err(system)
+    }
+
+    /// As [`bind`](Self::bind), in the place of a predecessor that may still answer there: whoever connects finds one of
+    /// the two.
+    ///
+    /// # Errors
+    /// [`BindError::System`]
+    pub fn succeed(path: &Path, group: Option<u32>) -> Result<Self, BindError> {
+        let system = |source| BindError::System {
+            path: path.to_owned(),
+            source,
+        };
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let beside = PathBuf::from(beside);
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
+            _ => {}
+        }
+        if let Some(dir) = path.parent() {
+            directory::make(dir).map_err(system)?;
+        }
+        let mut control = Self::open(&beside, group).map_err(system)?;
+        fs::rename(&beside, path).map_err(system)?;
+        path.clone_into(&mut control.file.path);
+        control.access = Arc::new(Access::moved(path, group));
+        Ok(control)
+    }
+
+    fn open(path: &Path, group: Option<u32>) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
         let file = SocketFile {
             path: path.to_owned(),
             identity: identity(path),
@@ -174,8 +238,8 @@ impl Control {
                 path.display()
             );
         }
-        fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(system)?;
-        listener.set_nonblocking(true).map_err(system)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+        listener.set_nonblocking(true)?;
         Ok(Self {
             listener,
             file,

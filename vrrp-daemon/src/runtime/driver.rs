@@ -8,18 +8,23 @@
 //! dropping one loses nothing.
 
 mod clients;
+mod handover;
 mod news;
 mod reload;
+mod succession;
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
 use super::kernel_path::KernelPath;
+use super::line::{Heard, Parent, Said};
 use super::observer::Observer;
+use super::pidfile::PidFile;
 use super::presence::Presence;
 use super::recorder::Recorder;
 use super::reload::Reloads;
@@ -83,7 +88,28 @@ pub struct Parts {
     pub observer: Box<dyn Observer>,
     /// When the election may begin (`vrrp_startup_delay`).
     pub start_at: MonoNanos,
+    /// The parent process.
+    pub parent: Parent,
+    /// Instances are in other states, for the service manager.
+    pub changed: Arc<Notify>,
+    /// Held while this process is on duty.
+    pub pid_file: Option<PidFile>,
+    /// There is an earlier process to take over from.
+    pub succession: Option<Succession>,
 }
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every Master has given up.
+    Stopped,
+    /// A successor has taken over: what is held stays.
+    Handed,
+    /// It was to stop before it had taken over.
+    BeforeItsTurn,
+}
+
+pub use succession::Succession;
 
 /// The protocol thread's state.
 pub struct Driver {
@@ -94,6 +120,12 @@ pub struct Driver {
     presence: Presence,
     keep_addresses: bool,
     stopping: bool,
+    /// A stop until then is meant for a successor, which may take so long to come.
+    expects: Option<(MonoNanos, Nanos)>,
+    /// It is on duty without its parent, until then.
+    left: Option<MonoNanos>,
+    /// It has handed over to whom this is to say that it has been taken over.
+    handing: Option<oneshot::Receiver<Vec<RouterId>>>,
     /// The interfaces' indices, to go with a source when one of the two changes.
     ifindexes: Vec<Option<u32>>,
     macs: Vec<Option<Mac>>,
@@ -115,6 +147,9 @@ impl Driver {
             presence: Presence::default(),
             keep_addresses,
             stopping: false,
+            expects: None,
+            left: None,
+            handing: None,
             ifindexes: vec![None; model.links.len()],
             macs: vec![None; model.links.len()],
             sources: vec![None; model.routers.len()],
@@ -125,11 +160,12 @@ impl Driver {
         }
     }
 
-    /// Run until a signal ends it; every Master has given up then. The parts come back, to be taken down.
+    /// Run until a signal ends it; every Master has given up then, or been taken over. The parts come back, to be taken
+    /// down.
     ///
     /// # Errors
     /// A system call on one of our own descriptors failed.
-    pub async fn run(mut self, ignore_sigint: bool, ready: impl FnOnce()) -> io::Result<Parts> {
+    pub async fn run(mut self, ignore_sigint: bool, ready: impl FnOnce()) -> io::Result<(Parts, Ended)> {
         let mut timer = Timer::new()?.into_async()?;
         let set = ReadySet::new()?;
         set.add(&self.parts.raw, 0)?;
@@ -139,8 +175,24 @@ impl Driver {
         let wakeups = set.into_async()?;
         let mut signals = Signals::new(ignore_sigint)?;
         let mut ready = Some(ready);
+        let line = ReadySet::new()?;
+        line.add(&self.parts.parent, 0)?;
+        let line = line.into_async()?;
+        let mut listens = true;
+        if let Some(succession) = self.parts.succession.take()
+            && !self.follow(succession, &mut signals).await?
+        {
+            self.release_statics();
+            return Ok((self.parts, Ended::BeforeItsTurn));
+        }
 
         loop {
+            if self.started
+                && let Some(ready) = ready.take()
+            {
+                ready();
+                self.parts.changed.notify_one();
+            }
             timer.get_mut().arm(self.next_deadline(), clock::now())?;
             // Not biased: under a flood the sockets are always ready, and must not keep the rest from its turn.
             tokio::select! {
@@ -173,17 +225,32 @@ impl Driver {
                 Some(news) = self.parts.tracked.recv() => self.feed(news.into()),
                 Some(request) = self.parts.control.recv() => self.answer(request),
                 Some(answer) = self.parts.reloads.answers.recv() => self.reloaded(answer),
+                guard = line.readable(), if listens => {
+                    guard?.clear_ready();
+                    match self.asked_to_leave() {
+                        Heard::Said(false) => break,
+                        Heard::Said(true) | Heard::Nothing => {}
+                        Heard::End => listens = false,
+                    }
+                }
             }
-            if self.started
-                && let Some(ready) = ready.take()
-            {
-                ready();
+            if self.lease_is_over() {
+                break;
+            }
+            if let Some(settled) = self.handing.take() {
+                match self.bridge(settled, &mut timer).await? {
+                    Some(without) => {
+                        self.taken_over(without);
+                        return Ok((self.parts, Ended::Handed));
+                    }
+                    None => break,
+                }
             }
         }
         self.stopping = true;
         self.feed(Input::Shutdown);
         self.release_statics();
-        Ok(self.parts)
+        Ok((self.parts, Ended::Stopped))
     }
 
     /// Dump files are not written: what was in them is there for the asking.
@@ -216,7 +283,8 @@ impl Driver {
 
     fn next_deadline(&self) -> Option<MonoNanos> {
         if self.started {
-            self.parts.vrrp.next_deadline()
+            let next = self.parts.vrrp.next_deadline();
+            next.into_iter().chain(self.left).min()
         } else {
             // Until then the interfaces are waited for, not the clock.
             self.synced.then_some(self.parts.start_at)
@@ -439,7 +507,8 @@ impl Driver {
                 router: Some(router),
                 remark: Remark::PriorityChanged { to, .. },
             } => self.parts.notifier.priority_changed(router, to),
-            Effect::Transition { .. } | Effect::Remark { .. } => {}
+            Effect::Transition { .. } => self.parts.changed.notify_one(),
+            Effect::Remark { .. } => {}
         }
     }
 }

@@ -25,6 +25,8 @@ use vigil::Vigil;
 #[derive(Debug)]
 pub struct KernelPath {
     loaded: Option<Loaded>,
+    /// The program is not to be put on any interface yet.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl KernelPath {
         let routers = &model.routers;
         if !routers.is_empty() && routers.iter().all(|router| router.uncommon.xdp == XdpMode::Off) {
             tracing::info!("XDP is off (vrrp_xdp off): adverts are received by raw sockets alone");
-            return Self { loaded: None };
+            return Self::none();
         }
         let object = xdp::embedded().ok_or(xdp::XdpError::NoObject);
         match object.and_then(|object| XdpPath::load_for(object, senders(model))) {
@@ -91,11 +93,38 @@ impl KernelPath {
                     stale: false,
                     raw_empty_at: MonoNanos(0),
                 }),
+                held: false,
             },
             Err(error) => {
                 tracing::warn!("adverts are received by raw sockets alone: {error}");
                 warn_of_pins(model, |_| true);
-                Self { loaded: None }
+                Self::none()
+            }
+        }
+    }
+
+    /// Raw sockets alone.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            loaded: None,
+            held: false,
+        }
+    }
+
+    /// Stay off the interfaces until [`go`](Self::go): another process's program is there, or its raw sockets are to go
+    /// on hearing what this one's program would take.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Go where the interfaces are known to be.
+    pub fn go(&mut self, model: &Model) {
+        self.held = false;
+        let Some(loaded) = &mut self.loaded else { return };
+        for (link, ifindex) in (0..).map(LinkId).zip(loaded.links.clone()) {
+            if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link)) {
+                loaded.attach(model, link, ifindex, mode);
             }
         }
     }
@@ -251,7 +280,7 @@ impl KernelPath {
         loaded.settle_places(model);
         // Rules first: a program without them would pass everything, which is harmless but useless.
         loaded.configure(model);
-        if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link)) {
+        if let (Some(ifindex), Some(mode)) = (ifindex, mode(model, link).filter(|_| !self.held)) {
             loaded.attach(model, link, ifindex, mode);
         }
     }

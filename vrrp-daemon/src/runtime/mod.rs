@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
+//! | [`line`] | between the two processes |
 //! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
 //! | [`service`], [`reload`], [`changes`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |
@@ -11,8 +12,11 @@
 pub mod changes;
 pub mod driver;
 pub mod kernel_path;
+pub mod line;
+mod manager;
 pub mod observer;
 pub mod pidfile;
+mod predecessor;
 pub mod presence;
 pub mod protocol;
 pub mod recorder;

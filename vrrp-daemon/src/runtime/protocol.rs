@@ -1,21 +1,25 @@
 //! The protocol process from start to end: what is opened, in which order, and how it is taken down.
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use libsystemd::daemon::watchdog_enabled;
 use tokio::runtime::Builder;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, oneshot};
 use vrrp_common::time::Nanos;
 
-use super::driver::{Driver, Parts};
+use super::driver::{Driver, Ended, Parts, Succession};
 use super::kernel_path::KernelPath;
+use super::line::Parent;
 use super::observer::Observer;
 use super::pidfile::{PidFile, PidFileError};
+use super::predecessor::Predecessor;
 use super::recorder::Recorder;
 use super::reload::Source;
-use super::service::{self, Ports, ServiceError, Setup};
+use super::service::{self, Managed, Ports, ServiceError, Setup};
 use super::snapshot::Snapshots;
 use crate::config::{Config, Global, RealTime};
 use crate::effects::addresses::{self, AddressWriter};
@@ -104,8 +108,8 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
-/// Run the protocol until a signal ends it. `source` gives the configuration again. `ready` is called once the election
-/// has begun.
+/// Run the protocol until a signal ends it, or a successor takes over. `source` gives the configuration again. `parent` is
+/// told once the election has begun.
 ///
 /// # Errors
 /// [`StartError`]; nothing was changed on the host unless the text says so.
@@ -114,8 +118,8 @@ pub fn run(
     source: Source,
     settings: &Settings,
     observer: Box<dyn Observer>,
-    ready: impl FnOnce(),
-) -> Result<(), StartError> {
+    parent: &Parent,
+) -> Result<Ended, StartError> {
     caps::check()?;
     let process = &config.global.process;
     for refused in sched::choose(priority(process.real_time), process.nice, &process.cpus) {
@@ -125,7 +129,7 @@ pub fn run(
     if let Err(refused) = sched::raise_descriptors() {
         tracing::info!("{refused}");
     }
-    let _pid_file = PidFile::create(&settings.pid_file)?;
+    let (pid_file, predecessor) = claim(settings)?;
     let recorder = match &settings.record {
         None => None,
         Some(path) => {
@@ -136,11 +140,21 @@ pub fn run(
             })?)
         }
     };
-    remove_leftovers(&config);
-    warn_of_doubles(&config.model);
+    if predecessor.is_none() {
+        remove_leftovers(&config);
+        warn_of_doubles(&config.model);
+    }
 
     let started = clock::now();
     let config = Arc::new(config);
+    let changed = Arc::new(Notify::new());
+    let (go, later) = oneshot::channel();
+    let succession = predecessor.map(|predecessor| Succession {
+        predecessor,
+        config: Arc::clone(&config),
+        pid_file: settings.pid_file.clone(),
+        go,
+    });
     let (service, ports) = service::start(Setup {
         config: Arc::clone(&config),
         shown: Shown {
@@ -151,6 +165,12 @@ pub fn run(
         control_socket: settings.control_socket.clone(),
         events: settings.events.clone(),
         log_level: settings.log_level,
+        managed: parent.is_managed().then(|| Managed {
+            parent: parent.clone(),
+            changed: Arc::clone(&changed),
+            watchdog: watchdog_enabled(false).filter(|limit| !limit.is_zero()),
+        }),
+        later: succession.is_some().then_some(later),
     })?;
     let Ports {
         tracked,
@@ -172,10 +192,14 @@ pub fn run(
         .map_err(system("starting the protocol thread"))?;
     let ended = runtime.block_on(async {
         let model = config.model.clone();
+        let mut kernel = KernelPath::load(&model);
+        if succession.is_some() {
+            kernel.hold();
+        }
         let parts = Parts {
             judge: Judge::new(&model),
             raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
-            kernel: KernelPath::load(&model),
+            kernel,
             sender: AdvertSender::new(&model),
             links,
             writer,
@@ -189,28 +213,57 @@ pub fn run(
             observer,
             start_at: started + start_delay(&config.global, clock::since_boot()),
             vrrp: Vrrp::new(model, started),
+            parent: parent.clone(),
+            changed,
+            pid_file,
+            succession,
         };
         let driver = Driver::new(parts, settings.keep_addresses);
         // Only then: loading the XDP program and opening a thousand sockets take more CPU time than a
         // real-time thread is given.
         let ready = || {
             go_real_time(budget);
-            ready();
+            parent.ready();
         };
         driver
             .run(settings.ignore_sigint, ready)
             .await
             .map_err(system("waiting for events"))
     });
-    let parts = ended?;
+    let (parts, ended) = ended?;
     // The service thread need not be waited for at real-time priority.
     let _ = sched::normal();
-    if !parts.writer.shutdown(RELEASE_PATIENCE) {
+    let carried_out = match ended {
+        Ended::Stopped | Ended::BeforeItsTurn => parts.writer.shutdown(RELEASE_PATIENCE),
+        Ended::Handed => {
+            let flushed = parts.writer.flush(RELEASE_PATIENCE);
+            // With it would go what it has set on the interfaces.
+            mem::forget(parts.writer);
+            flushed
+        }
+    };
+    if !carried_out {
         tracing::error!("addresses may have stayed behind: the kernel took too long; see `ip addr`");
     }
     drop(parts.notifier);
     service.stop();
-    Ok(())
+    Ok(ended)
+}
+
+/// The pid file, or the process that holds it and waits for this one.
+fn claim(settings: &Settings) -> Result<(Option<PidFile>, Option<Predecessor>), StartError> {
+    let error = match PidFile::create(&settings.pid_file) {
+        Ok(pid_file) => return Ok((Some(pid_file), None)),
+        Err(error) => error,
+    };
+    let PidFileError::Left { pid, .. } = error else {
+        return Err(error.into());
+    };
+    match Predecessor::new(pid, settings.control_socket.clone()) {
+        Ok(predecessor) => Ok((None, Some(predecessor))),
+        // It has just gone.
+        Err(_) => Ok((Some(PidFile::create(&settings.pid_file)?), None)),
+    }
 }
 
 /// The SCHED_FIFO priority of the protocol thread; `None`: no real time.
@@ -230,7 +283,7 @@ fn start_delay(global: &Global, since_boot: Nanos) -> Nanos {
 }
 
 /// A crash may have left addresses behind, and no other router may be Master beside them.
-fn remove_leftovers(config: &Config) {
+pub(super) fn remove_leftovers(config: &Config) {
     match addresses::remove_leftovers(&config.model) {
         Err(error) => tracing::warn!("cannot look for addresses left over: {error}; see `ip addr`"),
         Ok(leftovers) => {

@@ -13,7 +13,7 @@ use std::thread::Builder;
 use vrrp_common::time::MonoNanos;
 
 use crate::proto::record::{self, Begin, Fed, Step};
-use crate::proto::{Input, Model};
+use crate::proto::{Estate, Input, Model};
 use crate::sys::sched;
 
 /// Steps that may wait to be written.
@@ -55,6 +55,13 @@ impl Recorder {
     pub fn reload(&mut self, now: MonoNanos, model: &Model) {
         if self.steps.is_some() {
             self.fed(now, Fed::Reload(Box::new(model.clone())));
+        }
+    }
+
+    /// Note what the process before this one was. Never waits.
+    pub fn succeed(&mut self, now: MonoNanos, estate: &Estate) {
+        if self.steps.is_some() {
+            self.fed(now, Fed::Succeed(Box::new(estate.clone())));
         }
     }
 

@@ -129,12 +129,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Inside the service runtime, where `trackers` were started.
-    pub(super) fn new(
-        source: Source,
-        (running, shown): (Arc<Config>, Shown),
-        trackers: Trackers,
-        access: Option<Arc<Access>>,
-    ) -> Self {
+    pub(super) fn new(source: Source, (running, shown): (Arc<Config>, Shown), trackers: Trackers) -> Self {
         Self {
             source,
             running,
@@ -142,8 +137,14 @@ impl Reader {
             watches: JoinSet::new(),
             proofs: Proofs::default(),
             shown,
-            access,
+            access: None,
         }
+    }
+
+    /// Track all there is to be tracked. `access`: who may use the control socket, if there is one.
+    pub(super) fn begin(&mut self, plan: Plan, news: mpsc::Sender<track::News>, access: Option<Arc<Access>>) {
+        self.trackers.reconfigure(plan, news);
+        self.access = access;
     }
 
     /// Tell of the interfaces of the running configuration.

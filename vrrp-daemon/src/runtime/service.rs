@@ -10,8 +10,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::line::Parent;
+use super::manager;
 use super::reload::{Reader, Reloads, Source};
 use crate::config::Config;
 use crate::effects::notify::{self, Notifier};
@@ -19,6 +21,7 @@ use crate::ingress::control::events::Events;
 use crate::ingress::control::message::{LogLevel, Shown};
 use crate::ingress::control::{BindError, Control, ControlRequest, Desks};
 use crate::ingress::links::LinkEvent;
+use crate::proto::{ScriptId, ScriptState};
 use crate::sys::sched;
 use crate::track::{News, Plan, Trackers};
 
@@ -84,6 +87,28 @@ pub struct Setup {
     pub events: Events,
     /// Log more or less.
     pub log_level: fn(LogLevel),
+    /// What there is to tell the service manager, and how; `None`: nothing.
+    pub managed: Option<Managed>,
+    /// An earlier process is on duty still: the control socket and what is tracked are its until then.
+    pub later: Option<oneshot::Receiver<Go>>,
+}
+
+/// There is a service manager.
+#[derive(Debug)]
+pub struct Managed {
+    /// By way of the parent.
+    pub parent: Parent,
+    /// Instances are in other states.
+    pub changed: Arc<Notify>,
+    /// It wants a beat within this time.
+    pub watchdog: Option<Duration>,
+}
+
+/// The earlier process has left, or has handed over.
+#[derive(Debug, Default)]
+pub struct Go {
+    /// What it knew of tracked scripts, by the ids of this configuration.
+    pub verdicts: Vec<(ScriptId, ScriptState)>,
 }
 
 /// Start it. Without a control socket that can be written the daemon runs, and says so; a socket on which
@@ -99,14 +124,14 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
         control_socket,
         events,
         log_level,
+        managed,
+        later,
     } = setup;
-    let control = match Control::bind(&control_socket, config.global.control_group) {
-        Ok(control) => Some(control),
-        Err(error @ BindError::Taken(_)) => return Err(ServiceError::Control(error)),
-        Err(error) => {
-            tracing::warn!("vrrpctl will not work: {error}");
-            None
-        }
+    let group = config.global.control_group;
+    let control = match later.is_none().then(|| Control::bind(&control_socket, group)) {
+        None => None,
+        Some(Err(error @ BindError::Taken(_))) => return Err(ServiceError::Control(error)),
+        Some(bound) => usable(bound),
     };
     let (news, tracked) = mpsc::channel(NEWS);
     let (requests, control_requests) = mpsc::channel(REQUESTS);
@@ -121,10 +146,8 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
         events,
         log_level,
     };
-    let access = control.as_ref().map(Control::access);
-    let (stop, stopping) = oneshot::channel();
+    let (stop, mut stopping) = oneshot::channel();
     let (ending, ended) = channel();
-    let plan = Plan::of(&config);
     let child_wait = config.global.place.child_wait;
     let child_wait = child_wait.map_or(CHILD_WAIT, |wait| Duration::from_nanos(wait.0));
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -137,9 +160,39 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
             // Sends nothing: its end is the message.
             let _ending = ending;
             runtime.block_on(async move {
-                let trackers = Trackers::start(plan, news);
-                let mut reader = Reader::new(source, (config, shown), trackers, access);
+                let plan = Plan::of(&config);
+                let trackers = Trackers::start(Plan::default(), news.clone());
+                let mut reader = Reader::new(source, (config, shown), trackers);
                 reader.watch_links(link_events);
+                let (go, control) = match later {
+                    None => (Go::default(), control),
+                    Some(later) => tokio::select! {
+                        // Without a word the protocol thread is gone.
+                        go = later => match go {
+                            Ok(go) => (go, usable(Control::succeed(&control_socket, group))),
+                            Err(_) => return,
+                        },
+                        _ = &mut stopping => return,
+                    },
+                };
+                reader.begin(
+                    plan.remembering(&go.verdicts),
+                    news,
+                    control.as_ref().map(Control::access),
+                );
+                let manager = managed.map(|managed| {
+                    let Managed {
+                        parent,
+                        changed,
+                        watchdog,
+                    } = managed;
+                    tokio::spawn(manager::keep_told(
+                        parent,
+                        changed,
+                        watchdog,
+                        desks.protocol.clone(),
+                    ))
+                });
                 let control = tokio::spawn(async move {
                     if let Some(control) = control
                         && let Err(error) = control.serve(desks).await
@@ -156,11 +209,14 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
                 ));
                 tokio::select! {
                     // An error means that the `Service` was dropped: that is a stop too.
-                    _ = stopping => {}
+                    _ = &mut stopping => {}
                     () = reader.serve(&mut reloads_wanted, &mut questions, &answers) => {}
                 }
                 control.abort();
                 let _ = control.await;
+                if let Some(manager) = manager {
+                    manager.abort();
+                }
                 drop(tell);
                 let (_, _) = tokio::join!(reader.trackers.stop(), notifying);
             });
@@ -182,6 +238,13 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
         },
     };
     Ok((service, ports))
+}
+
+/// Without it the daemon runs, and says so.
+fn usable(control: Result<Control, BindError>) -> Option<Control> {
+    control
+        .map_err(|error| tracing::warn!("vrrpctl will not work: {error}"))
+        .ok()
 }
 
 impl Service {

@@ -7,37 +7,36 @@
 //! Order in `main`: [`Supervisor::prepare`] before any thread exists (it forks and blocks signals), then the
 //! log, then [`Supervisor::run`].
 
+mod charge;
 mod hook;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use libsystemd::daemon::{NotifyState, notify};
+use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, dup2_stdin, pipe2};
+use nix::unistd::Pid;
 
+pub use super::line::Parent;
+use super::line::ToChild;
 use super::pidfile::{PidFile, PidFileError};
 use crate::config::Hooks;
 use crate::sys::process::{self, realtime_signals, signal_set, tie_to_us};
+use charge::{Charge, End};
 
 /// Exit code of the protocol process, and then of the parent, for a configuration that cannot run
 /// (keepalived's).
 pub const EXIT_CONFIG: u8 = 2;
-/// What the protocol process says once signals cannot kill it any more; any other byte says that it is ready.
-const LISTENING: [u8; 1] = *b"0";
 /// What the parent starts: itself, also after the file was replaced by an upgrade.
 const SELF: &str = "/proc/self/exe";
 /// The hidden option that makes the protocol process.
@@ -140,7 +139,10 @@ impl Supervisor {
                 return Ok(0);
             }
         }
-        let code = self.keep_running()?;
+        let Some(code) = self.keep_running()? else {
+            // The daemon has not ended: it goes on without us, and then as its successor.
+            return Ok(0);
+        };
         if let Some(hook) = &self.plan.hooks.shutdown {
             tracing::info!("Running shutdown script {}", hook::shown(hook));
             self.run_hook(hook, false)?;
@@ -148,14 +150,20 @@ impl Supervisor {
         Ok(code)
     }
 
-    fn keep_running(&self) -> Result<u8, SupervisorError> {
+    /// `None`: the protocol process was left to its successor.
+    fn keep_running(&self) -> Result<Option<u8>, SupervisorError> {
         let mut deaths = 0;
         loop {
             let started = Instant::now();
-            let (child, ready) = self.spawn()?;
+            let (child, line) = self.spawn()?;
             let pid = child.id();
-            let mut stopping = false;
-            let status = self.watch(child, ready, &mut stopping)?;
+            let (status, stopping) = match Charge::new(child, line).watch(self)? {
+                End::Left => {
+                    tracing::info!("VRRP child process({pid}) stays on duty for its successor");
+                    return Ok(None);
+                }
+                End::Ended { status, stopping } => (status, stopping),
+            };
             match next(status, stopping, self.plan.respawn) {
                 Next::Exit(code) => {
                     if code == EXIT_CONFIG && !stopping {
@@ -165,7 +173,7 @@ impl Supervisor {
                     } else if !stopping && !status.success() {
                         tracing::error!("VRRP child process({pid}) died ({status}). Terminating");
                     }
-                    return Ok(code);
+                    return Ok(Some(code));
                 }
                 Next::Respawn => {
                     deaths = if started.elapsed() >= STABLE {
@@ -180,16 +188,16 @@ impl Supervisor {
                     };
                     tracing::error!("VRRP child process({pid}) died ({status}): Respawning {when}");
                     if self.rest(pause)? {
-                        return Ok(0);
+                        return Ok(Some(0));
                     }
                 }
             }
         }
     }
 
-    /// Start the protocol process; its standard input is a pipe on which it says that it is ready.
-    fn spawn(&self) -> Result<(Child, OwnedFd), SupervisorError> {
-        let (ready, ours) = pipe2(OFlag::O_CLOEXEC).map_err(system("making a pipe"))?;
+    /// Start the protocol process; its standard input is its end of the line.
+    fn spawn(&self) -> Result<(Child, ToChild), SupervisorError> {
+        let (line, theirs) = ToChild::pair().map_err(system("making a pair of sockets"))?;
         let program = self.plan.program.clone().unwrap_or_else(|| PathBuf::from(SELF));
         let mut command = Command::new(program);
         // What `ps` shows.
@@ -197,75 +205,28 @@ impl Supervisor {
             .arg0("vrrp-daemon")
             .arg(CHILD)
             .args(&self.plan.args)
-            .stdin(Stdio::from(ours));
+            .stdin(Stdio::from(theirs));
+        // A beat that is wanted of us is wanted of it.
+        command.env_remove("WATCHDOG_PID").env_remove("WATCHDOG_USEC");
+        if let Some(limit) = watchdog() {
+            command.env("WATCHDOG_USEC", limit.as_micros().to_string());
+        }
         tie_to_us(&mut command, Signal::SIGTERM);
         let child = command.spawn().map_err(system("starting the VRRP process"))?;
         tracing::info!("Starting VRRP child process, pid={}", child.id());
-        Ok((child, ready))
+        Ok((child, line))
     }
 
-    /// Hand on signals until the child ends.
-    fn watch(
-        &self,
-        mut child: Child,
-        ready: OwnedFd,
-        stopping: &mut bool,
-    ) -> Result<ExitStatus, SupervisorError> {
-        let mut ready = Some(File::from(ready));
-        // What came before the process listens would kill it.
-        let mut held = Some(BTreeSet::new());
-        loop {
-            let mut sources = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-            sources.extend(
-                ready
-                    .as_ref()
-                    .map(|ready| PollFd::new(ready.as_fd(), PollFlags::POLLIN)),
-            );
-            wait(&mut sources, PollTimeout::NONE)?;
-            let said_something = sources.get(1).is_some_and(|source| source.any() == Some(true));
-            drop(sources);
-            if said_something && let Some(mut pipe) = ready.take() {
-                let mut said = [0];
-                // Else it is the end of a process that never became ready.
-                if let Ok(1) = io::Read::read(&mut pipe, &mut said) {
-                    for signal in held.take().unwrap_or_default() {
-                        forward(signal, &child);
-                    }
-                    if said == LISTENING {
-                        ready = Some(pipe);
-                    } else {
-                        tell_manager(&[NotifyState::Ready]);
-                    }
-                }
-            }
-            while let Some(signal) = self.next_signal()? {
-                if self.ends(signal) {
-                    if !*stopping {
-                        *stopping = true;
-                        tell_manager(&[NotifyState::Stopping]);
-                        tracing::info!("Stopping");
-                    }
-                    forward(signal, &child);
-                } else if signal != libc::SIGCHLD && signal != libc::SIGINT {
-                    match &mut held {
-                        Some(held) => {
-                            held.insert(signal);
-                        }
-                        None => forward(signal, &child),
-                    }
-                }
-            }
-            if let Some(status) = child.try_wait().map_err(system("waiting for the VRRP process"))? {
-                return Ok(status);
-            }
-        }
-    }
-
-    /// Sit out a pause; `true` if we are to stop.
+    /// Sit out a pause; `true` if we are to stop. Nobody can answer for the protocol meanwhile: the beat is ours, for
+    /// to be started anew would not help.
     fn rest(&self, pause: Duration) -> Result<bool, SupervisorError> {
         let until = Instant::now() + pause;
+        let beat = watchdog().map(|limit| limit / 3);
         loop {
             while let Some(signal) = self.next_signal()? {
+                if signal == libc::SIGABRT {
+                    std::process::abort();
+                }
                 if self.ends(signal) {
                     return Ok(true);
                 }
@@ -274,6 +235,13 @@ impl Supervisor {
             if left.is_zero() {
                 return Ok(false);
             }
+            let left = match beat {
+                Some(beat) => {
+                    tell_manager(&[NotifyState::Watchdog]);
+                    left.min(beat)
+                }
+                None => left,
+            };
             // Rounded up, so the last turn does not spin.
             let millis = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
             let mut sources = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
@@ -309,6 +277,8 @@ fn heard() -> SigSet {
         libc::SIGUSR1,
         libc::SIGUSR2,
         libc::SIGCHLD,
+        // The service manager's word when it misses the beat.
+        libc::SIGABRT,
         json,
         clear,
         threads,
@@ -354,32 +324,7 @@ fn tell_manager(states: &[NotifyState]) {
     }
 }
 
-/// The protocol process's line to its parent.
-#[derive(Debug)]
-pub struct Parent {
-    pipe: OwnedFd,
-}
-
-impl Parent {
-    /// In a process started with `--child`: take the pipe from standard input, which becomes `/dev/null`.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn connect() -> io::Result<Self> {
-        let pipe = io::stdin().as_fd().try_clone_to_owned()?;
-        dup2_stdin(File::open("/dev/null")?)?;
-        // Started by way of /proc, it would be called `exe`.
-        nix::sys::prctl::set_name(c"vrrp-daemon")?;
-        Ok(Self { pipe })
-    }
-
-    /// Signals wait for this process from now on, and do not kill it. A parent that is gone is told nothing.
-    pub fn listening(&self) {
-        let _ = nix::unistd::write(&self.pipe, &LISTENING);
-    }
-
-    /// The protocol runs. A parent that is gone is told nothing.
-    pub fn ready(self) {
-        let _ = nix::unistd::write(&self.pipe, b"1");
-    }
+/// The time within which the service manager wants a beat of us (sd_watchdog_enabled(3)).
+fn watchdog() -> Option<Duration> {
+    watchdog_enabled(false).filter(|limit| !limit.is_zero())
 }

@@ -71,6 +71,15 @@ pub(crate) enum Command {
     Resume(Who),
     /// Have the configuration read again, and say what came of it
     Reload,
+    /// Have the stop that follows leave addresses and mastership to the daemon that is started next (root only)
+    Handover {
+        /// Only if systemd is restarting the unit that this runs in; else do nothing. For ExecStop=
+        #[arg(long)]
+        if_restarting: bool,
+        /// How long it may take to come; then this one gives up [default: 15s]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        lease: Option<u64>,
+    },
     /// Check, show or compare configurations
     #[command(subcommand)]
     Config(Config),

@@ -43,6 +43,8 @@ pub(crate) enum AskError {
     OffTopic,
     #[error("{0}")]
     Refused(String),
+    #[error("the service manager does not say what it does: {0}; the stop that follows is a clean one")]
+    Manager(String),
     #[error("there is no instance `{0}`: `vrrpctl status` lists them")]
     Unknown(String),
     #[error("cannot read {}: {source}; it is written by `vrrp-daemon --record FILE`", path.display())]
@@ -55,7 +57,11 @@ impl AskError {
     /// As `vrrpctl --help` lists them.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Refused(_) | Self::Unknown(_) | Self::Unreadable { .. } | Self::Recording(_) => 1,
+            Self::Refused(_)
+            | Self::Manager(_)
+            | Self::Unknown(_)
+            | Self::Unreadable { .. }
+            | Self::Recording(_) => 1,
             Self::Unreachable { .. } | Self::Closed | Self::NoAnswer(_) => 3,
             Self::Forbidden(_) | Self::Denied(_) => 4,
             Self::Version { .. } | Self::Garbled(_) | Self::OffTopic => 5,

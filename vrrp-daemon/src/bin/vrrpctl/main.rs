@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod connection;
+mod handover;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -125,6 +126,7 @@ fn run(arguments: &Arguments) -> Result<Shown, AskError> {
             done(socket, json, Verb::Resume { target }, "takes part again")
         }
         Command::Reload => reload(socket, json),
+        Command::Handover { if_restarting, lease } => handover::run(socket, json, *if_restarting, *lease),
         Command::Config(command) => config::run(command, socket, json),
         Command::LogLevel { level } => match Connection::open(socket)?.ask(Verb::LogLevel {
             level: (*level).into(),

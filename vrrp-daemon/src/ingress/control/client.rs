@@ -1,9 +1,11 @@
 //! One client: what it asks, line by line, until it leaves or misbehaves.
 
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use socket2::SockRef;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -13,7 +15,7 @@ use tokio::time::timeout;
 
 use super::access::{Access, Permission};
 use super::events::QUEUE;
-use super::message::{Answer, Following, Outcome, Request, VERSION, Verb};
+use super::message::{Answer, Following, HANDOVER, Handed, Outcome, Request, VERSION, Verb};
 use super::{Action, ConfigRequest, ControlRequest, Desks};
 use crate::sys::peer::Peer;
 
@@ -27,6 +29,15 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 /// For the configuration to be read and taken over.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// For a successor to be sent what it takes over.
+const HANDED_PATIENCE: Duration = Duration::from_secs(5);
+/// For it to say that it has taken over.
+const TAKEN_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a daemon that is left for a successor stays on duty, unless it is told otherwise.
+const LEASE: Duration = Duration::from_secs(15);
+/// At most.
+const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
 /// Who is served, and by whom.
 pub(super) struct Client {
@@ -57,6 +68,7 @@ impl Client {
             let (outcome, go_on) = match parse(&line) {
                 Ok(verb) if permission < verb.needs() => (Outcome::Denied(denied(verb.needs())), true),
                 Ok(Verb::Events) => return self.follow(read, write).await,
+                Ok(Verb::Take { format }) => return self.hand_over(format, read, write).await,
                 Ok(verb) => (self.answer(verb).await, true),
                 Err(Refused { why, go_on }) => (Outcome::Error(why), go_on),
             };
@@ -93,6 +105,50 @@ impl Client {
             if !tell(&mut write, outcome).await {
                 return;
             }
+        }
+    }
+
+    /// Let the client be this daemon's successor. What decides is whether its word of having taken over has come when
+    /// this end stops listening: either the client could not say it, or the daemon has heard it.
+    async fn hand_over(self, format: u32, mut read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
+        if format != HANDOVER {
+            let why = format!("format {format} is not known here, but {HANDOVER}");
+            tell(&mut write, Outcome::Error(why)).await;
+            return;
+        }
+        let (settle, settled) = oneshot::channel();
+        let ask = |reply| ControlRequest::Take { reply, settled };
+        let asked = ask_for(ask, &self.desks.protocol, HANDED_PATIENCE).await;
+        let estate = match asked.and_then(|answer| answer) {
+            Ok(estate) => estate,
+            Err(why) => {
+                tell(&mut write, Outcome::Error(why)).await;
+                return;
+            }
+        };
+        let handed = Outcome::Handed(Box::new(Handed {
+            format: HANDOVER,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            estate,
+        }));
+        if !tell_within(HANDED_PATIENCE, &mut write, handed).await {
+            return;
+        }
+        let mut line = Vec::new();
+        let mut limited = (&mut read).take(LINE);
+        if timeout(TAKEN_PATIENCE, limited.read_until(b'\n', &mut line))
+            .await
+            .is_err()
+        {
+            // From here on it cannot say it any more; what it has said before is still there to be read.
+            let stream = limited.get_ref().get_ref().as_ref();
+            let _ = SockRef::from(stream).shutdown(Shutdown::Read);
+            let _ = timeout(TAKEN_PATIENCE, limited.read_until(b'\n', &mut line)).await;
+        }
+        if line.ends_with(b"\n")
+            && let Ok(Verb::Taken { without }) = parse(&line)
+        {
+            let _ = settle.send(without);
         }
     }
 
@@ -139,8 +195,15 @@ impl Client {
                 (self.desks.log_level)(level);
                 Ok(Outcome::LogLevel(level))
             }
+            Verb::Handover { lease_ms } => {
+                let lease = lease_ms.map_or(LEASE, Duration::from_millis).min(LONGEST_LEASE);
+                let ask = |reply| ControlRequest::Expect { lease, reply };
+                let expecting = ask_for(ask, protocol, ANSWER_PATIENCE).await;
+                expecting.and_then(|answer| answer).map(Outcome::Handover)
+            }
             // Not answered but followed.
             Verb::Events => Err("ask for events alone".to_owned()),
+            Verb::Take { .. } | Verb::Taken { .. } => Err("that is for a successor to say".to_owned()),
         };
         done.unwrap_or_else(Outcome::Error)
     }
@@ -177,7 +240,9 @@ fn parse(line: &[u8]) -> Result<Verb, Refused> {
 
 fn denied(needed: Permission) -> String {
     let who = match needed {
-        Permission::Everything => "only root may have the daemon read another file: run it as root",
+        Permission::Everything => {
+            "only root may have the daemon read another file, or hand over to a successor: run it as root"
+        }
         Permission::Change => {
             "only root and the socket's group may change anything: run it as root, or join the group \
              (vrrp_control_group in global_defs)"
@@ -192,11 +257,15 @@ fn denied(needed: Permission) -> String {
 
 /// Whether the client took it.
 async fn tell(write: &mut OwnedWriteHalf, outcome: Outcome) -> bool {
+    tell_within(WRITE_PATIENCE, write, outcome).await
+}
+
+async fn tell_within(patience: Duration, write: &mut OwnedWriteHalf, outcome: Outcome) -> bool {
     let Ok(mut text) = serde_json::to_vec(&Answer { v: VERSION, outcome }) else {
         return false;
     };
     text.push(b'\n');
-    matches!(timeout(WRITE_PATIENCE, write.write_all(&text)).await, Ok(Ok(())))
+    matches!(timeout(patience, write.write_all(&text)).await, Ok(Ok(())))
 }
 
 async fn ask_for<R, T>(

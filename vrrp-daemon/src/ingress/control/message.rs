@@ -14,9 +14,12 @@ use super::access::Permission;
 use super::events::Event;
 use super::status::{ReloadResult, Status};
 use crate::config;
+use crate::proto::{Estate, RouterId};
 
 /// The version of the exchange.
 pub const VERSION: u32 = 1;
+/// The version of what is handed over to a successor. One that knows another waits until its predecessor has given up.
+pub const HANDOVER: u32 = 1;
 
 /// A request line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +72,22 @@ pub enum Verb {
         /// From now on.
         level: LogLevel,
     },
+    /// The stop that follows is meant for a successor: stay on duty until it takes over.
+    Handover {
+        /// For so long at most; 15 s without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lease_ms: Option<u64>,
+    },
+    /// The successor is here: what is there to take over? [`Verb::Taken`] has to follow, on the same connection.
+    Take {
+        /// [`HANDOVER`]
+        format: u32,
+    },
+    /// It has been taken over. Not answered.
+    Taken {
+        /// But for these virtual routers, by the numbers that they have in it: they give up.
+        without: Vec<RouterId>,
+    },
 }
 
 impl Verb {
@@ -83,7 +102,10 @@ impl Verb {
             | Self::Standby { .. }
             | Self::Resume { .. }
             | Self::LogLevel { .. } => Permission::Change,
-            Self::ConfigDiff { file: Some(_) } => Permission::Everything,
+            Self::ConfigDiff { file: Some(_) }
+            | Self::Handover { .. }
+            | Self::Take { .. }
+            | Self::Taken { .. } => Permission::Everything,
         }
     }
 }
@@ -144,6 +166,10 @@ pub enum Outcome {
     Done(Done),
     /// To [`Verb::LogLevel`].
     LogLevel(LogLevel),
+    /// To [`Verb::Handover`].
+    Handover(Expecting),
+    /// To [`Verb::Take`].
+    Handed(Box<Handed>),
     /// This client may not ask for that; what to do.
     Denied(String),
     /// It was not understood, or could not be done; what to do.
@@ -247,6 +273,26 @@ pub struct Done {
     pub names: Vec<String>,
 }
 
+/// A successor is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expecting {
+    /// A stop within this time is meant for it.
+    pub within_ms: u64,
+    /// It may take so long to come; then the daemon gives up.
+    pub lease_ms: u64,
+}
+
+/// What a successor takes over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// [`HANDOVER`]
+    pub format: u32,
+    /// Whose it is.
+    pub version: String,
+    /// All that the protocol was.
+    pub estate: Estate,
+}
+
 #[cfg(test)]
 mod tests {
     use super::{LogLevel, Permission, Target, Verb};
@@ -281,6 +327,8 @@ mod tests {
                 },
                 Permission::Everything,
             ),
+            (Verb::Handover { lease_ms: None }, Permission::Everything),
+            (Verb::Take { format: 1 }, Permission::Everything),
         ];
         for (verb, needed) in table {
             assert_eq!(verb.needs(), needed, "{verb:?}");

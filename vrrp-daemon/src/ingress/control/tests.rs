@@ -1,3 +1,5 @@
+mod handover;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -12,9 +14,9 @@ use tokio::time::timeout;
 
 use super::client::LINE;
 use super::events::{Event, EventKind, Events, QUEUE};
-use super::message::{Answer, Done, LogLevel, Outcome, Reloaded, Target, Verb};
+use super::message::{Answer, Done, Expecting, LogLevel, Outcome, Reloaded, Target, Verb};
 use super::status::{Daemon, ReloadResult, Status};
-use super::{Action, BindError, CLIENTS, Control, ControlRequest, Desks, FOLLOWERS};
+use super::{Action, BindError, CLIENTS, Control, ControlRequest, Desks, FOLLOWERS, Tally};
 use crate::sys::scratch::{Scratch, until};
 
 const REQUEST: &[u8] = b"{\"v\":1,\"cmd\":\"status\"}\n";
@@ -80,6 +82,18 @@ fn serve_with(path: &Path, events: &Events) -> (JoinHandle<io::Result<()>>, Join
                     target,
                     reply,
                 } => drop(reply.send(act(action, target))),
+                ControlRequest::Tally { reply } => drop(reply.send(Tally::default())),
+                ControlRequest::Expect { lease, reply } => {
+                    assert_eq!(lease, Duration::from_secs(15));
+                    let _ = reply.send(Ok(Expecting {
+                        within_ms: 10_000,
+                        lease_ms: 15_000,
+                    }));
+                }
+                ControlRequest::Take { reply, settled } => {
+                    let _ = reply.send(Ok(handover::estate()));
+                    drop(settled);
+                }
             }
         }
     });
@@ -316,7 +330,7 @@ async fn garbage_is_refused_and_nobody_else_notices() {
         (
             b"{\"v\":1,\"cmd\":\"reboot\"}\n",
             "{\"v\":1,\"error\":\"not a request: unknown variant `reboot`, expected one of `status`, `events`, \
-             `config-show`, `config-diff`, `reload`, `garp`, `standby`, `resume`, `log-level` at line 1 column 22\"}\n",
+             `config-show`, `config-diff`, `reload`, `garp`, `standby`, `resume`, `log-level`, `handover`, `take`, `taken` at line 1 column 22\"}\n",
         ),
         (
             b"{\"v\":1,\"cmd\":\"standby\"}\n",

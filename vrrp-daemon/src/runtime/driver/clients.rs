@@ -8,7 +8,7 @@ use vrrp_common::time::Nanos;
 use super::super::snapshot::View;
 use super::Driver;
 use crate::ingress::control::message::{Done, Target};
-use crate::ingress::control::{Action, ControlRequest};
+use crate::ingress::control::{Action, ControlRequest, Tally};
 use crate::proto::model::Carried;
 use crate::proto::{Input, RouterId, State};
 use crate::sys::clock;
@@ -35,6 +35,9 @@ impl Driver {
                 let _ = reply.send(status);
             }
             ControlRequest::Reload { reply } => self.request_reload(Some(reply)),
+            ControlRequest::Tally { reply } => drop(reply.send(self.tally())),
+            ControlRequest::Expect { lease, reply } => drop(reply.send(self.expect(nanos(lease)))),
+            ControlRequest::Take { reply, settled } => self.hand_over(reply, settled),
             ControlRequest::Act {
                 action,
                 target,
@@ -43,6 +46,21 @@ impl Driver {
                 let _ = reply.send(self.act(action, &target));
             }
         }
+    }
+
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        let routers = (0..).map(RouterId).take(self.parts.vrrp.model().routers.len());
+        for status in routers.filter_map(|router| self.parts.vrrp.status(router)) {
+            let count = match status.state {
+                State::Init => &mut tally.init,
+                State::Backup => &mut tally.backup,
+                State::Master => &mut tally.master,
+                State::Fault => &mut tally.fault,
+            };
+            *count = count.saturating_add(1);
+        }
+        tally
     }
 
     fn act(&mut self, action: Action, target: &Target) -> Result<Done, String> {

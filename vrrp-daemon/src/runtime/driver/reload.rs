@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::super::protocol::REPORTS;
 use super::super::reload::{Answer, Found, Prepared, Reply};
-use super::{Driver, Parts};
+use super::{Driver, Parts, Said};
 use crate::ingress::control::message::Reloaded;
 use crate::ingress::control::status::ReloadResult;
 use crate::proto::model::{Carried, Model, VirtualAddress};
@@ -18,6 +18,9 @@ impl Driver {
     /// Have the configuration read again.
     pub(super) fn request_reload(&mut self, reply: Option<Reply>) {
         tracing::info!("Reloading");
+        if self.parts.parent.is_managed() {
+            self.parts.parent.say(&Said::Reloading);
+        }
         // Full: as many wait to be answered by the next reading. A reply that is dropped says so.
         let _ = self.parts.reloads.requests.try_send(reply);
     }
@@ -50,6 +53,9 @@ impl Driver {
             }
             Found::Bad => ReloadResult::Refused,
         };
+        if self.parts.parent.is_managed() {
+            self.parts.parent.say(&Said::Reloaded);
+        }
         self.parts.snapshots.note_reload(clock::now(), result);
         for reply in replies {
             // A client that left in the meantime is no error.
@@ -141,7 +147,7 @@ impl Driver {
         kernel.retune(|router| vrrp.quiet(router));
     }
 
-    fn is_master(&self, router: RouterId) -> bool {
+    pub(super) fn is_master(&self, router: RouterId) -> bool {
         let status = self.parts.vrrp.status(router);
         status.is_some_and(|status| status.state == State::Master)
     }
@@ -149,7 +155,7 @@ impl Driver {
 
 /// The addresses of holders that stay and look different: they go and come back, by our doing. (Another prefix is
 /// another address.)
-fn replaced(old: &Model, new: &Model, holding: &[bool]) -> Vec<(RouterId, IpAddr)> {
+pub(super) fn replaced(old: &Model, new: &Model, holding: &[bool]) -> Vec<(RouterId, IpAddr)> {
     let at = |model: &Model, address: &VirtualAddress| {
         let link = model.links.get(address.link.index()).cloned();
         (link, address.address, address.prefix)
