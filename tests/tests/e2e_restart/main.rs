@@ -1,0 +1,71 @@
+//! A restart that nobody notices, and what becomes of one that fails.
+
+mod stage;
+
+use vrrp_tests::lab::{Duo, Settings, Stamp, root_or_skip, until};
+
+use self::stage::{LIMIT, TOOK_OVER, VIP, Witness, leave, pair, settle, start, until_said, vip};
+
+/// Restart the Master A, and let it be Master for a while after.
+fn restart_of_a_master(settings: Settings) {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let [of_a, of_b] = pair(&duo, settings);
+    let (on_a, _on_b) = settle(&duo, &of_a.to_string(), &of_b.to_string()).unwrap();
+    let witness = Witness::begin(&duo).unwrap();
+    let old = leave(&duo.a, on_a, "20s").unwrap();
+    let after = Stamp::now();
+    duo.a.await_adverts(2, after, LIMIT).unwrap();
+    let on_a = start(&duo.a, &of_a.to_string()).unwrap();
+    until_said(&on_a, TOOK_OVER).unwrap();
+    duo.a.await_adverts(4, Stamp::now(), LIMIT).unwrap();
+    until("the old process has ended", LIMIT, || {
+        Ok(!duo.a.host.namespace().processes().contains(&old))
+    })
+    .unwrap();
+    let gap = witness.nothing_happened().unwrap();
+    println!("longest gap at {} s adverts: {gap:?}", settings.interval);
+    let status = on_a.status().unwrap();
+    assert_eq!(status["instances"][0]["state"], "MASTER");
+    assert_eq!(status["instances"][0]["addresses"][0]["present"], true);
+    assert_eq!(status["instances"][0]["counters"]["became_master"], 1);
+    assert_eq!(status["instances"][0]["counters"]["priority_zero_sent"], 0);
+    // It is the new one's to give up.
+    assert!(on_a.stop(LIMIT).unwrap().success());
+    assert!(duo.a.host.holds_none(&vip()).unwrap());
+    duo.b.await_mastery(VIP, &duo.a, LIMIT).unwrap();
+}
+
+const fn settings(interval: &'static str) -> Settings {
+    let address = std::net::Ipv4Addr::UNSPECIFIED;
+    Settings {
+        interval,
+        ..Settings::unicast(address, address, 0)
+    }
+}
+
+#[test]
+fn a_master_of_one_second_is_restarted() {
+    restart_of_a_master(settings("1"));
+}
+
+#[test]
+fn a_master_of_a_tenth_of_a_second_is_restarted() {
+    restart_of_a_master(settings("0.1"));
+}
+
+#[test]
+fn a_master_of_ten_milliseconds_is_restarted() {
+    restart_of_a_master(settings("0.01"));
+}
+
+#[test]
+fn a_master_by_multicast_is_restarted() {
+    restart_of_a_master(Settings {
+        peer: None,
+        version: 2,
+        ..settings("1")
+    });
+}
