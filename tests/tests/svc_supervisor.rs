@@ -57,6 +57,7 @@ fn the_parent_process() {
         respawn: true,
         ignore_sigint: false,
         pid_file: directory.join("parent.pid"),
+        vrrp_pid_file: directory.join("protocol.pid"),
     };
     let code = match Supervisor::prepare(plan) {
         Ok(supervisor) => supervisor.run().expect("the parent runs"),

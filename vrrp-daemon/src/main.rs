@@ -169,6 +169,7 @@ fn parent(options: &Options) -> anyhow::Result<u8> {
         respawn: options.respawn,
         ignore_sigint: options.ignore_sigint,
         pid_file: placed.pid_file,
+        vrrp_pid_file: placed.vrrp_pid_file,
         hooks: config.global.hooks,
     })?;
     let _log = start_log(&format!("Keepalived{}", placed.suffix), &options.log)?;

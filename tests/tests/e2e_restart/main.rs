@@ -1,5 +1,7 @@
 //! A restart that nobody notices, and what becomes of one that fails.
 
+mod changed;
+mod failing;
 mod stage;
 
 use vrrp_tests::lab::{Duo, Settings, Stamp, root_or_skip, until};

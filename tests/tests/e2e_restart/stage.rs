@@ -108,10 +108,6 @@ impl<'d> Witness<'d> {
         })
     }
 
-    pub(crate) const fn since(&self) -> Stamp {
-        self.since
-    }
-
     /// A's adverts that reached B say that A is Master, and B never said anything; A's addresses never left. Answers the
     /// longest gap between two adverts of A.
     pub(crate) fn nothing_happened(&self) -> anyhow::Result<Duration> {
@@ -126,7 +122,7 @@ impl<'d> Witness<'d> {
         let gone = self.addresses.order(Change::Removed, self.since);
         ensure!(gone.is_empty(), "A lost {gone:?}");
         let gaps = heard.windows(2).map(|pair| pair[1].0.since(pair[0].0));
-        gaps.max().context("B heard fewer than two adverts")
+        Ok(gaps.max().unwrap_or_default())
     }
 }
 

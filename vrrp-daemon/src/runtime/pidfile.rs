@@ -151,6 +151,15 @@ fn inode(found: &fs::Metadata) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
+/// The process that holds this pid file and waits for its successor, if there is one.
+#[must_use]
+pub fn left_in(path: &Path) -> Option<i32> {
+    let mut file = fs::File::open(path).ok()?;
+    let pid = pid_in(&mut file).strip_suffix(LEFT)?.parse().ok()?;
+    let held = Flock::lock(file, FlockArg::LockSharedNonblock).is_err();
+    held.then_some(pid)
+}
+
 /// What the file says, at most a number's worth.
 fn pid_in(file: &mut fs::File) -> String {
     let mut text = String::new();

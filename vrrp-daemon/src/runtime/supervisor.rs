@@ -29,8 +29,9 @@ use nix::unistd::Pid;
 
 pub use super::line::Parent;
 use super::line::ToChild;
-use super::pidfile::{PidFile, PidFileError};
+use super::pidfile::{PidFile, PidFileError, left_in};
 use crate::config::Hooks;
+use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, realtime_signals, signal_set, tie_to_us};
 use charge::{Charge, End};
 
@@ -43,6 +44,8 @@ const SELF: &str = "/proc/self/exe";
 const CHILD: &str = "--child";
 /// A protocol process that lived this long is none of those that die in a row.
 const STABLE: Duration = Duration::from_secs(60);
+/// For a process that was left for a successor, and is stopped instead.
+const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest pause before another start: two to this power, in seconds.
 const LONGEST_PAUSE: u32 = 5;
 
@@ -61,6 +64,8 @@ pub struct Plan {
     pub ignore_sigint: bool,
     /// The parent's pid file.
     pub pid_file: PathBuf,
+    /// The protocol process's.
+    pub vrrp_pid_file: PathBuf,
     /// Run before the first start and after the end.
     pub hooks: Hooks,
 }
@@ -143,11 +148,26 @@ impl Supervisor {
             // The daemon has not ended: it goes on without us, and then as its successor.
             return Ok(0);
         };
+        if code == 0 {
+            self.end_predecessor();
+        }
         if let Some(hook) = &self.plan.hooks.shutdown {
             tracing::info!("Running shutdown script {}", hook::shown(hook));
             self.run_hook(hook, false)?;
         }
         Ok(code)
+    }
+
+    /// A stop is a stop, also for the process that was left for the one that has just been stopped.
+    fn end_predecessor(&self) {
+        let left = left_in(&self.plan.vrrp_pid_file).and_then(|pid| PidFd::open(pid).ok());
+        if let Some(process) = left {
+            tracing::info!("Stopping the VRRP process that was left for this one");
+            process.signal(Signal::SIGTERM);
+            if !process.ends_within(PREDECESSOR_PATIENCE) {
+                tracing::warn!("it takes its time");
+            }
+        }
     }
 
     /// `None`: the protocol process was left to its successor.

@@ -1,7 +1,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PidFile, PidFileError};
+use super::{PidFile, PidFileError, left_in};
 use crate::sys::scratch::Scratch;
 
 #[test]
@@ -113,7 +113,9 @@ fn a_file_of_somebody_else_is_not_removed() {
 fn who_waits_for_a_successor_is_known_as_such() {
     let scratch = Scratch::new();
     let path = scratch.path("test.pid");
+    assert_eq!(left_in(&path), None);
     let mut file = PidFile::create(&path).unwrap();
+    assert_eq!(left_in(&path), None);
     file.leave().unwrap();
     let error = PidFile::create(&path).unwrap_err();
     let ours = i32::try_from(std::process::id()).unwrap();
@@ -121,6 +123,10 @@ fn who_waits_for_a_successor_is_known_as_such() {
         matches!(&error, PidFileError::Left { pid, .. } if *pid == ours),
         "{error}"
     );
+    assert_eq!(left_in(&path), Some(ours));
     drop(file);
+    // By one that was killed.
+    std::fs::write(&path, format!("{ours}\nleft\n")).unwrap();
+    assert_eq!(left_in(&path), None);
     let _free = PidFile::create(&path).unwrap();
 }
