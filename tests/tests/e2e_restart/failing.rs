@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use vrrp_tests::lab::{Change, Daemon, Duo, Stamp, root_or_skip, until, vrrpctl};
 
@@ -13,27 +14,32 @@ use super::stage::{
 };
 
 /// A's end: it says priority 0 once, last, and its address goes; B has it.
-fn given_up(duo: &Duo, since: Stamp) {
-    duo.b.await_mastery(VIP, &duo.a, LIMIT).unwrap();
+fn given_up(duo: &Duo, since: Stamp) -> anyhow::Result<()> {
+    duo.b.await_mastery(VIP, &duo.a, LIMIT)?;
     let heard = duo.b.heard(since);
     let priorities: Vec<_> = heard.iter().map(|(_, advert)| advert.priority).collect();
-    let (last, before) = priorities.split_last().unwrap();
+    let (last, before) = priorities.split_last().context("B heard nothing")?;
     assert_eq!(*last, 0, "{priorities:?}");
     assert!(before.iter().all(|priority| *priority == 200), "{priorities:?}");
-    let first_of_b = duo.b.sent(since).first().unwrap().0;
-    assert!(first_of_b >= heard.last().unwrap().0, "two Masters");
+    let of_b = duo.b.sent(since);
+    let first_of_b = of_b.first().context("B said nothing")?.0;
+    assert!(
+        first_of_b >= heard.last().context("B heard nothing")?.0,
+        "two Masters"
+    );
     until("nothing of A is left", LIMIT, || {
         Ok(duo.a.host.namespace().processes().is_empty())
-    })
-    .unwrap();
-    assert!(duo.a.host.holds_none(&vip()).unwrap());
+    })?;
+    assert!(duo.a.host.holds_none(&vip())?);
+    Ok(())
 }
 
-fn begin() -> Option<(Duo, [String; 2])> {
+/// `None` where that is not permitted.
+fn begin() -> Option<anyhow::Result<(Duo, [String; 2])>> {
     root_or_skip().then(|| {
-        let duo = Duo::new().unwrap();
+        let duo = Duo::new()?;
         let files = pair(&duo, settings("0.1")).map(|settings| settings.to_string());
-        (duo, files)
+        Ok((duo, files))
     })
 }
 
@@ -46,7 +52,7 @@ fn nobody_comes_and_the_lease_ends() {
     let since = Stamp::now();
     leave(&duo.a, on_a, "1s").unwrap();
     assert!(duo.a.host.holds_all(&vip()).unwrap());
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn the_new_one_has_a_bad_file() {
     until("the new one has ended", LIMIT, || Ok(on_a.ended()?.is_some())).unwrap();
     assert_eq!(on_a.ended().unwrap().unwrap().code(), Some(2));
     on_a.let_go();
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// Stopped before it has asked, and awake again when the old one has given up: it starts as ever.
@@ -103,7 +109,7 @@ fn a_bare_sigterm_gives_up() {
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     terminate(on_a).unwrap();
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// As with a service manager that signals every process of the unit.
@@ -116,7 +122,7 @@ fn sigterm_to_the_protocol_process_gives_up() {
     let since = Stamp::now();
     let left = leave(&duo.a, on_a, "60s").unwrap();
     kill(left, Signal::SIGTERM).unwrap();
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// The same before it was left: announced, and then stopped itself.
@@ -131,7 +137,7 @@ fn sigterm_to_both_at_once_gives_up() {
     announce(&duo.a, "60s").unwrap();
     kill(protocol, Signal::SIGTERM).unwrap();
     terminate(on_a).unwrap();
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// The old one died before it was asked: its addresses are leftovers, as after any crash.
@@ -219,7 +225,7 @@ fn a_stop_in_the_middle_gives_up() {
     })
     .unwrap();
     assert!(on_a.stop(LIMIT).unwrap().success());
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// Who may not do what it takes is told so, and changes nothing.
@@ -242,7 +248,7 @@ fn only_root_may_announce_it() {
     assert_eq!(said.code, 4, "{said:?}");
     let since = Stamp::now();
     terminate(on_a).unwrap();
-    given_up(&duo, since);
+    given_up(&duo, since).unwrap();
 }
 
 /// systemd as `busctl` shows it: what job there is decides.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
-//! | [`line`] | between the two processes |
+//! | [`mod@line`] | between the two processes |
 //! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
 //! | [`service`], [`reload`], [`changes`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |

@@ -18,6 +18,7 @@ mod recording;
 mod reload;
 mod sequences;
 mod standby;
+mod succession;
 mod timing;
 mod tracking;
 mod transitions;
