@@ -45,9 +45,8 @@ fn begin() -> Option<anyhow::Result<(Duo, [String; 2])>> {
 
 #[test]
 fn nobody_comes_and_the_lease_ends() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     leave(&duo.a, on_a, "1s").unwrap();
@@ -57,9 +56,8 @@ fn nobody_comes_and_the_lease_ends() {
 
 #[test]
 fn the_new_one_has_a_bad_file() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     leave(&duo.a, on_a, "2s").unwrap();
@@ -74,9 +72,8 @@ fn the_new_one_has_a_bad_file() {
 /// Stopped before it has asked, and awake again when the old one has given up: it starts as ever.
 #[test]
 fn the_new_one_hangs() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     let old = leave(&duo.a, on_a, "2s").unwrap();
@@ -103,9 +100,8 @@ fn the_new_one_hangs() {
 
 #[test]
 fn a_bare_sigterm_gives_up() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     terminate(on_a).unwrap();
@@ -115,9 +111,8 @@ fn a_bare_sigterm_gives_up() {
 /// As with a service manager that signals every process of the unit.
 #[test]
 fn sigterm_to_the_protocol_process_gives_up() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     let left = leave(&duo.a, on_a, "60s").unwrap();
@@ -128,9 +123,8 @@ fn sigterm_to_the_protocol_process_gives_up() {
 /// The same before it was left: announced, and then stopped itself.
 #[test]
 fn sigterm_to_both_at_once_gives_up() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     let protocol = protocol_process(&duo.a).unwrap();
@@ -143,9 +137,8 @@ fn sigterm_to_both_at_once_gives_up() {
 /// The old one died before it was asked: its addresses are leftovers, as after any crash.
 #[test]
 fn the_old_one_dies() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let left = leave(&duo.a, on_a, "60s").unwrap();
     kill(left, Signal::SIGKILL).unwrap();
@@ -157,9 +150,8 @@ fn the_old_one_dies() {
 /// An old one that hangs is ended by force; two on one host would undo what the other does.
 #[test]
 fn the_old_one_hangs() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let left = leave(&duo.a, on_a, "60s").unwrap();
     kill(left, Signal::SIGSTOP).unwrap();
@@ -174,9 +166,8 @@ fn the_old_one_hangs() {
 /// Without its control socket the old one cannot be asked: it is told to give up first.
 #[test]
 fn the_old_one_cannot_be_found() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     let left = leave(&duo.a, on_a, "60s").unwrap();
@@ -195,9 +186,8 @@ fn the_old_one_cannot_be_found() {
 /// Right after it has taken over: a crash like any other, and its parent starts the next.
 #[test]
 fn the_new_one_is_killed() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let witness = Witness::begin(&duo).unwrap();
     leave(&duo.a, on_a, "60s").unwrap();
@@ -212,9 +202,8 @@ fn the_new_one_is_killed() {
 /// The new one is to stop before it has taken over, and takes the old one with it: a stop is a stop.
 #[test]
 fn a_stop_in_the_middle_gives_up() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
     leave(&duo.a, on_a, "60s").unwrap();
@@ -231,9 +220,8 @@ fn a_stop_in_the_middle_gives_up() {
 /// Who may not do what it takes is told so, and changes nothing.
 #[test]
 fn only_root_may_announce_it() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let before = format!("global_defs {{\n    vrrp_control_group nogroup\n}}\n{of_a}");
     let (on_a, _on_b) = settle(&duo, &before, &of_b).unwrap();
     let user = [
@@ -254,9 +242,8 @@ fn only_root_may_announce_it() {
 /// systemd as `busctl` shows it: what job there is decides.
 #[test]
 fn only_a_restart_is_one() {
-    let Some((duo, [of_a, of_b])) = begin() else {
-        return;
-    };
+    let Some(begun) = begin() else { return };
+    let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let busctl = |job: &str, kind: &str| {
         let script = format!(
