@@ -229,7 +229,7 @@ fn mistakes_are_one_line_with_the_remedy() {
     assert_eq!(refused.code, 4);
     assert_eq!(
         refused.err,
-        "vrrpctl: not permitted: only root may have the daemon read another file: run it as root\n"
+        "vrrpctl: not permitted: only root may have the daemon read another file, or hand over to a successor: run it as root\n"
     );
 
     // A mode that somebody loosened changes nothing about who may.
