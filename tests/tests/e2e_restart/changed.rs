@@ -165,3 +165,31 @@ fn standby_is_not_forgotten() {
     let status = on_a.status().unwrap();
     assert_eq!(status["instances"][0]["standby"]["alone"], false);
 }
+
+/// What the old process added for an owner of addresses is the new one's to remove, and what the host has on its own is
+/// nobody's.
+#[test]
+fn an_owner_keeps_its_own_address_and_gives_up_the_other() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (a, b) = (&duo.a, &duo.b);
+    let of_a = Settings {
+        priority: 255,
+        ..Settings::unicast(a.address, b.address, 255)
+    };
+    let of_a = of_a
+        .to_string()
+        .replace("192.0.2.100/24\n", "192.0.2.100/24\n 192.0.2.1/24\n")
+        .replace("state BACKUP", "state MASTER");
+    let on_a = start(a, &of_a).unwrap();
+    until("A is Master", LIMIT, || a.host.holds_all(&vip())).unwrap();
+    leave(a, on_a, "20s").unwrap();
+    let on_a = start(a, &of_a).unwrap();
+    until_said(&on_a, TOOK_OVER).unwrap();
+    assert!(a.host.holds_all(&vip()).unwrap());
+    assert!(on_a.stop(LIMIT).unwrap().success());
+    assert!(a.host.holds_none(&vip()).unwrap());
+    assert!(a.host.holds_all(&[a.address.into()]).unwrap());
+}

@@ -163,6 +163,20 @@ impl Item {
         (same && entry.prefix != prefix && !self.owner).then_some(address.link)
     }
 
+    /// It was found on the host, and whose it is makes a difference: an owner may have it on its own.
+    pub(super) fn may_be_the_hosts(&self) -> bool {
+        self.owner && self.presence == Presence::Found && matches!(self.what, What::Address(_))
+    }
+
+    /// Whether this is the same address, put there by us (`IFA_PROTO`): an earlier process of this daemon's.
+    pub(super) fn was_put_there(&self, entry: &Entry, ifindexes: &[Option<u32>]) -> bool {
+        let What::Address(address) = &self.what else {
+            return false;
+        };
+        let here = ifindexes.get(address.link.index()).copied().flatten() == Some(entry.ifindex);
+        here && entry.ours && entry.address == address.address
+    }
+
     /// Whether it is on this interface, or leads there.
     fn is_on(&self, link: LinkId) -> bool {
         match &self.what {

@@ -193,8 +193,27 @@ impl Writer {
         if worth_trying {
             router.backoff.want(clock::now());
         }
+        if adding.already > 0 {
+            self.know_own(id);
+        }
         if adding.unknown_v6 {
             self.name_other_prefixes(id);
+        }
+    }
+
+    /// What an earlier process added for an owner is ours to remove; what the host has on its own is not.
+    fn know_own(&mut self, router: RouterId) {
+        if !self.table.items(router).iter().any(Item::may_be_the_hosts) {
+            return;
+        }
+        // Without an answer they stay.
+        let present = read_all(&mut self.netlink).unwrap_or_default();
+        let ifindexes = self.table.ifindexes();
+        for item in self.table.items(router) {
+            let put_there = |entry| item.was_put_there(entry, &ifindexes);
+            if item.may_be_the_hosts() && present.iter().any(put_there) {
+                item.presence = Presence::Added;
+            }
         }
     }
 
