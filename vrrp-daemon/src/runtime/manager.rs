@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::line::{Parent, Said};
 use crate::ingress::control::{ControlRequest, Tally};
@@ -23,7 +23,8 @@ pub(super) async fn keep_told(
     protocol: mpsc::Sender<ControlRequest>,
 ) {
     let mut beats = watchdog.map(|limit| {
-        let mut beats = interval(limit / 3);
+        // The first one later: systemd counts from readiness, and nothing is to be told before that.
+        let mut beats = interval_at(Instant::now() + limit / 3, limit / 3);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beats
     });
