@@ -5,7 +5,7 @@ use core::arch::asm;
 
 /// The same number. The compiler does not know that, and so neither computes it anew nor reasons about its bounds: what
 /// the verifier sees compared is then the very register that is used. `core::hint::black_box` does the same by way of
-/// the stack, which takes five cycles each time.
+/// the stack.
 #[inline(always)]
 pub(crate) fn opaque(number: u64) -> u64 {
     let mut number = number;

@@ -36,6 +36,7 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
         seen.lives(now);
         return (Verdict::Unchanged, action);
     }
+    // Copied anew even where the judge has done so: what goes on from there is one way for the verifier, not two.
     let Some(record) = packet.message() else {
         return (Verdict::NotJudged, XDP_PASS);
     };

@@ -69,30 +69,24 @@ fn the_new_one_has_a_bad_file() {
     given_up(&duo, since).unwrap();
 }
 
-/// Stopped before it has asked, and awake again when the old one has given up: it starts as ever.
+/// It waits for its start-up script before it asks, and goes on when the old one has given up: it starts as ever.
 #[test]
 fn the_new_one_hangs() {
     let Some(begun) = begin() else { return };
     let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
     let since = Stamp::now();
-    let old = leave(&duo.a, on_a, "2s").unwrap();
-    let on_a = start(&duo.a, &of_a).unwrap();
-    let parent = on_a.pid().unwrap();
-    kill(parent, Signal::SIGSTOP).unwrap();
-    for pid in duo.a.host.namespace().processes() {
-        if pid != old {
-            kill(pid, Signal::SIGSTOP).unwrap();
-        }
-    }
-    assert!(
-        !on_a.log().unwrap().contains(TOOK_OVER),
-        "it was too fast for this test"
-    );
+    leave(&duo.a, on_a, "2s").unwrap();
+    let script = "#!/bin/sh\nuntil [ -e /run/go ]; do sleep 0.05; done\n";
+    duo.a.host.install("/run/wait", script, 0o755).unwrap();
+    let waits =
+        format!("global_defs {{\n    startup_script /run/wait\n    startup_script_timeout 60\n}}\n{of_a}");
+    let on_a = start(&duo.a, &waits).unwrap();
+    until_said(&on_a, "Running startup script").unwrap();
     duo.b.await_mastery(VIP, &duo.a, LIMIT).unwrap();
     let last = duo.b.heard(since).last().unwrap().1.priority;
     assert_eq!(last, 0);
-    duo.a.host.namespace().resume();
+    duo.a.host.run("touch", &["/run/go"]).unwrap();
     // Preferred, it takes the address back by the election.
     duo.a.await_mastery(VIP, &duo.b, LIMIT).unwrap();
     assert!(!on_a.log().unwrap().contains(TOOK_OVER));
@@ -245,12 +239,7 @@ fn only_a_restart_is_one() {
     let Some(begun) = begin() else { return };
     let (duo, [of_a, of_b]) = begun.unwrap();
     let (on_a, _on_b) = settle(&duo, &of_a, &of_b).unwrap();
-    let busctl = |job: &str, kind: &str| {
-        let script = format!(
-            "#!/bin/sh\ncase \"$*\" in\n*GetUnitByPID*) echo '{{\"type\":\"o\",\"data\":[\"/unit\"]}}';;\n\
-             *' Job') echo '{{\"type\":\"(uo)\",\"data\":[{job},\"/job\"]}}';;\n\
-             *' JobType') echo '{{\"type\":\"s\",\"data\":\"{kind}\"}}';;\nesac\n"
-        );
+    let busctl = |script: &str| {
         duo.a.host.install("/run/busctl.new", script, 0o755).unwrap();
         duo.a
             .host
@@ -274,18 +263,15 @@ fn only_a_restart_is_one() {
             "a stop within 10 s hands over to the daemon that is started next, which has 15 s to come\n",
         ),
     ] {
-        busctl(job, kind);
+        busctl(&format!(
+            "#!/bin/sh\ncase \"$*\" in\n*GetUnitByPID*) echo '{{\"type\":\"o\",\"data\":[\"/unit\"]}}';;\n\
+             *' Job') echo '{{\"type\":\"(uo)\",\"data\":[{job},\"/job\"]}}';;\n\
+             *' JobType') echo '{{\"type\":\"s\",\"data\":\"{kind}\"}}';;\nesac\n"
+        ));
         let said = vrrpctl(&duo.a.host, &["handover", "--if-restarting"]).unwrap();
         assert_eq!((said.code, said.out.as_str()), (0, expected), "{said:?}");
     }
-    duo.a
-        .host
-        .install("/run/busctl.new", "#!/bin/sh\necho no >&2\nexit 1\n", 0o755)
-        .unwrap();
-    duo.a
-        .host
-        .run("mv", &["/run/busctl.new", "/usr/local/bin/busctl"])
-        .unwrap();
+    busctl("#!/bin/sh\necho no >&2\nexit 1\n");
     let said = vrrpctl(&duo.a.host, &["handover", "--if-restarting"]).unwrap();
     assert_eq!(said.code, 1, "{said:?}");
     // What was announced before stands: the stop is meant for a successor.

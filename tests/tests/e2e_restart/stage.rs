@@ -2,12 +2,12 @@
 //! by SIGTERM to the process that was started, and started again.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use vrrp_tests::lab::{AddressWatch, Change, Daemon, Duo, Program, Settings, Side, Stamp, vrrpctl};
+use vrrp_tests::lab::{AddressWatch, Change, Daemon, Duo, Program, Settings, Side, Stamp, until, vrrpctl};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const VIP: Ipv4Addr = Settings::ADDRESS;
@@ -56,18 +56,15 @@ pub(crate) fn announce(side: &Side, lease: &str) -> anyhow::Result<()> {
 /// SIGTERM, and wait until the process that was started has ended.
 pub(crate) fn terminate(mut daemon: Daemon) -> anyhow::Result<()> {
     daemon.signal(Signal::SIGTERM)?;
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        if let Some(status) = daemon.ended()? {
-            ensure!(status.success(), "{status}");
-            daemon.let_go();
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            bail!("the parent process does not end; its log:\n{}", daemon.log()?);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let mut status = None;
+    until("the parent process ends", LIMIT, || {
+        status = daemon.ended()?;
+        Ok(status.is_some())
+    })?;
+    let status = status.context("no status")?;
+    ensure!(status.success(), "{status}; its log:\n{}", daemon.log()?);
+    daemon.let_go();
+    Ok(())
 }
 
 /// The first half of a restart: only the protocol process of the old daemon is left, for so long at most.
@@ -85,7 +82,7 @@ pub(crate) fn leave(side: &Side, daemon: Daemon, lease: &str) -> anyhow::Result<
 
 /// Wait until the log says it.
 pub(crate) fn until_said(daemon: &Daemon, what: &str) -> anyhow::Result<()> {
-    vrrp_tests::lab::until(&format!("the log says `{what}`"), LIMIT, || {
+    until(&format!("the log says `{what}`"), LIMIT, || {
         Ok(daemon.log()?.contains(what))
     })
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use libsystemd::daemon::watchdog_enabled;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, oneshot};
 use vrrp_common::time::Nanos;
@@ -21,6 +20,7 @@ use super::recorder::Recorder;
 use super::reload::Source;
 use super::service::{self, Managed, Ports, ServiceError, Setup};
 use super::snapshot::Snapshots;
+use super::supervisor;
 use crate::config::{Config, Global, RealTime};
 use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
@@ -168,7 +168,7 @@ pub fn run(
         managed: parent.is_managed().then(|| Managed {
             parent: parent.clone(),
             changed: Arc::clone(&changed),
-            watchdog: watchdog_enabled(false).filter(|limit| !limit.is_zero()),
+            watchdog: supervisor::watchdog(),
         }),
         later: succession.is_some().then_some(later),
     })?;

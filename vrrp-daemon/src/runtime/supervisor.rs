@@ -345,6 +345,6 @@ fn tell_manager(states: &[NotifyState]) {
 }
 
 /// The time within which the service manager wants a beat of us (sd_watchdog_enabled(3)).
-fn watchdog() -> Option<Duration> {
+pub(super) fn watchdog() -> Option<Duration> {
     watchdog_enabled(false).filter(|limit| !limit.is_zero())
 }

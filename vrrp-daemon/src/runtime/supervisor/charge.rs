@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use super::super::line::{Heard, Said, ToChild};
 use super::{Supervisor, SupervisorError, forward, system, tell_manager, wait};
 use crate::sys::clock;
+use crate::sys::pidfd::PidFd;
 
 /// For a protocol process that expects a successor to say that it stays; else it is stopped.
 const CONSENT: Duration = Duration::from_secs(2);
@@ -155,14 +156,8 @@ impl Charge {
     fn abort(&mut self) -> Result<(), SupervisorError> {
         tracing::error!("told to abort: the VRRP process did not answer, most likely");
         forward(libc::SIGABRT, &self.child);
-        let until = Instant::now() + ABORT;
-        while Instant::now() < until {
-            let status = self.child.try_wait();
-            if status.map_err(system("waiting for the VRRP process"))?.is_some() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let pid = i32::try_from(self.child.id()).unwrap_or(i32::MAX);
+        let _ended = PidFd::open(pid).is_ok_and(|child| child.ends_within(ABORT));
         // To one that has ended this does nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
