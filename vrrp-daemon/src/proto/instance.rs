@@ -523,6 +523,13 @@ impl Instance {
         Outcome::Settled
     }
 
+    /// A Master's next advert comes `after` the one that it has just sent.
+    pub(super) fn spread(&mut self, after: Nanos) {
+        if let Phase::Master(master) = &mut self.phase {
+            master.spread(after);
+        }
+    }
+
     fn announce(&self, step: &mut Step<'_>, rounds: u8) {
         if rounds > 0 {
             step.effects.push(Effect::Announce {

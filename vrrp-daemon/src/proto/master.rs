@@ -17,6 +17,8 @@ pub(super) struct Master {
     advert_at: MonoNanos,
     /// The last advert of any kind.
     sent_at: MonoNanos,
+    /// The cadence has been moved away from that of many others.
+    spread: bool,
     /// The second burst after the takeover.
     burst_at: Option<MonoNanos>,
     /// The periodic announcement.
@@ -35,6 +37,7 @@ impl Master {
         Self {
             advert_at: now + interval.nanos(),
             sent_at: now,
+            spread: false,
             burst_at: after(now, announce.delay),
             refresh_at: after(now, announce.refresh),
             contest_at: None,
@@ -66,7 +69,20 @@ impl Master {
     pub(super) fn sent_in_turn(&mut self, now: MonoNanos, interval: Centis) {
         self.sent_at = now;
         let next = self.advert_at + interval.nanos();
-        self.advert_at = if next > now { next } else { now + interval.nanos() };
+        if next > now {
+            self.advert_at = next;
+        } else {
+            self.advert_at = now + interval.nanos();
+            self.spread = false;
+        }
+    }
+
+    /// The next advert comes `after` the one just sent, which is no more than the interval. Once for each cadence, for the
+    /// rate is what is configured.
+    pub(super) fn spread(&mut self, after: Nanos) {
+        if !std::mem::replace(&mut self.spread, true) {
+            self.advert_at = self.sent_at + after;
+        }
     }
 
     /// An advert was sent beside the cadence, which starts anew.
@@ -98,6 +114,7 @@ impl Master {
     pub(super) fn adopt(&mut self, now: MonoNanos, old: &VirtualRouter, new: &VirtualRouter) {
         if !reload::same_advert(old, new) {
             self.advert_at = now;
+            self.spread = false;
         } else if new.interval != old.interval {
             self.advert_at = self.advert_at.min(now + new.interval.nanos());
         }

@@ -20,6 +20,7 @@ pub(super) mod estate;
 mod group;
 mod holding;
 mod reload;
+mod spread;
 mod standby;
 
 use group::Group;
@@ -387,12 +388,14 @@ impl Vrrp {
     }
 
     fn tick(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {
+        let before = effects.len();
         // Each step moves the deadline past `now` or removes it, so this ends.
         while let Some((at, router)) = self.deadlines.first()
             && at <= now
         {
             self.tell(now, router, Event::Due, effects);
         }
+        self.spread(effects.get(before..).unwrap_or_default());
     }
 
     fn shutdown(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {

@@ -19,7 +19,7 @@ use crate::proto::{Estate, RouterId};
 /// The version of the exchange.
 pub const VERSION: u32 = 1;
 /// The version of what is handed over to a successor. One that knows another waits until its predecessor has given up.
-pub const HANDOVER: u32 = 1;
+pub const HANDOVER: u32 = 2;
 
 /// A request line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

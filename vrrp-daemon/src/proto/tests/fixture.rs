@@ -95,6 +95,14 @@ pub(super) fn router(priority: u8) -> VirtualRouter {
     }
 }
 
+pub(super) fn numbered(vrid: u8, priority: u8) -> VirtualRouter {
+    VirtualRouter {
+        name: format!("VI_{vrid}"),
+        vrid: Vrid::new(vrid).unwrap(),
+        ..router(priority)
+    }
+}
+
 pub(super) fn track(object: TrackObject, weight: i16) -> Track {
     Track {
         object,

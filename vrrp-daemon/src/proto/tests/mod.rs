@@ -17,6 +17,7 @@ mod quiet;
 mod recording;
 mod reload;
 mod sequences;
+mod spread;
 mod standby;
 mod succession;
 mod timing;

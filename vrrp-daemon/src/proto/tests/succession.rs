@@ -1,10 +1,10 @@
 //! A process that goes on as another one (a hitless restart).
 
-use vrrp_common::id::{Priority, Vrid};
+use vrrp_common::id::Priority;
 use vrrp_common::time::MonoNanos;
 
 use super::fixture::{
-    Bench, HIGH, LOW, OURS, R0, R1, S0, advert, grouped, link, model, ms, router, send, track,
+    Bench, HIGH, LOW, OURS, R0, R1, S0, advert, grouped, link, model, ms, numbered, router, send, track,
 };
 use crate::proto::model::{Model, Preempt, TrackObject, VirtualRouter};
 use crate::proto::record::{Begin, Fed, Step, replay, to_line};
@@ -35,14 +35,6 @@ fn succeed(old: &Bench, now: MonoNanos, new: Model) -> (Bench, Vec<Effect>) {
     let mut effects = bench.feed(now, Input::Start);
     effects.extend(bench.tick(now));
     (bench, effects)
-}
-
-fn numbered(vrid: u8, priority: u8) -> VirtualRouter {
-    VirtualRouter {
-        name: format!("VI_{vrid}"),
-        vrid: Vrid::new(vrid).unwrap(),
-        ..router(priority)
-    }
 }
 
 /// One advert, at once, and no other effect: no addresses, no notification, no transition.
@@ -226,7 +218,7 @@ fn the_format_is_this() {
             "sending": {"last": 200, "failing": false, "silent_since": null, "mute": null, "probe_at": null},
             "phase": {"master": {
                 "advert_at": 4_219_000_000_u64, "sent_at": 3_219_000_000_u64, "burst_at": 8_219_000_000_u64,
-                "refresh_at": null, "contest_at": null, "answered": null, "contested": null
+                "refresh_at": null, "contest_at": null, "answered": null, "contested": null, "spread": false
             }},
             "counters": json["instances"][1]["counters"],
         }),
