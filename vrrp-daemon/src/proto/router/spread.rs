@@ -17,9 +17,12 @@ const APART: Nanos = Nanos::from_millis(1);
 impl Vrrp {
     /// Masters that sent at the same moment, by `effects`, do not do so for ever.
     pub(super) fn spread(&mut self, effects: &[Effect]) {
-        let sent = effects.iter().filter_map(|effect| match effect {
-            Effect::Send { router, .. } => Some(*router),
-            _ => None,
+        let sent = effects.iter().filter_map(|effect| {
+            if let Effect::Send { router, .. } = effect {
+                Some(*router)
+            } else {
+                None
+            }
         });
         let of = sent.clone().count();
         if !is_crowd(of) {
