@@ -14,6 +14,7 @@ mod writer;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -185,6 +186,8 @@ struct State {
     /// Virtual routers with something to do, each at most once.
     queue: VecDeque<RouterId>,
     links_changed: bool,
+    /// A wish is about to come.
+    roused: bool,
     plan: Option<Box<Plan>>,
     /// The writer is at work on what it took out of here.
     busy: bool,
@@ -196,6 +199,8 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     idle: Condvar,
+    /// Counts the wishes: what a writer that was roused looks at.
+    wished: AtomicU32,
 }
 
 impl std::fmt::Debug for Shared {
@@ -396,6 +401,12 @@ impl AddressWriter {
         self.flush(limit)
     }
 
+    /// A takeover is about to be wished for. The thread wakes up while the advert is being sent, and waits awake for a moment.
+    pub fn rouse(&self) {
+        self.shared.lock().roused = true;
+        self.shared.work.notify_one();
+    }
+
     fn wish(&self, router: RouterId, change: impl FnOnce(&mut Wish)) {
         let mut state = self.shared.lock();
         let Some(wish) = state.wishes.get_mut(router.index()) else {
@@ -407,6 +418,8 @@ impl AddressWriter {
             wish.queued = true;
             state.queue.push_back(router);
         }
+        drop(state);
+        self.shared.wished.fetch_add(1, Ordering::Release);
         self.shared.work.notify_one();
     }
 }
@@ -428,7 +441,18 @@ impl State {
     }
 }
 
+/// For so long a roused writer waits awake. Sending an advert takes a tenth of it.
+const AWAKE: Nanos = Nanos::from_micros(300);
+
 impl Shared {
+    /// Wait, without sleep, for the first wish after number `seen`, or for no longer than [`AWAKE`].
+    fn await_wish(&self, seen: u32) {
+        let until = clock::now() + AWAKE;
+        while self.wished.load(Ordering::Acquire) == seen && clock::now() < until {
+            std::hint::spin_loop();
+        }
+    }
+
     /// The state is whole between any two statements, so a panic elsewhere leaves nothing half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

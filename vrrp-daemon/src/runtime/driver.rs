@@ -441,6 +441,12 @@ impl Driver {
 
     fn carry_out_all(&mut self, now: MonoNanos) {
         let mut effects = std::mem::take(&mut self.effects);
+        if effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Acquire { .. }))
+        {
+            self.parts.writer.rouse();
+        }
         // Adverts first, all of them at once. Everything that others wait for goes out before the kernel is told, and before
         // anything is written for people.
         let Self { outcomes, parts, .. } = self;

@@ -7,6 +7,7 @@ mod steps;
 mod stretch;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -237,12 +238,20 @@ impl Writer {
             }
             if let Some(router) = state.queue.pop_front() {
                 state.busy = true;
+                state.roused = false;
                 let wish = state.wishes.get_mut(router.index()).map(std::mem::take);
                 return Next::Router(router, wish.unwrap_or_default());
             }
             if !self.surplus.is_empty() {
                 state.busy = true;
                 return Next::Surplus;
+            }
+            if std::mem::take(&mut state.roused) {
+                let seen = self.shared.wished.load(Ordering::Relaxed);
+                drop(state);
+                self.shared.await_wish(seen);
+                state = self.shared.lock();
+                continue;
             }
             self.shared.idle.notify_all();
             state = match deadline {
