@@ -1,8 +1,10 @@
 //! The service thread as the protocol thread sees it: verdicts come, notifications go, and it stops in time.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,9 @@ use vrrp_daemon::proto::model::{Script, SyncGroup, Track, TrackObject};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
 use vrrp_daemon::runtime::reload::{Found, Source};
 use vrrp_daemon::runtime::service::{self, Ports, Service, ServiceError, Setup};
+use vrrp_daemon::sys::scripts;
 use vrrp_daemon::track::News;
+use vrrp_tests::lab::Program;
 
 struct Scratch(PathBuf);
 
@@ -76,6 +80,19 @@ fn config(scratch: &Scratch) -> Config {
     config
 }
 
+/// Our own program as the script runner; it ends with the other end of the pair.
+fn runner(end: OwnedFd) {
+    let Program::Ours { binary } = Program::ours().expect("the daemon was built") else {
+        unreachable!("it is ours");
+    };
+    let mut child = std::process::Command::new(binary)
+        .args(["--script-runner", "0"])
+        .stdin(Stdio::from(end))
+        .spawn()
+        .expect("the script runner");
+    std::thread::spawn(move || child.wait());
+}
+
 /// The configuration never changes.
 fn start(scratch: &Scratch, socket: &Path) -> Result<(Service, Ports), ServiceError> {
     let config = config(scratch);
@@ -83,7 +100,10 @@ fn start(scratch: &Scratch, socket: &Path) -> Result<(Service, Ports), ServiceEr
         config: Some(config.clone()),
         ..Loaded::default()
     };
+    let (script_runner, theirs) = scripts::pair().expect("a pair of sockets");
+    runner(theirs);
     service::start(Setup {
+        script_runner,
         config: Arc::new(config),
         shown: Shown {
             file: "/etc/test.conf".into(),

@@ -52,6 +52,7 @@ fn the_parent_process() {
             shutdown: hook("shutdown.sh"),
         },
         program: Some(directory.join("protocol.sh")),
+        script_runner: Some(directory.join("runner.sh")),
         args: vec![directory.clone().into_os_string()],
         daemonize: false,
         respawn: true,
@@ -83,6 +84,14 @@ fn write_script(path: &Path, text: &str) {
     assert!(written.expect("running a shell").success());
 }
 
+/// A stand-in for the script runner: logs its arguments, and ends with the other end of its standard input.
+const SCRIPT_RUNNER: &str = r#"#!/bin/sh
+exec 2>/dev/null
+dir=${0%/*}
+echo "$$ $*" >> $dir/runners
+while read -r line; do :; done
+"#;
+
 struct Lab {
     directory: PathBuf,
     manager: UnixDatagram,
@@ -94,6 +103,7 @@ impl Lab {
         let directory = std::env::temp_dir().join(format!("vrrp-svc-{name}-{}", std::process::id()));
         fs::create_dir(&directory).expect("a fresh directory");
         write_script(&directory.join("protocol.sh"), PROTOCOL_PROCESS);
+        write_script(&directory.join("runner.sh"), SCRIPT_RUNNER);
         prepare(&directory);
         let manager = UnixDatagram::bind(directory.join("notify")).expect("a socket like systemd's");
         manager
@@ -213,6 +223,38 @@ fn a_killed_protocol_process_is_started_again() {
     );
     lab.signal_parent(Signal::SIGTERM);
     assert_eq!(lab.ends(), Some(0));
+}
+
+/// The protocol process does not even notice.
+#[test]
+fn a_killed_script_runner_is_followed_by_the_next() {
+    let mut lab = Lab::start("scripts", |_| {});
+    lab.protocol_process(1);
+    let runner = |lab: &Lab, number: usize| {
+        lab.until(|lab| lab.read("runners").lines().count() > number);
+        let runners = lab.read("runners");
+        let (pid, arguments) = runners
+            .lines()
+            .nth(number)
+            .and_then(|line| line.split_once(' '))
+            .expect("a line");
+        (
+            Pid::from_raw(pid.parse().expect("a number")),
+            arguments.to_owned(),
+        )
+    };
+    let (first, arguments) = runner(&lab, 0);
+    assert_eq!(arguments, "--script-runner 0");
+    kill(first, Signal::SIGKILL).expect("killing it");
+    let (second, arguments) = runner(&lab, 1);
+    assert_eq!(arguments, "--script-runner 1");
+    assert_ne!(first, second);
+    lab.signal_parent(Signal::SIGTERM);
+    assert_eq!(lab.ends(), Some(0));
+    assert_eq!(lab.read("pids").lines().count(), 1);
+    // Nobody took its end for a death.
+    assert_eq!(lab.read("runners").lines().count(), 2);
+    assert!(kill(second, None).is_err(), "it is left behind");
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub enum Action {
         /// Where the judgement goes; else standard error.
         output: Option<PathBuf>,
     },
+    /// Be the script runner of this number, started by the parent (hidden option `--script-runner`).
+    RunScripts(u64),
     /// `--signum`, `-v`, `-h`: print this and end with 0.
     Print(String),
 }
@@ -239,6 +241,9 @@ struct Typed {
     /// (hidden) this is the protocol process
     #[arg(long = "child", hide = true)]
     child: bool,
+    /// (hidden) this is a script runner
+    #[arg(long = "script-runner", value_name = "NUMBER", hide = true)]
+    script_runner: Option<u64>,
     #[command(flatten)]
     ignored: Ignored,
     /// (hidden) what keepalived says is unexpected, and runs with
@@ -314,6 +319,9 @@ impl Typed {
                 "-T makes hashes for the health checks of keepalived's load balancer: run keepalived -T"
                     .to_owned(),
             ));
+        }
+        if let Some(number) = self.script_runner {
+            return Ok(Action::RunScripts(number));
         }
         let mut remarks = Vec::new();
         let facility = facility(self.log_facility.as_deref(), &mut remarks);

@@ -23,7 +23,7 @@ use vrrp_daemon::runtime::protocol;
 use vrrp_daemon::runtime::reload::{Source, log_diagnostics};
 use vrrp_daemon::runtime::supervisor::{EXIT_CONFIG, Parent, Plan, Supervisor};
 use vrrp_daemon::sys::process::{self, CorePattern};
-use vrrp_daemon::sys::sched;
+use vrrp_daemon::sys::{caps, sched, scripts};
 
 /// keepalived's exit code for a command line that it does not understand, and for other failures.
 const EXIT_FAILURE: u8 = 1;
@@ -51,6 +51,7 @@ fn main() -> ExitCode {
             output,
         } => test(&config, reading, namespace.as_deref(), output.as_deref()),
         Action::Run(options) => run(&options),
+        Action::RunScripts(number) => run_scripts(number),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -106,6 +107,13 @@ fn run(options: &Options) -> anyhow::Result<u8> {
         return protocol_process(options);
     }
     parent(options)
+}
+
+/// The script runner, which has all the privileges that the parent has.
+fn run_scripts(number: u64) -> anyhow::Result<u8> {
+    process::hold_signals();
+    scripts::serve_on_stdin(number).context("script runner")?;
+    Ok(0)
 }
 
 /// Read the configuration in the network namespace that it names, unless one was `entered` already. The protocol
@@ -164,6 +172,7 @@ fn parent(options: &Options) -> anyhow::Result<u8> {
     let _core_pattern = core_dump(options);
     let supervisor = Supervisor::prepare(Plan {
         program: None,
+        script_runner: None,
         args: std::env::args_os().skip(1).collect(),
         daemonize: !options.foreground,
         respawn: options.respawn,
@@ -195,6 +204,7 @@ fn core_dump(options: &Options) -> Option<CorePattern> {
 fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     let parent = Parent::connect()?;
     parent.listening();
+    caps::keep_what_is_needed().context("giving away privileges")?;
     // The namespace is the parent's.
     let path = options.config.clone();
     let reading = options.reading.clone().on_this_host();

@@ -22,6 +22,7 @@ pub use self::runner::Runner;
 use crate::config::{Config, Fifos, Notify};
 use crate::proto::reload::Correspondence;
 use crate::proto::{GroupId, NotifyState, RouterId, Subject};
+use crate::sys::scripts::Scripts;
 
 /// Notifications on their way from the protocol thread.
 const QUEUE: usize = 4096;
@@ -154,12 +155,12 @@ impl Notifier {
     }
 }
 
-/// Both ends. Users are looked up here, once; call it where blocking is allowed.
+/// Both ends; `scripts` will start what is to be run. Users are looked up here, once; call it where blocking is allowed.
 #[must_use]
-pub fn channel(config: &Config) -> (Notifier, Runner) {
+pub fn channel(config: &Config, scripts: Scripts) -> (Notifier, Runner) {
     let (queue, messages) = mpsc::channel(QUEUE + RESERVED);
     let dropped = Arc::new(AtomicU64::new(0));
-    let runner = Runner::new(messages, Arc::clone(&dropped), Tellings::of(config));
+    let runner = Runner::new(messages, Arc::clone(&dropped), Tellings::of(config), scripts);
     (Notifier { queue, dropped }, runner)
 }
 

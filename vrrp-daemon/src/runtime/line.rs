@@ -2,7 +2,7 @@
 //! protocol process finds its end on standard input. Whatever the service manager is told, the parent tells it: it is
 //! the unit's main process, and a protocol process that is left on duty for a successor must not speak for the unit.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
-use nix::unistd::dup2_stdin;
+use nix::unistd::{dup2_stdin, dup2_stdout};
+
+use crate::sys::scripts;
 
 /// Longest message, in bytes.
 const LONGEST: usize = 256;
@@ -127,24 +129,37 @@ impl AsFd for ToChild {
 #[derive(Clone, Debug)]
 pub struct Parent {
     line: Arc<OwnedFd>,
+    scripts: Arc<OwnedFd>,
     /// There is a service manager to be told.
     managed: bool,
 }
 
 impl Parent {
-    /// In a process started with `--child`: take the line from standard input, which becomes `/dev/null`.
+    /// In a process started with `--child`: take the line from standard input and the one to the script runner from
+    /// standard output, which become `/dev/null`.
     ///
     /// # Errors
     /// What the system says.
     pub fn connect() -> io::Result<Self> {
         let line = io::stdin().as_fd().try_clone_to_owned()?;
+        let scripts = scripts::taken(io::stdout())?;
         dup2_stdin(File::open("/dev/null")?)?;
+        dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
         // Started by way of /proc, it would be called `exe`.
         nix::sys::prctl::set_name(c"vrrp-daemon")?;
         Ok(Self {
             line: Arc::new(line),
+            scripts: Arc::new(scripts),
             managed: std::env::var_os("NOTIFY_SOCKET").is_some(),
         })
+    }
+
+    /// The line to the script runner.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(super) fn scripts(&self) -> io::Result<OwnedFd> {
+        self.scripts.try_clone()
     }
 
     /// Signals wait for this process from now on, and do not kill it.

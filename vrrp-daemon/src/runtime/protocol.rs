@@ -162,6 +162,9 @@ pub fn run(
             text: settings.understood.clone(),
         },
         source,
+        script_runner: parent
+            .scripts()
+            .map_err(system("the line to the script runner"))?,
         control_socket: settings.control_socket.clone(),
         events: settings.events.clone(),
         log_level: settings.log_level,

@@ -3,6 +3,7 @@
 //! for its routing lock). The protocol thread holds [`Ports`] and never waits for it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -22,7 +23,7 @@ use crate::ingress::control::message::{LogLevel, Shown};
 use crate::ingress::control::{BindError, Control, ControlRequest, Desks};
 use crate::ingress::links::LinkEvent;
 use crate::proto::{ScriptId, ScriptState};
-use crate::sys::sched;
+use crate::sys::{sched, scripts};
 use crate::track::{News, Plan, Trackers};
 
 /// Time that notify scripts get when the daemon stops, unless `child_wait_time` says otherwise.
@@ -81,6 +82,8 @@ pub struct Setup {
     pub shown: Shown,
     /// Gives it again.
     pub source: Source,
+    /// The line to the script runner.
+    pub script_runner: OwnedFd,
     /// Where `vrrpctl` connects.
     pub control_socket: PathBuf,
     /// What those are told who follow.
@@ -121,6 +124,7 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
         config,
         shown,
         source,
+        script_runner,
         control_socket,
         events,
         log_level,
@@ -135,7 +139,8 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
     };
     let (news, tracked) = mpsc::channel(NEWS);
     let (requests, control_requests) = mpsc::channel(REQUESTS);
-    let (notifier, notify_runner) = notify::channel(&config);
+    let (scripts, script_runner) = scripts::connect(script_runner);
+    let (notifier, notify_runner) = notify::channel(&config, scripts.clone());
     let (link_events, links) = mpsc::channel(LINK_EVENTS);
     let (reload_requests, mut reloads_wanted) = mpsc::channel(REQUESTS);
     let (answers, reload_answers) = mpsc::channel(1);
@@ -161,7 +166,8 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
             let _ending = ending;
             runtime.block_on(async move {
                 let plan = Plan::of(&config);
-                let trackers = Trackers::start(Plan::default(), news.clone());
+                tokio::spawn(script_runner.run());
+                let trackers = Trackers::start(Plan::default(), news.clone(), scripts);
                 let mut reader = Reader::new(source, (config, shown), trackers);
                 reader.watch_links(link_events);
                 let (go, control) = match later {

@@ -9,12 +9,13 @@
 
 mod charge;
 mod hook;
+mod scripts;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,6 +35,7 @@ use crate::config::Hooks;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{self, realtime_signals, signal_set, tie_to_us};
 use charge::{Charge, End};
+use scripts::ScriptRunner;
 
 /// Exit code of the protocol process, and then of the parent, for a configuration that cannot run
 /// (keepalived's).
@@ -54,6 +56,8 @@ const LONGEST_PAUSE: u32 = 5;
 pub struct Plan {
     /// What to start, `None` for this very program.
     pub program: Option<PathBuf>,
+    /// The script runner, `None` for this very program; `--script-runner` and its number are its arguments.
+    pub script_runner: Option<PathBuf>,
     /// The arguments of the protocol process (without the program's name); `--child` is put before them.
     pub args: Vec<OsString>,
     /// Go into the background first.
@@ -175,9 +179,11 @@ impl Supervisor {
         let mut deaths = 0;
         loop {
             let started = Instant::now();
-            let (child, line) = self.spawn()?;
+            let (scripts, theirs) = ScriptRunner::start(self.plan.script_runner.as_ref())
+                .map_err(system("making a pair of sockets"))?;
+            let (child, line) = self.spawn(theirs)?;
             let pid = child.id();
-            let (status, stopping) = match Charge::new(child, line).watch(self)? {
+            let (status, stopping) = match Charge::new(child, line, scripts).watch(self)? {
                 End::Left => {
                     tracing::info!("VRRP child process({pid}) stays on duty for its successor");
                     return Ok(None);
@@ -215,8 +221,9 @@ impl Supervisor {
         }
     }
 
-    /// Start the protocol process; its standard input is its end of the line.
-    fn spawn(&self) -> Result<(Child, ToChild), SupervisorError> {
+    /// Start the protocol process; its standard input is its end of the line, its standard output the one to the script
+    /// runner.
+    fn spawn(&self, scripts: OwnedFd) -> Result<(Child, ToChild), SupervisorError> {
         let (line, theirs) = ToChild::pair().map_err(system("making a pair of sockets"))?;
         let program = self.plan.program.clone().unwrap_or_else(|| PathBuf::from(SELF));
         let mut command = Command::new(program);
@@ -225,7 +232,8 @@ impl Supervisor {
             .arg0("vrrp-daemon")
             .arg(CHILD)
             .args(&self.plan.args)
-            .stdin(Stdio::from(theirs));
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::from(scripts));
         // A beat that is wanted of us is wanted of it.
         command.env_remove("WATCHDOG_PID").env_remove("WATCHDOG_USEC");
         if let Some(limit) = watchdog() {

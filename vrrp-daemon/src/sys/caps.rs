@@ -1,7 +1,9 @@
-//! The capabilities that this daemon lives on.
-#![allow(unsafe_code, reason = "capget(2)")]
+//! The capabilities that this daemon lives on, and letting go of all others.
 
 use std::io;
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::{clear_ambient_capability_set, remove_capability_from_bounding_set, set_no_new_privs};
 
 /// A capability that is missing, with what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,16 +18,16 @@ pub struct Missing {
     pub purpose: &'static str,
 }
 
-const NEEDED: [(u32, Missing); 2] = [
+const NEEDED: [(CapabilitySet, Missing); 2] = [
     (
-        13,
+        CapabilitySet::NET_RAW,
         Missing {
             name: "CAP_NET_RAW",
             purpose: "adverts can be neither sent nor received",
         },
     ),
     (
-        12,
+        CapabilitySet::NET_ADMIN,
         Missing {
             name: "CAP_NET_ADMIN",
             purpose: "addresses can be neither added nor removed",
@@ -33,55 +35,66 @@ const NEEDED: [(u32, Missing); 2] = [
     ),
 ];
 
+/// What the protocol process keeps. Each is needed while it runs, and not only at its start: a reload may bring new
+/// devices, files and sockets. `docs/security.md` says what for.
+const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::BPF)
+    .union(CapabilitySet::PERFMON)
+    .union(CapabilitySet::SYS_NICE)
+    .union(CapabilitySet::IPC_LOCK)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER);
+
 /// Whether this thread may open raw sockets and change addresses.
 ///
 /// # Errors
 /// The first capability that is missing.
 pub fn check() -> Result<(), Missing> {
     // Where the kernel does not say, the first use will.
-    let Ok(effective) = effective() else {
+    let Ok(ours) = capabilities(None) else {
         return Ok(());
     };
-    match NEEDED.into_iter().find(|(bit, _)| effective & (1 << bit) == 0) {
+    let missing = |(capability, _): &(CapabilitySet, Missing)| !ours.effective.contains(*capability);
+    match NEEDED.into_iter().find(missing) {
         Some((_, missing)) => Err(missing),
         None => Ok(()),
     }
 }
 
-/// The effective set of the calling thread, capabilities 0 to 31.
-fn effective() -> io::Result<u32> {
-    /// `struct __user_cap_header_struct`.
-    #[repr(C)]
-    struct Header {
-        version: u32,
-        pid: i32,
+/// Let go of everything but what the protocol process needs, for ever: nothing that it starts can have more, whatever
+/// user or file it becomes. To be called before there are other threads, whose capabilities are their own.
+///
+/// # Errors
+/// What the system says; then nothing can be relied on.
+pub fn keep_what_is_needed() -> io::Result<()> {
+    // First, for it takes no privilege: without CAP_SETPCAP the bounding set stays, and means nothing any more.
+    set_no_new_privs(true)?;
+    let ours = capabilities(None)?;
+    if ours.effective.contains(CapabilitySet::SETPCAP) {
+        for number in 0..u64::BITS {
+            let one = CapabilitySet::from_bits_retain(1 << number);
+            if KEPT.contains(one) {
+                continue;
+            }
+            match remove_capability_from_bounding_set(one) {
+                Ok(()) => {}
+                // Beyond the last that this kernel knows.
+                Err(rustix::io::Errno::INVAL) => break,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
-    /// `struct __user_cap_data_struct`.
-    #[repr(C)]
-    #[derive(Clone, Copy)]
-    struct Data {
-        effective: u32,
-        _permitted: u32,
-        _inheritable: u32,
-    }
-    /// `_LINUX_CAPABILITY_VERSION_3`: two elements of data.
-    const VERSION: u32 = 0x2008_0522;
-
-    let mut header = Header {
-        version: VERSION,
-        pid: 0,
-    };
-    let mut data = [Data {
-        effective: 0,
-        _permitted: 0,
-        _inheritable: 0,
-    }; 2];
-    // SAFETY: the layouts are those of linux/capability.h, and version 3 has the kernel write exactly two
-    // elements of data.
-    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
-    if result == 0 {
-        Ok(data[0].effective)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    clear_ambient_capability_set()?;
+    let kept = ours.permitted.intersection(KEPT);
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: ours.effective.intersection(KEPT),
+            permitted: kept,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    Ok(())
 }

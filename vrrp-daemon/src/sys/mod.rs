@@ -22,5 +22,6 @@ pub mod rule;
 pub mod sched;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod scripts;
 pub mod sockopt;
 pub mod timer;

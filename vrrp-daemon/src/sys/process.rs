@@ -15,18 +15,19 @@ use std::process::{Command, Stdio};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, sigprocmask};
 use nix::unistd::{Gid, Group, Pid, Uid, User, getegid, geteuid, getgrouplist};
+use serde::{Deserialize, Serialize};
 
 /// PATH of a program that is run while the daemon has none itself.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What programs inherit of our environment, if it is there; everything else is cleared.
 const INHERITED: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
 
-/// Whom to run a program as; looked up once, because name services may block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Whom to run a program as; looked up once, because name services may block. Numbers as in getuid(2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    uid: Uid,
-    gid: Gid,
-    groups: Vec<Gid>,
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
 }
 
 /// A user or group that cannot be had.
@@ -73,9 +74,9 @@ impl Identity {
         let name = CString::new(user).map_err(|_| IdentityError::UnknownUser(user.to_owned()))?;
         let groups = getgrouplist(&name, gid).map_err(|error| failed(user, error))?;
         Ok(Self {
-            uid: entry.uid,
-            gid,
-            groups,
+            uid: entry.uid.as_raw(),
+            gid: gid.as_raw(),
+            groups: groups.into_iter().map(Gid::as_raw).collect(),
         })
     }
 }
@@ -85,11 +86,11 @@ impl Identity {
 /// # Errors
 /// As the file system has it.
 pub fn give_to(file: impl AsFd, owner: &Identity) -> io::Result<()> {
-    std::os::unix::fs::fchown(file, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))
+    std::os::unix::fs::fchown(file, Some(owner.uid), Some(owner.gid))
 }
 
 /// How long a program may live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lifetime {
     /// It is killed when the thread that started it ends: nothing outlives the daemon.
     WithUs,
@@ -118,14 +119,17 @@ pub fn command(argv: &[String], identity: Option<&Identity>, lifetime: Lifetime)
         .stderr(Stdio::null());
     command.process_group(0);
     // To become who we are already takes no privilege, and must not fail for lack of it.
-    let identity = identity
-        .filter(|who| (who.uid, who.gid) != (geteuid(), getegid()))
-        .cloned();
+    let identity = identity.filter(|who| (who.uid, who.gid) != (geteuid().as_raw(), getegid().as_raw()));
+    let becoming = identity.map(|who| Becoming {
+        uid: Uid::from_raw(who.uid),
+        gid: Gid::from_raw(who.gid),
+        groups: who.groups.iter().copied().map(Gid::from_raw).collect(),
+    });
     let parent = Pid::this();
     // SAFETY: the closure runs in the forked child and makes async-signal-safe system calls only; it
     // allocates nothing and takes no lock.
     unsafe {
-        command.pre_exec(move || before_exec(identity.as_ref(), lifetime, parent));
+        command.pre_exec(move || before_exec(becoming.as_ref(), lifetime, parent));
     }
     command
 }
@@ -151,7 +155,14 @@ pub fn outlive_parent() -> io::Result<()> {
     Ok(nix::sys::prctl::set_pdeathsig(None)?)
 }
 
-fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> io::Result<()> {
+/// An [`Identity`], ready for the system calls.
+struct Becoming {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+fn before_exec(becoming: Option<&Becoming>, lifetime: Lifetime, parent: Pid) -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     for signal in realtime_signals() {
         // SAFETY: SIG_DFL for a valid signal number.
@@ -165,7 +176,7 @@ fn before_exec(identity: Option<&Identity>, lifetime: Lifetime, parent: Pid) -> 
     unsafe {
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC.cast_signed());
     }
-    if let Some(who) = identity {
+    if let Some(who) = becoming {
         nix::unistd::setgroups(&who.groups)?;
         nix::unistd::setgid(who.gid)?;
         nix::unistd::setuid(who.uid)?;
@@ -220,6 +231,12 @@ fn requests() -> SigSet {
 pub fn hold_signals() {
     // Fails for a bad argument only.
     let _ = requests().thread_block();
+}
+
+/// Signals that ask this process to end wait for ever. What it starts has them as ever.
+pub fn ignore_stops() {
+    // Fails for a bad argument only.
+    let _ = signal_set(&[libc::SIGTERM, libc::SIGINT, libc::SIGQUIT]).thread_block();
 }
 
 /// From here on this thread hears them.

@@ -22,6 +22,7 @@ use self::script::Scripts;
 use crate::config::{Config, ScriptSpec, ScriptUser};
 use crate::proto::model::TrackObject;
 use crate::proto::{FileId, Input, ProcessId, ScriptId, ScriptState};
+use crate::sys;
 
 /// What a tracked object says: the first word on it, or another one than the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,13 +127,13 @@ pub struct Trackers {
 }
 
 impl Trackers {
-    /// Track all of `plan` and tell `news`; call it inside the service runtime. Nobody but the receiver is ever
+    /// Track all of `plan`, by `scripts` where scripts are to be run, and tell `news`; call it inside the service runtime. Nobody but the receiver is ever
     /// waited for, and while that does not keep up, only the latest word on each object is kept.
     #[must_use]
-    pub fn start(plan: Plan, news: mpsc::Sender<News>) -> Self {
+    pub fn start(plan: Plan, news: mpsc::Sender<News>, scripts: sys::scripts::Scripts) -> Self {
         let mut trackers = Self {
             board: Board::start(),
-            scripts: Scripts::default(),
+            scripts: Scripts::new(scripts),
             files: Files::default(),
             processes: Processes::default(),
         };

@@ -8,13 +8,10 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -25,7 +22,8 @@ use super::board::{Board, Desk, Id, Key, Routes, Word};
 use super::verdict::Verdict;
 use crate::config::{ScriptSpec, ScriptUser};
 use crate::proto::ScriptState;
-use crate::sys::process::{self, Identity, IdentityError, Lifetime, ProcessGroup};
+use crate::sys::process::{Identity, IdentityError, Lifetime};
+use crate::sys::scripts::{self, Failure, Script};
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
@@ -33,8 +31,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The scripts that are run. Dropping it kills them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scripts {
+    starter: scripts::Scripts,
     running: Vec<Running>,
     /// Also of those that are about to end.
     tasks: JoinSet<()>,
@@ -51,6 +50,15 @@ struct Running {
 }
 
 impl Scripts {
+    /// None yet; `starter` will start them.
+    pub(super) fn new(starter: scripts::Scripts) -> Self {
+        Self {
+            starter,
+            running: Vec::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Run `wanted` from now on. What is run already in just the same way is left alone.
     pub(super) fn reconfigure(&mut self, wanted: Vec<Tracked>, routes: &mut Routes, board: &Board) {
         while self.tasks.try_join_next().is_some() {}
@@ -88,6 +96,7 @@ impl Scripts {
             };
             let (stop, stopped) = watch::channel(());
             let task = Task {
+                starter: self.starter.clone(),
                 key,
                 spec: script.spec.clone(),
                 user: script.user.clone(),
@@ -114,6 +123,7 @@ impl Scripts {
 
 /// The life of one script.
 struct Task {
+    starter: scripts::Scripts,
     key: Key,
     spec: ScriptSpec,
     user: Option<ScriptUser>,
@@ -159,10 +169,20 @@ impl Task {
                 _ = starts.tick() => {}
                 _ = self.stopped.changed() => return,
             }
-            let run = run(&spec.command.argv, identity.as_ref(), limit, &mut self.stopped).await;
+            let script = Script {
+                argv: spec.command.argv.clone(),
+                identity: identity.clone(),
+                lifetime: Lifetime::WithUs,
+            };
+            let run = run(self.starter.start(script), limit, &mut self.stopped).await;
             let Some((run, overdue)) = run else { return };
+            let Some(outcome) = run.state() else {
+                let name = self.desk.name(self.key);
+                tracing::warn!(script = %name, "VRRP_Script({name}) {run}: it is run again");
+                continue;
+            };
             // A run that is overdue is told before it has ended: it may take its time.
-            if let Some(state) = verdict.observe(run.state()) {
+            if let Some(state) = verdict.observe(outcome) {
                 let name = self.desk.name(self.key);
                 match state {
                     ScriptState::Passing => tracing::info!(script = %name, "VRRP_Script({name}) succeeded"),
@@ -190,14 +210,18 @@ fn duration(span: Nanos) -> Duration {
 enum Run {
     Ended(ExitStatus),
     TimedOut(Duration),
-    NotStarted(io::Error),
+    Failed(Failure),
 }
 
 impl Run {
-    fn state(&self) -> ScriptState {
+    /// `None` if it says nothing: as in keepalived, which leaves a script as it was that it could not fork a process for.
+    fn state(&self) -> Option<ScriptState> {
         match self {
-            Self::Ended(status) if status.success() => ScriptState::Passing,
-            Self::Ended(_) | Self::TimedOut(_) | Self::NotStarted(_) => ScriptState::Failing,
+            Self::Ended(status) if status.success() => Some(ScriptState::Passing),
+            Self::Ended(_) | Self::TimedOut(_) | Self::Failed(Failure::NotStarted(_)) => {
+                Some(ScriptState::Failing)
+            }
+            Self::Failed(Failure::Lost) => None,
         }
     }
 }
@@ -211,81 +235,51 @@ impl std::fmt::Display for Run {
                 (None, None) => f.write_str("failed"),
             },
             Self::TimedOut(limit) => write!(f, "timed out after {} ms", limit.as_millis()),
-            Self::NotStarted(error) => {
-                write!(
-                    f,
-                    "failed (could not be started: {error}; check its path and that it is executable)"
-                )
+            Self::Failed(failure @ Failure::NotStarted(_)) => {
+                write!(f, "failed ({failure}; check its path and that it is executable)")
             }
+            Self::Failed(failure @ Failure::Lost) => write!(f, "{failure}"),
         }
     }
 }
 
-/// Run it once, and what is still to be ended; `None` when we are to stop. Whatever happens, nothing of its process
-/// group that was seen to misbehave is left.
+/// Await the end of a run, and what is still to be ended; `None` when we are to stop. Whatever happens, nothing of its
+/// process group that was seen to misbehave is left.
 async fn run(
-    argv: &[String],
-    identity: Option<&Identity>,
+    mut running: scripts::Running,
     limit: Duration,
     stopped: &mut watch::Receiver<()>,
-) -> Option<(Run, Option<Leader>)> {
-    let command = process::command(argv, identity, Lifetime::WithUs);
-    let mut child = match tokio::process::Command::from(command).spawn() {
-        Ok(child) => Leader::new(child),
-        Err(error) => return Some((Run::NotStarted(error), None)),
-    };
+) -> Option<(Run, Option<Overdue>)> {
     let ended = tokio::select! {
-        status = child.wait() => Some(match status {
+        status = running.wait() => Some(match status {
             Ok(status) => Run::Ended(status),
-            Err(error) => Run::NotStarted(error),
+            Err(failure) => Run::Failed(failure),
         }),
         () = sleep(limit) => Some(Run::TimedOut(limit)),
         _ = stopped.changed() => None,
     };
     match ended {
-        Some(Run::Ended(status)) => Some((Run::Ended(status), None)),
-        Some(run) => Some((run, Some(child))),
+        Some(run @ Run::TimedOut(_)) => Some((run, Some(Overdue(running)))),
+        Some(run) => Some((run, None)),
         None => {
-            child.end().await;
+            Overdue(running).end().await;
             None
         }
     }
 }
 
-/// A child whose process group is killed if it is dropped before it has ended.
-struct Leader {
-    child: Child,
-    group: Option<ProcessGroup>,
-}
+/// A run that is to end.
+struct Overdue(scripts::Running);
 
-impl Leader {
-    fn new(child: Child) -> Self {
-        let group = ProcessGroup::of(child.id());
-        Self { child, group }
-    }
-
-    /// Wait until the leader ends; its group is then left alone.
-    async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let status = self.child.wait().await?;
-        self.group = None;
-        Ok(status)
-    }
-
+impl Overdue {
     /// SIGTERM to the group, then SIGKILL: after the grace, or as soon as the leader is gone, for what it
     /// left behind.
     async fn end(mut self) {
-        if let Some(group) = self.group {
-            group.signal(Signal::SIGTERM);
-            // Not `self.wait()`: the group must still be known for the SIGKILL in `drop`.
-            let _ = timeout(GRACE, self.child.wait()).await;
-        }
-    }
-}
-
-impl Drop for Leader {
-    fn drop(&mut self) {
-        if let Some(group) = self.group {
-            group.signal(Signal::SIGKILL);
+        self.0.terminate();
+        if timeout(GRACE, self.0.wait()).await.is_err() {
+            self.0.kill();
+            // Runs of one script never overlap, and this one ends now.
+            let _ = timeout(GRACE, self.0.wait()).await;
         }
     }
 }

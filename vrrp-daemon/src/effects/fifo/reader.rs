@@ -5,13 +5,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::sys::process::{self, Identity, Lifetime, ProcessGroup};
+use crate::sys::process::{Identity, Lifetime};
+use crate::sys::scripts::{Running, Script, Scripts};
 
 /// Longest pause before it is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(32);
@@ -40,6 +39,7 @@ impl Reader {
     /// Start `argv` with the path of the FIFO as its last argument, after `before` has ended: two readers would share
     /// the lines out between them. Must be called inside a runtime.
     pub(in crate::effects) fn start(
+        scripts: &Scripts,
         argv: &[String],
         fifo: &Path,
         identity: Option<Identity>,
@@ -47,12 +47,19 @@ impl Reader {
     ) -> Self {
         let mut argv = argv.to_vec();
         argv.push(fifo.display().to_string());
+        // Its whole group goes with us: a pipeline that read on would be a second reader after a restart.
+        let script = Script {
+            argv,
+            identity,
+            lifetime: Lifetime::WithUs,
+        };
+        let scripts = scripts.clone();
         let (stop, stopped) = oneshot::channel();
-        let task = async {
+        let task = async move {
             if let Some(before) = before {
                 before.give_way().await;
             }
-            keep_running(argv, identity, stopped).await;
+            keep_running(&scripts, script, stopped).await;
         };
         Self {
             stop,
@@ -73,31 +80,18 @@ impl Reader {
     }
 }
 
-async fn keep_running(
-    argv: Vec<String>,
-    identity: Option<Identity>,
-    mut stopped: oneshot::Receiver<Patience>,
-) {
-    let shown = argv.first().cloned().unwrap_or_default();
+async fn keep_running(scripts: &Scripts, script: Script, mut stopped: oneshot::Receiver<Patience>) {
+    let shown = script.argv.first().cloned().unwrap_or_default();
     let mut pause = Duration::from_secs(1);
     loop {
         let started = Instant::now();
-        // Its whole group goes with us: a pipeline that read on would be a second reader after a restart.
-        let command = process::command(&argv, identity.as_ref(), Lifetime::WithUs);
-        match Command::from(command).kill_on_drop(true).spawn() {
-            Err(error) => tracing::error!("FIFO script {shown} could not be started: {error}"),
-            Ok(mut child) => {
-                let group = ProcessGroup::of(child.id());
-                tokio::select! {
-                    status = child.wait() => match status {
-                        Ok(status) => tracing::warn!("FIFO script {shown} ended with {status}"),
-                        Err(error) => tracing::warn!("waiting for FIFO script {shown}: {error}"),
-                    },
-                    how = &mut stopped => {
-                        return end(child, group, how.unwrap_or(Patience::ToTheEnd)).await;
-                    }
-                }
-            }
+        let mut running = scripts.start(script.clone());
+        tokio::select! {
+            ended = running.wait() => match ended {
+                Ok(status) => tracing::warn!("FIFO script {shown} ended with {status}"),
+                Err(failure) => tracing::error!("FIFO script {shown} {failure}"),
+            },
+            how = &mut stopped => return end(running, how.unwrap_or(Patience::ToTheEnd)).await,
         }
         if started.elapsed() >= STABLE {
             pause = Duration::from_secs(1);
@@ -111,13 +105,11 @@ async fn keep_running(
     }
 }
 
-async fn end(mut child: Child, group: Option<ProcessGroup>, patience: Patience) {
-    let signals = [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)];
-    for signal in signals.into_iter().skip(usize::from(patience == Patience::None)) {
-        if let (Some(group), Some(signal)) = (group, signal) {
-            group.signal(signal);
-        }
-        if timeout(GRACE, child.wait()).await.is_ok() {
+async fn end(mut running: Running, patience: Patience) {
+    let steps: [fn(&Running); 3] = [|_| (), Running::terminate, Running::kill];
+    for step in steps.into_iter().skip(usize::from(patience == Patience::None)) {
+        step(&running);
+        if timeout(GRACE, running.wait()).await.is_ok() {
             return;
         }
     }

@@ -16,7 +16,8 @@ use crate::effects::fifo::reader::Reader;
 use crate::effects::fifo::{About, Fifo};
 use crate::proto::reload::Correspondence;
 use crate::proto::{NotifyState, Subject};
-use crate::sys::process::{self, Identity, Lifetime};
+use crate::sys::process::{Identity, Lifetime};
+use crate::sys::scripts::{Failure, Script, Scripts};
 
 /// Notifications that wait behind one script of one subject.
 pub(super) const BACKLOG: usize = 64;
@@ -40,6 +41,7 @@ pub struct Runner {
     identities: Identities,
     config: Fifos,
     fifos: Vec<OpenFifo>,
+    scripts: Scripts,
 }
 
 /// A subject that somebody is told about.
@@ -187,7 +189,12 @@ impl Told {
 }
 
 impl Runner {
-    pub(super) fn new(messages: mpsc::Receiver<Message>, dropped: Arc<AtomicU64>, told: Tellings) -> Self {
+    pub(super) fn new(
+        messages: mpsc::Receiver<Message>,
+        dropped: Arc<AtomicU64>,
+        told: Tellings,
+        scripts: Scripts,
+    ) -> Self {
         let mut runner = Self {
             messages,
             dropped,
@@ -199,6 +206,7 @@ impl Runner {
             identities: Identities::default(),
             config: told.fifos.clone(),
             fifos: Vec::new(),
+            scripts,
         };
         runner.identities.learn_all(&told);
         runner.take_subjects(told, &Correspondence::default());
@@ -329,9 +337,10 @@ impl Runner {
             return;
         };
         lane.busy = true;
+        let scripts = self.scripts.clone();
         running.spawn(async move {
             for job in jobs {
-                job.run().await;
+                job.run(&scripts).await;
             }
             id
         });
@@ -467,7 +476,13 @@ impl Runner {
             }
             return None;
         };
-        Some(Reader::start(&script.argv, &config.path, identity, before))
+        Some(Reader::start(
+            &self.scripts,
+            &script.argv,
+            &config.path,
+            identity,
+            before,
+        ))
     }
 }
 
@@ -515,18 +530,20 @@ impl Losses {
 
 impl Job {
     /// Run it to its end. keepalived gives notify scripts all the time they want, and so do we.
-    async fn run(self) {
-        let command = process::command(&self.argv, self.identity.as_ref(), Lifetime::OnItsOwn);
-        let shown = self.argv.first().map_or("", String::as_str);
-        match tokio::process::Command::from(command).spawn() {
-            Err(error) => tracing::error!(
-                "notify script {shown} could not be started: {error}; check its path and that it is executable"
-            ),
-            Ok(mut child) => match child.wait().await {
-                Ok(status) if status.success() => {}
-                Ok(status) => tracing::warn!("notify script {shown} ended with {status}"),
-                Err(error) => tracing::warn!("waiting for notify script {shown}: {error}"),
-            },
+    async fn run(self, scripts: &Scripts) {
+        let shown = self.argv.first().cloned().unwrap_or_default();
+        let mut running = scripts.start(Script {
+            argv: self.argv,
+            identity: self.identity,
+            lifetime: Lifetime::OnItsOwn,
+        });
+        match running.wait().await {
+            Ok(status) if status.success() => {}
+            Ok(status) => tracing::warn!("notify script {shown} ended with {status}"),
+            Err(failure @ Failure::NotStarted(_)) => {
+                tracing::error!("notify script {shown} {failure}; check its path and that it is executable");
+            }
+            Err(failure @ Failure::Lost) => tracing::error!("notify script {shown} {failure}"),
         }
     }
 }

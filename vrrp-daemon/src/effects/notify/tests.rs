@@ -13,6 +13,7 @@ use crate::proto::model::SyncGroup;
 use crate::proto::reload::Correspondence;
 use crate::proto::{GroupId, NotifyState, RouterId, Subject};
 use crate::sys::scratch::{Scratch, alive, until};
+use crate::sys::scripts::Scripts;
 
 const VG_1: Subject = Subject::Group(GroupId(0));
 const VG_2: Subject = Subject::Group(GroupId(1));
@@ -36,7 +37,7 @@ fn start(notify: Vec<Notify>) -> (Notifier, Runner) {
         });
     }
     config.group_notify = notify;
-    channel(&config)
+    channel(&config, Scripts::here())
 }
 
 #[tokio::test]
@@ -274,7 +275,7 @@ async fn a_fifo_is_told_everything_in_order_and_its_script_reads_it() {
         ..Notify::default()
     };
     let config = instance("\"VI 1\"", scripts, Some(fifo(&scratch, reader(&scratch))));
-    let (notifier, runner) = channel(&config);
+    let (notifier, runner) = channel(&config, Scripts::here());
     let running = tokio::spawn(runner.run());
     // Before its first state nobody can use a priority.
     notifier.priority_changed(RouterId(0), Priority(140));
@@ -316,7 +317,7 @@ async fn a_reader_that_ends_is_started_again() {
         Notify::default(),
         Some(fifo(&scratch, command(&[&script]))),
     );
-    let (notifier, runner) = channel(&config);
+    let (notifier, runner) = channel(&config, Scripts::here());
     let running = tokio::spawn(runner.run());
     notifier.notify(VI, NotifyState::Backup, Priority(1));
     until("it was started twice", || {
@@ -381,7 +382,7 @@ async fn numbers_that_a_reload_moves_keep_every_last_state() {
     let scratch = Scratch::new();
     let one = instance("ONE", Notify::default(), Some(fifo(&scratch, None)));
     let two = instance("TWO", Notify::default(), Some(fifo(&scratch, None)));
-    let (notifier, runner) = channel(&one);
+    let (notifier, runner) = channel(&one, Scripts::here());
     let running = tokio::spawn(runner.run());
     // The pipe has room for some 2500 lines, the queue for 4096, and nobody reads.
     let tell = async |count, state| {
@@ -425,7 +426,7 @@ async fn a_reload_changes_names_and_scripts_from_there_on() {
     let old = instance("OLD", any(&hang), Some(fifo(&scratch, reader(&scratch))));
     let mut new = instance("NEW", any(&log), Some(fifo(&scratch, reader(&scratch))));
     new.global.fifos.states_on_reload = true;
-    let (notifier, runner) = channel(&old);
+    let (notifier, runner) = channel(&old, Scripts::here());
     let running = tokio::spawn(runner.run());
     notifier.notify(VI, NotifyState::Backup, Priority(9));
     notifier.notify(VI, NotifyState::Master, Priority(9));
@@ -466,7 +467,7 @@ async fn a_name_that_is_used_again_is_told_about_in_order() {
     let none = Config::default();
     let other = instance("OTHER", any(&log), None);
     let new = instance("VI_1", any(&log), None);
-    let (notifier, runner) = channel(&old);
+    let (notifier, runner) = channel(&old, Scripts::here());
     let running = tokio::spawn(runner.run());
     notifier.notify(VI, NotifyState::Master, Priority(9));
     notifier.notify(VI, NotifyState::Deleted, Priority(9));
@@ -517,7 +518,7 @@ async fn a_reload_gives_a_fifo_another_reader() {
     let second = fifo(&scratch, reads("second", ""));
     let old = instance("OLD", Notify::default(), Some(first));
     let new = instance("NEW", Notify::default(), Some(second));
-    let (notifier, runner) = channel(&old);
+    let (notifier, runner) = channel(&old, Scripts::here());
     let running = tokio::spawn(runner.run());
     notifier.notify(VI, NotifyState::Backup, Priority(9));
     until("the first one reads", || scratch.read("told").contains("BACKUP")).await;
@@ -543,7 +544,7 @@ async fn a_reload_opens_a_fifo_that_is_gone() {
     let scratch = Scratch::new();
     let old = instance("OLD", Notify::default(), Some(fifo(&scratch, None)));
     let new = instance("NEW", Notify::default(), Some(fifo(&scratch, None)));
-    let (notifier, runner) = channel(&old);
+    let (notifier, runner) = channel(&old, Scripts::here());
     let running = tokio::spawn(runner.run());
     until("the FIFO is there", || scratch.path("fifo").exists()).await;
     std::fs::remove_file(scratch.path("fifo")).unwrap();
@@ -570,7 +571,7 @@ async fn a_reload_gives_a_fifo_another_owner() {
     };
     let old = instance("OLD", Notify::default(), Some(fifo(&scratch, None)));
     let new = instance("NEW", Notify::default(), Some(owned));
-    let (notifier, runner) = channel(&old);
+    let (notifier, runner) = channel(&old, Scripts::here());
     let running = tokio::spawn(runner.run());
     until("the FIFO is there", || scratch.path("fifo").exists()).await;
     notifier.reconfigure(&new, &Correspondence::between(&old.model, &new.model));

@@ -10,6 +10,7 @@ use libsystemd::daemon::NotifyState;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use super::super::line::{Heard, Said, ToChild};
+use super::scripts::ScriptRunner;
 use super::{Supervisor, SupervisorError, forward, system, tell_manager, wait};
 use crate::sys::clock;
 use crate::sys::pidfd::PidFd;
@@ -22,6 +23,8 @@ const ABORT: Duration = Duration::from_secs(2);
 /// A protocol process.
 pub(super) struct Charge {
     child: Child,
+    /// It runs its scripts.
+    scripts: ScriptRunner,
     /// `None` once it has closed its end.
     line: Option<ToChild>,
     /// What came before it listened, and would have killed it.
@@ -45,9 +48,10 @@ pub(super) enum End {
 }
 
 impl Charge {
-    pub(super) fn new(child: Child, line: ToChild) -> Self {
+    pub(super) fn new(child: Child, line: ToChild, scripts: ScriptRunner) -> Self {
         Self {
             child,
+            scripts,
             line: Some(line),
             held: Some(BTreeSet::new()),
             expects: None,
@@ -62,7 +66,7 @@ impl Charge {
             let mut sources = vec![PollFd::new(supervisor.signals.as_fd(), PollFlags::POLLIN)];
             let line = self.line.as_ref().map(|line| line.as_fd());
             sources.extend(line.map(|line| PollFd::new(line, PollFlags::POLLIN)));
-            let timeout = match self.asked {
+            let timeout = match self.asked.into_iter().chain(self.scripts.due()).min() {
                 None => PollTimeout::NONE,
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now()).as_millis();
@@ -78,6 +82,7 @@ impl Charge {
             while let Some(signal) = supervisor.next_signal()? {
                 self.signalled(signal, supervisor)?;
             }
+            self.scripts.look_after();
             if self.asked.is_some_and(|until| until <= Instant::now()) {
                 self.asked = None;
                 tracing::error!("the VRRP process does not say that it stays for a successor: it is stopped");
@@ -86,6 +91,7 @@ impl Charge {
             let status = self.child.try_wait();
             if let Some(status) = status.map_err(system("waiting for the VRRP process"))? {
                 let stopping = self.stopping;
+                self.scripts.finish();
                 return Ok(End::Ended { status, stopping });
             }
         }

@@ -11,6 +11,7 @@ use super::{Followed, PACE};
 use crate::config::{FileSpec, InitFile};
 use crate::proto::FileId;
 use crate::sys::scratch::Scratch;
+use crate::sys::scripts::Scripts;
 use crate::track::{News, Plan, Trackers};
 
 /// As keepalived 2.2.7 was seen to read them.
@@ -97,7 +98,7 @@ async fn a_file_is_followed_wherever_it_goes() {
     let directory = scratch.path("a/b");
     let file = directory.join("number");
     let (send, mut news) = mpsc::channel(16);
-    let trackers = Trackers::start(plan(&[(&file, None)]), send);
+    let trackers = Trackers::start(plan(&[(&file, None)]), send, Scripts::here());
     assert_eq!(next(&mut news).await, (0, 0), "missing, directory and all");
     fs::create_dir_all(&directory).unwrap();
     fs::write(&file, "5\n").unwrap();
@@ -141,7 +142,7 @@ async fn symbolic_links_are_followed() {
     symlink("v1", scratch.path("data")).unwrap();
     symlink("data/number", scratch.path("number")).unwrap();
     let (send, mut news) = mpsc::channel(16);
-    let trackers = Trackers::start(plan(&[(scratch.path("number"), None)]), send);
+    let trackers = Trackers::start(plan(&[(scratch.path("number"), None)]), send, Scripts::here());
     assert_eq!(next(&mut news).await, (0, 1));
     fs::write(scratch.path("v1/number"), "10").unwrap();
     assert_eq!(next(&mut news).await, (0, 10), "behind both links");
@@ -163,7 +164,7 @@ async fn too_large_a_number_changes_nothing() {
     let file = scratch.path("number");
     fs::write(&file, "99999999999").unwrap();
     let (send, mut news) = mpsc::channel(16);
-    let trackers = Trackers::start(plan(&[(&file, None)]), send);
+    let trackers = Trackers::start(plan(&[(&file, None)]), send, Scripts::here());
     assert_eq!(next(&mut news).await, (0, 0));
     for (text, expected) in [("4", 4), ("99999999999", 4), ("6", 6)] {
         fs::write(&file, text).unwrap();
@@ -190,7 +191,7 @@ async fn files_are_written_as_configured() {
         (overwritten, init(8, true)),
     ];
     let (send, mut news) = mpsc::channel(16);
-    let mut trackers = Trackers::start(plan(&files), send);
+    let mut trackers = Trackers::start(plan(&files), send, Scripts::here());
     let mut told = [
         next(&mut news).await,
         next(&mut news).await,
@@ -224,7 +225,11 @@ async fn a_slow_listener_is_told_the_last_number() {
     let scratch = Scratch::new();
     let paths = [scratch.path("one"), scratch.path("two")];
     let (send, mut news) = mpsc::channel(1);
-    let trackers = Trackers::start(plan(&paths.each_ref().map(|path| (path, None))), send);
+    let trackers = Trackers::start(
+        plan(&paths.each_ref().map(|path| (path, None))),
+        send,
+        Scripts::here(),
+    );
     let mut first = [next(&mut news).await, next(&mut news).await];
     first.sort_unstable();
     assert_eq!(first, [(0, 0), (1, 0)]);
@@ -246,7 +251,7 @@ async fn a_file_that_is_written_all_the_time_is_read_now_and_then() {
     let scratch = Scratch::new();
     let file = scratch.path("number");
     let (send, mut news) = mpsc::channel(16);
-    let trackers = Trackers::start(plan(&[(&file, None)]), send);
+    let trackers = Trackers::start(plan(&[(&file, None)]), send, Scripts::here());
     let writing = tokio::spawn(async move {
         for value in 1..=300 {
             fs::write(&file, value.to_string()).unwrap();

@@ -12,6 +12,7 @@ use super::Watched;
 use crate::config::{ParamMatch, ProcessSpec};
 use crate::proto::ProcessId;
 use crate::sys::scratch::Scratch;
+use crate::sys::scripts::Scripts;
 use crate::track::{News, Plan, Trackers};
 
 /// A program with a name that nothing else on this machine has.
@@ -87,7 +88,7 @@ async fn processes_come_and_go() {
         quorum: 2,
         ..program.spec()
     };
-    let trackers = Trackers::start(plan(vec![program.spec(), two]), send);
+    let trackers = Trackers::start(plan(vec![program.spec(), two]), send, Scripts::here());
     let mut first = [next(&mut news).await, next(&mut news).await];
     first.sort_unstable();
     assert_eq!(first, [(0, false), (1, false)]);
@@ -128,6 +129,7 @@ async fn what_runs_already_counts() {
             dead.spec(),
         ]),
         send,
+        Scripts::here(),
     );
     let mut first = Vec::new();
     for _ in 0..5 {
@@ -158,7 +160,7 @@ async fn a_process_may_change_its_program() {
     };
     let _running = Running(shell.spawn().unwrap());
     let (send, mut news) = mpsc::channel(16);
-    let trackers = Trackers::start(plan(vec![by_command, after.spec()]), send);
+    let trackers = Trackers::start(plan(vec![by_command, after.spec()]), send, Scripts::here());
     let mut first = [next(&mut news).await, next(&mut news).await];
     first.sort_unstable();
     assert_eq!(first, [(0, true), (1, false)]);
@@ -181,7 +183,7 @@ async fn a_short_absence_is_not_told() {
     };
     let running = program.run("1000");
     let (send, mut news) = mpsc::channel(16);
-    let mut trackers = Trackers::start(plan(vec![patient.clone()]), send);
+    let mut trackers = Trackers::start(plan(vec![patient.clone()]), send, Scripts::here());
     assert_eq!(next(&mut news).await, (0, true));
     drop(running);
     let (send, mut news) = mpsc::channel(16);

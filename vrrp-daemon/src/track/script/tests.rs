@@ -8,6 +8,7 @@ use crate::config::{Command, ScriptSpec, ScriptUser};
 use crate::proto::ScriptId;
 use crate::proto::ScriptState::{self, Failing, Passing};
 use crate::sys::scratch::{Scratch, alive, until};
+use crate::sys::scripts::Scripts;
 use crate::track::{News, Plan, Tracked, Trackers};
 
 fn spec(argv: &[&str]) -> ScriptSpec {
@@ -43,7 +44,7 @@ fn plan(specs: Vec<ScriptSpec>) -> Plan {
 
 fn run(specs: Vec<ScriptSpec>) -> (Trackers, Verdicts) {
     let (send, receive) = mpsc::channel(16);
-    (Trackers::start(plan(specs), send), receive)
+    (Trackers::start(plan(specs), send, Scripts::here()), receive)
 }
 
 async fn verdict(verdicts: &mut Verdicts) -> (u16, ScriptState) {
