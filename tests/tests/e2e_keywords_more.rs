@@ -111,11 +111,16 @@ fn processes_have_keepalived_s_names() -> anyhow::Result<()> {
         return Ok(());
     }
     let [ours, theirs] = both()?;
-    for (program, global, expected) in [
-        (&ours, "", ["vrrp-daemon", "vrrp-daemon"]),
-        (&ours, "process_names", ["keepalived", "keepalived_vrrp"]),
-        (&theirs, "process_names", ["keepalived", "keepalived_vrrp"]),
-    ] {
+    let named: [(_, _, &[&str]); 3] = [
+        (&ours, "", &["vrrp-daemon", "vrrp-daemon", "vrrp-scripts"]),
+        (
+            &ours,
+            "process_names",
+            &["keepalived", "keepalived_vrrp", "vrrp-scripts"],
+        ),
+        (&theirs, "process_names", &["keepalived", "keepalived_vrrp"]),
+    ];
+    for (program, global, expected) in named {
         let duo = Duo::new()?;
         let (a, b) = (&duo.a, &duo.b);
         let _daemon = Daemon::start(&a.host, program, &file(a, b, global, ""), Daemon::DETAILED)?;

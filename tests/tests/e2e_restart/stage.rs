@@ -72,7 +72,12 @@ pub(crate) fn script_runners(side: &Side) -> Vec<Pid> {
     let named = |pid: &Pid| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "vrrp-scripts\n")
     };
-    side.host.namespace().processes().into_iter().filter(named).collect()
+    side.host
+        .namespace()
+        .processes()
+        .into_iter()
+        .filter(named)
+        .collect()
 }
 
 /// The first half of a restart: only the protocol process of the old daemon is left, with its script runner, for so long

@@ -9,7 +9,7 @@ use rustix::thread::{clear_ambient_capability_set, remove_capability_from_boundi
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{name} is missing, without which {purpose}: run as root, or under systemd with \
-     AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN CAP_BPF"
+     AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN CAP_BPF CAP_PERFMON"
 )]
 pub struct Missing {
     /// Its name, as in capabilities(7).
@@ -44,8 +44,7 @@ const KEPT: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::SYS_NICE)
     .union(CapabilitySet::IPC_LOCK)
     .union(CapabilitySet::CHOWN)
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FOWNER);
+    .union(CapabilitySet::DAC_OVERRIDE);
 
 /// Whether this thread may open raw sockets and change addresses.
 ///
