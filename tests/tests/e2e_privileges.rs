@@ -167,17 +167,19 @@ fn the_environment_of_a_script_is_the_documented_one() -> anyhow::Result<()> {
     for (given, expected) in environments {
         let mut command = Program::ours()?.command(&a.host, &[]);
         command.env_clear().envs(given.iter().copied());
-        let _daemon = Started(command.args(["-n", "-l"]).stdin(Stdio::null()).spawn()?, a);
+        let mut daemon = Started(command.args(["-n", "-l"]).stdin(Stdio::null()).spawn()?, a);
         until("the script was run", LIMIT, || {
             Ok(!a.host.read("/run/env")?.is_empty())
         })?;
         assert_eq!(a.host.read("/run/env")?, expected);
         a.host.run("rm", &["/run/env"])?;
+        kill(Pid::from_raw(daemon.0.id().try_into()?), Signal::SIGTERM)?;
+        until("it has ended", LIMIT, || Ok(daemon.0.try_wait()?.is_some()))?;
     }
     Ok(())
 }
 
-/// A daemon that a test started by itself; killed in the end.
+/// A daemon that a test started by itself; killed if the test fails.
 struct Started<'s>(Child, &'s Side);
 
 impl Drop for Started<'_> {
