@@ -368,6 +368,34 @@ fn files_may_belong_to_others() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is missing already is not missed in silence.
+#[test]
+fn a_daemon_without_cap_perfmon_names_it_and_runs() -> anyhow::Result<()> {
+    if !root_or_skip() {
+        return Ok(());
+    }
+    let duo = Duo::new()?;
+    let (a, b) = (&duo.a, &duo.b);
+    a.host.install(Daemon::FILE, file(a, b, "", ""), 0o644)?;
+    let mut command = Program::ours()?.command(&a.host, &["setpriv", "--bounding-set", "-perfmon"]);
+    let log = a.host.namespace().inside(|| Ok(fs::File::create("/run/log")?))?;
+    let daemon = command
+        .args(["-n", "-l"])
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()?;
+    let _daemon = Started(daemon, a);
+    a.await_mastery(Settings::ADDRESS, b, LIMIT)?;
+    let log = a.host.read("/run/log")?;
+    let said =
+        "the kernel takes the XDP program only from a process with CAP_PERFMON; give it that beside CAP_BPF";
+    assert!(log.contains(said), "{log}");
+    let status = fs::read_to_string(format!("/proc/{}/status", protocol_process(a)?))?;
+    let effective = privileges(&status).swap_remove(2);
+    assert_eq!(effective, "CapEff: 0000008000807003");
+    Ok(())
+}
+
 /// Whoever runs it by hand gets no runner that waits for ever.
 #[test]
 fn a_script_runner_without_a_daemon_ends_at_once() -> anyhow::Result<()> {

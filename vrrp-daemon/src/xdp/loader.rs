@@ -73,9 +73,15 @@ pub enum XdpError {
     },
     /// `EPERM`.
     #[error(
-        "the kernel refuses BPF to this process; run it as root or give it CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW"
+        "the kernel refuses BPF to this process; run it as root or give it CAP_BPF, CAP_PERFMON, \
+         CAP_NET_ADMIN and CAP_NET_RAW"
     )]
     NotPermitted,
+    /// `EACCES` from the verifier, for want of CAP_PERFMON.
+    #[error(
+        "the kernel takes the XDP program only from a process with CAP_PERFMON; give it that beside CAP_BPF"
+    )]
+    NotTrusted,
     /// `EPERM`, and lockdown is at "confidentiality".
     #[error(
         "the kernel is locked down (confidentiality), which forbids BPF; boot with lockdown=integrity for XDP"
@@ -154,6 +160,10 @@ impl XdpPath {
                     .rev()
                     .find(|line| !STATISTICS.iter().any(|word| line.starts_with(word)));
                 let reason = format!("{io_error}: {}", last.unwrap_or("no reason given"));
+                // Its word for a process without CAP_PERFMON, whatever the user.
+                if reason.ends_with("prohibited for !root") {
+                    return XdpError::NotTrusted;
+                }
                 XdpError::Rejected { release, reason }
             }
             error => explain(&error),
