@@ -29,6 +29,10 @@ pub(super) struct Charge {
     line: Option<ToChild>,
     /// What came before it listened, and would have killed it.
     held: Option<BTreeSet<libc::c_int>>,
+    /// The protocol runs.
+    ready: bool,
+    /// A status that came before.
+    early: Option<String>,
     /// A stop until then is meant for a successor.
     expects: Option<Instant>,
     /// It was asked to stay without us, and has until then to say so.
@@ -54,6 +58,8 @@ impl Charge {
             scripts,
             line: Some(line),
             held: Some(BTreeSet::new()),
+            ready: false,
+            early: None,
             expects: None,
             asked: None,
             stopping: false,
@@ -116,7 +122,16 @@ impl Charge {
         }
         match said {
             Said::Listening | Said::Leaves => {}
-            Said::Ready | Said::Reloaded => tell_manager(&[NotifyState::Ready]),
+            Said::Ready | Said::Reloaded => {
+                self.ready = true;
+                tell_manager(&[NotifyState::Ready]);
+                if let Some(text) = self.early.take() {
+                    tell_manager(&[NotifyState::Status(text)]);
+                }
+            }
+            // By another thread than that which says Ready: now and then before it.
+            Said::Beat if !self.ready => {}
+            Said::Status(text) if !self.ready => self.early = Some(text),
             Said::Beat => tell_manager(&[NotifyState::Watchdog]),
             Said::Reloading => {
                 let micros = clock::now().0 / 1_000;
