@@ -317,9 +317,18 @@ fn events_are_followed_as_they_come() {
     );
     assert_eq!(event["reason"], "master-released");
     assert_eq!(event["source"], "192.0.2.1");
+    assert_eq!(
+        (&event["vrid"], &event["interface"]),
+        (&51.into(), &"eth0".into())
+    );
+    // The skew time of priority 100, at an interval of 100 ms, is 60.937 ms: older than that, and then some.
+    assert!(event["age_us"].as_u64() >= Some(60_937), "{event}");
+    assert!(event["took_us"].is_u64(), "{event}");
     let line = words.next().unwrap().unwrap();
     assert!(
-        line.ends_with("(VI_1) Entering MASTER STATE: 192.0.2.1 stood down with priority 0"),
+        line.contains(
+            "(VI_1) Entering MASTER STATE: 192.0.2.1 stood down with priority 0; was BACKUP, last advert of 192.0.2.1 "
+        ),
         "{line}"
     );
     follower.kill().unwrap();

@@ -115,6 +115,7 @@ fn lines_arrive_under_local0_and_go_on_after_a_restart() {
         socket: rsyslogd.directory.join("log"),
         file: None,
         flush: false,
+        json: false,
         // -D
         detail: 1,
         addresses: false,

@@ -104,6 +104,8 @@ pub struct LogOptions {
     pub file: Option<PathBuf>,
     /// `--flush-log-file`: write each line through at once.
     pub flush: bool,
+    /// `--log-format json`: on the console and in the file.
+    pub json: bool,
     /// How often `-D` was given.
     pub detail: u8,
     /// `-a`: every address that comes or goes.
@@ -187,6 +189,9 @@ struct Typed {
     /// Write each line of the log file through at once
     #[arg(long = "flush-log-file")]
     flush_log_file: bool,
+    /// On the console and in the log file: text (default), or json, an object a line
+    #[arg(long = "log-format", value_name = "FORMAT", value_parser = format)]
+    log_format: Option<Format>,
     /// Do not log to syslog
     #[arg(short = 'G', long = "no-syslog")]
     no_syslog: bool,
@@ -365,6 +370,7 @@ impl Typed {
                     .log_file
                     .map(|given| given.unwrap_or_else(|| PathBuf::from("/tmp/keepalived.log"))),
                 flush: self.flush_log_file,
+                json: self.log_format == Some(Format::Json),
                 detail: self.log_detail,
                 addresses: self.address_monitoring,
             },
@@ -413,6 +419,21 @@ fn facility(given: Option<&str>, remarks: &mut Vec<String>) -> u8 {
             ));
             FACILITY_DAEMON
         }
+    }
+}
+
+/// `--log-format`: how lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("give text or json".to_owned()),
     }
 }
 

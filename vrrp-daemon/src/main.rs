@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, umask};
-use vrrp_common::time::MonoNanos;
+use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_daemon::cli::{self, Action, CoreDump, LogOptions, Options};
 use vrrp_daemon::config::{self, Host, Loaded, Passwords, ReadOptions};
 use vrrp_daemon::ingress::control::events::Events;
@@ -270,6 +270,7 @@ fn start_log(ident: &str, options: &LogOptions) -> anyhow::Result<Guard> {
         socket: Settings::SYSLOG_SOCKET.into(),
         file: options.file.clone(),
         flush: options.flush,
+        json: options.json,
         detail: options.detail,
         addresses: options.addresses,
     })
@@ -281,11 +282,12 @@ struct Words {
 }
 
 impl Observer for Words {
-    fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, effect: &Effect) {
+    fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, took: Nanos, effect: &Effect) {
         let Some(phrase) = phrase::phrase(vrrp.model(), now, effect) else {
             return;
         };
-        if let Some(kind) = phrase::event_kind(effect) {
+        let phrase = phrase.took(took);
+        if let Some(kind) = phrase.kind {
             self.events.tell(|| phrase.event(kind));
         }
         phrase.emit();

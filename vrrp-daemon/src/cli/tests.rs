@@ -311,3 +311,12 @@ fn several_daemons_have_each_their_own_files() {
     );
     assert_eq!(placed.suffix, "_bar_foo");
 }
+
+#[test]
+fn the_form_of_log_lines() {
+    assert!(!options("-n").log.json);
+    assert!(options("--log-format json -l").log.json);
+    assert!(!options("--log-format=text").log.json);
+    let error = parse(words("--log-format xml")).unwrap_err().to_string();
+    assert!(error.contains("give text or json"), "{error}");
+}

@@ -4,24 +4,24 @@
 //! Nobody waits for a log. When the queue is full, because a disk or syslogd is slow, lines are dropped,
 //! counted, and the count is logged as soon as there is room.
 
+mod record;
 mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use self::record::Record;
 use self::sink::Sinks;
 use crate::ingress::control::message::LogLevel;
 use crate::ingress::links::ADDRESSES;
@@ -46,6 +46,9 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Write each line through to the file at once.
     pub flush: bool,
+    /// Each line on the console and in the file is a JSON object. syslog gets text all the same, in which alerting looks for
+    /// keepalived's words, and the journal text with fields.
+    pub json: bool,
     /// 0: what alerting needs; 1 (`-D`): detail; 2: more.
     pub detail: u8,
     /// Every address that comes or goes (`-a`).
@@ -63,15 +66,6 @@ impl Settings {
             _ => LogLevel::Trace,
         }
     }
-}
-
-/// One line, in words.
-#[derive(Clone, Debug)]
-struct Record {
-    at: SystemTime,
-    level: Level,
-    text: String,
-    fields: Vec<(&'static str, String)>,
 }
 
 enum Entry {
@@ -195,12 +189,8 @@ fn write_lines(settings: &Settings, entries: &Receiver<Entry>, shared: &Shared) 
 }
 
 fn lost(count: u64) -> Record {
-    Record {
-        at: SystemTime::now(),
-        level: Level::WARN,
-        text: format!("{count} log lines dropped: the log cannot be written as fast as lines come"),
-        fields: Vec::new(),
-    }
+    let text = format!("{count} log lines dropped: the log cannot be written as fast as lines come");
+    Record::plain(Level::WARN, text)
 }
 
 impl Drop for Guard {
@@ -242,47 +232,9 @@ impl<S: Subscriber> Layer<S> for QueueLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut words = Words::default();
-        event.record(&mut words);
-        let record = Record {
-            at: SystemTime::now(),
-            level: *event.metadata().level(),
-            text: words.text,
-            fields: words.fields,
-        };
+        let record = Record::of(event);
         if self.queue.try_send(Entry::Line(record)).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-}
-
-#[derive(Default)]
-struct Words {
-    text: String,
-    fields: Vec<(&'static str, String)>,
-}
-
-impl Words {
-    /// One line each: a name with a line break in it must not forge a second line.
-    fn put(&mut self, field: &Field, value: &str) {
-        let value = value.replace(|c: char| c.is_control(), " ");
-        if field.name() == "message" {
-            self.text = value;
-        } else {
-            self.fields.push((field.name(), value));
-        }
-    }
-}
-
-impl Visit for Words {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let mut text = String::new();
-        // Writing to a string fails only if the value's own formatting does; then there is nothing to show.
-        let _ = write!(text, "{value:?}");
-        self.put(field, &text);
     }
 }

@@ -3,8 +3,11 @@
 //! A line begins with what keepalived writes on the same occasion, because alerting looks for it
 //! (`(VI_1) Entering MASTER STATE`), and goes on with the reason and its evidence.
 
+mod line;
 #[cfg(test)]
 mod tests;
+
+pub use self::line::Phrase;
 
 use std::net::IpAddr;
 
@@ -14,47 +17,13 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
-use crate::ingress::control::events::{Event, EventKind};
+use crate::ingress::control::events::EventKind;
 use crate::proto::model::Transport;
+use crate::proto::router::MasterSeen;
 use crate::proto::{
     Clue, Effect, FileId, HoldNews, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId,
     ScriptId, State, Subject,
 };
-
-/// A line for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phrase {
-    /// INFO: shown always; DEBUG: with `-D`; WARN: somebody should look.
-    pub level: Level,
-    /// The line.
-    pub text: String,
-    /// The virtual router or group it is about.
-    pub subject: Option<String>,
-    /// State before, of a transition.
-    pub from: Option<&'static str>,
-    /// State after, of a transition.
-    pub to: Option<&'static str>,
-    /// The name of the reason or remark.
-    pub reason: Option<&'static str>,
-    /// The other router.
-    pub source: Option<IpAddr>,
-    /// Age of the last advert in milliseconds.
-    pub age_ms: Option<u64>,
-}
-
-/// What kind of event an effect is to those who follow; `None` for a detail.
-#[must_use]
-pub const fn event_kind(effect: &Effect) -> Option<EventKind> {
-    match effect {
-        Effect::Transition { .. } => Some(EventKind::Transition),
-        Effect::Remark { .. } => Some(EventKind::Remark),
-        Effect::Notify {
-            subject: Subject::Group(_),
-            ..
-        } => Some(EventKind::Group),
-        _ => None,
-    }
-}
 
 /// The words for an effect; `None` for what is not worth a line.
 #[must_use]
@@ -65,7 +34,8 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
             from,
             to,
             reason,
-        } => Some(transition(model, now, router, (from, to), reason)),
+            heard,
+        } => Some(transition(model, now, router, (from, to), &reason, heard)),
         Effect::Remark { router, remark } => Some(remarked(model, router, remark)),
         Effect::Notify {
             subject: Subject::Group(group),
@@ -80,6 +50,7 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
                 NotifyState::Stop | NotifyState::MasterRxLowerPri | NotifyState::Deleted => return None,
             };
             Some(Phrase {
+                kind: Some(EventKind::Group),
                 subject: Some(name.to_owned()),
                 to: Some(state),
                 ..Phrase::new(
@@ -88,18 +59,22 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
                 )
             })
         }
-        Effect::Send { router, priority } if priority.is_release() => Some(Phrase {
-            subject: Some(name(model, router).to_owned()),
-            ..Phrase::new(Level::INFO, format!("({}) sent 0 priority", name(model, router)))
-        }),
-        Effect::Release { router } => Some(Phrase {
-            subject: Some(name(model, router).to_owned()),
-            ..Phrase::new(Level::DEBUG, format!("({}) removing VIPs.", name(model, router)))
-        }),
-        Effect::Acquire { router, .. } => Some(Phrase {
-            subject: Some(name(model, router).to_owned()),
-            ..Phrase::new(Level::DEBUG, format!("({}) setting VIPs.", name(model, router)))
-        }),
+        Effect::Send { router, priority } if priority.is_release() => Some(
+            Phrase {
+                kind: Some(EventKind::Remark),
+                reason: Some("priority-zero-sent"),
+                ..Phrase::new(Level::INFO, format!("({}) sent 0 priority", name(model, router)))
+            }
+            .about(model, router),
+        ),
+        Effect::Release { router } => {
+            let text = format!("({}) removing VIPs.", name(model, router));
+            Some(Phrase::new(Level::DEBUG, text).about(model, router))
+        }
+        Effect::Acquire { router, .. } => {
+            let text = format!("({}) setting VIPs.", name(model, router));
+            Some(Phrase::new(Level::DEBUG, text).about(model, router))
+        }
         Effect::Send { .. }
         | Effect::Restore { .. }
         | Effect::Announce { .. }
@@ -216,107 +191,47 @@ fn no_source(model: &Model, router: RouterId) -> String {
     format!("{link} has no {family} address to send from: give it one")
 }
 
-impl Phrase {
-    fn new(level: Level, text: String) -> Self {
-        Self {
-            level,
-            text,
-            subject: None,
-            from: None,
-            to: None,
-            reason: None,
-            source: None,
-            age_ms: None,
-        }
-    }
-
-    /// The same, for those who follow.
-    #[must_use]
-    pub fn event(&self, kind: EventKind) -> Event {
-        let word = |word: Option<&str>| word.map(str::to_owned);
-        Event {
-            seq: 0,
-            unix_ms: 0,
-            kind,
-            subject: self.subject.clone(),
-            from: word(self.from),
-            to: word(self.to),
-            reason: word(self.reason),
-            source: self.source,
-            age_ms: self.age_ms,
-            text: self.text.clone(),
-        }
-    }
-
-    /// Hand it to the log.
-    pub fn emit(&self) {
-        macro_rules! at {
-            ($level:expr) => {
-                tracing::event!(
-                    $level,
-                    subject = self.subject.as_deref(),
-                    from = self.from,
-                    to = self.to,
-                    reason = self.reason,
-                    source = self.source.map(tracing::field::display),
-                    age_ms = self.age_ms,
-                    "{}",
-                    self.text
-                )
-            };
-        }
-        match self.level {
-            Level::ERROR => at!(Level::ERROR),
-            Level::WARN => at!(Level::WARN),
-            Level::INFO => at!(Level::INFO),
-            Level::DEBUG => at!(Level::DEBUG),
-            Level::TRACE => at!(Level::TRACE),
-        }
-    }
-}
-
+/// `(VI_1) Entering MASTER STATE: WHY; was BACKUP, last advert of 192.0.2.2 31.250 ms ago`; how long it took is
+/// [`Phrase::took`]'s to add.
 fn transition(
     model: &Model,
     now: MonoNanos,
     router: RouterId,
-    states: (State, State),
-    why: Reason,
+    (from, to): (State, State),
+    why: &Reason,
+    heard: Option<MasterSeen>,
 ) -> Phrase {
-    let (from, to) = states;
     let name = name(model, router);
-    let words = reason(model, router, now, &why);
-    let text = match (from, to) {
-        (State::Init, State::Backup) => format!("({name}) Entering BACKUP STATE (init)"),
+    let words = reason(model, router, now, why);
+    let mut text = match (from, to) {
+        (State::Init, State::Backup) => format!("({name}) Entering BACKUP STATE (init): {words}"),
         (_, State::Init) => format!("({name}) Stopped: {words}"),
         (_, to) => format!("({name}) Entering {} STATE: {words}", state_name(to)),
     };
-    let (source, age_ms) = match why {
-        Reason::MasterDown {
-            master, last_heard, ..
-        } => (master, Some(now.since(last_heard).as_millis())),
-        Reason::MasterReleased { master } => (master, None),
-        Reason::Preempted { master, .. } => (Some(master), None),
-        Reason::HigherAddress { source, .. }
-        | Reason::HigherPriority { source, .. }
-        | Reason::OversleptTakenOver { source, .. } => (Some(source), None),
-        _ => (None, None),
+    text.push_str("; was ");
+    text.push_str(state_name(from));
+    let age = heard.map(|heard| now.since(heard.last));
+    // The words of a dead Master's end have it.
+    if let Some(heard) = heard
+        && !matches!(why, Reason::MasterDown { .. })
+    {
+        let (address, age) = (heard.address, now.since(heard.last));
+        text.push_str(&format!(", last advert of {address} {age} ago"));
+    }
+    let level = match to {
+        State::Fault => Level::WARN,
+        State::Init | State::Backup | State::Master => Level::INFO,
     };
     Phrase {
-        subject: Some(name.to_owned()),
+        kind: Some(EventKind::Transition),
         from: Some(state_name(from)),
         to: Some(state_name(to)),
-        reason: Some(reason_name(&why)),
-        source,
-        age_ms,
-        ..Phrase::new(
-            if to == State::Fault {
-                Level::WARN
-            } else {
-                Level::INFO
-            },
-            text,
-        )
+        reason: Some(reason_name(why)),
+        source: heard.map(|heard| heard.address),
+        age,
+        ..Phrase::new(level, text)
     }
+    .about(model, router)
 }
 
 fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
@@ -339,11 +254,15 @@ fn remarked(model: &Model, router: Option<RouterId>, remark: Remark) -> Phrase {
         Some(name) => format!("({name}) {words}"),
         None => words,
     };
-    Phrase {
-        subject: name.map(str::to_owned),
+    let phrase = Phrase {
+        kind: Some(EventKind::Remark),
         reason: Some(kind),
         source,
         ..Phrase::new(level, text)
+    };
+    match router {
+        Some(router) => phrase.about(model, router),
+        None => phrase,
     }
 }
 

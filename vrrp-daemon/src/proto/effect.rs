@@ -11,7 +11,7 @@ use vrrp_common::wire::ladder::Refusal;
 use super::hold::HoldNews;
 use super::input::Clue;
 use super::model::{Carried, FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
-use super::router::State;
+use super::router::{MasterSeen, State};
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,10 @@ pub enum Effect {
         to: State,
         /// Why.
         reason: Reason,
+        /// The last advert of another router, where it bears on the change: between Backup and Master. (In other states
+        /// adverts may go by unheard, so an age would not be true.)
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        heard: Option<MasterSeen>,
     },
     /// Something worth a log line; already limited in rate.
     Remark {

@@ -130,7 +130,7 @@ pub struct Quiet {
 }
 
 /// The Master that a Backup follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MasterSeen {
     /// Source of its adverts.
     pub address: IpAddr,

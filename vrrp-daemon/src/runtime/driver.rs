@@ -470,8 +470,9 @@ impl Driver {
         for effect in effects.iter().filter(for_the_kernel) {
             self.carry_out(effect);
         }
+        let took = clock::now().since(now);
         for effect in effects.drain(..) {
-            self.parts.observer.effect(&self.parts.vrrp, now, &effect);
+            self.parts.observer.effect(&self.parts.vrrp, now, took, &effect);
         }
         self.effects = effects;
     }

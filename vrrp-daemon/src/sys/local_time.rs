@@ -1,4 +1,4 @@
-//! Wall-clock time as people read it in log lines.
+//! Wall-clock time as it stands in log lines.
 
 #![allow(unsafe_code, reason = "local time is known to the C library alone")]
 
@@ -8,7 +8,7 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// A point in local time.
+/// A point in time, in the parts that people write.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     year: i32,
@@ -24,14 +24,27 @@ impl Stamp {
     /// `at` in the time zone of this host.
     #[must_use]
     pub fn local(at: SystemTime) -> Self {
+        Self::broken_down(at, |seconds, tm| {
+            // SAFETY: both pointers are valid for the call.
+            unsafe { libc::localtime_r(seconds, tm) };
+        })
+    }
+
+    /// `at` in UTC.
+    #[must_use]
+    pub fn utc(at: SystemTime) -> Self {
+        Self::broken_down(at, |seconds, tm| {
+            // SAFETY: both pointers are valid for the call.
+            unsafe { libc::gmtime_r(seconds, tm) };
+        })
+    }
+
+    fn broken_down(at: SystemTime, by: impl FnOnce(&libc::time_t, &mut libc::tm)) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let seconds = libc::time_t::try_from(since.as_secs()).unwrap_or(0);
-        // SAFETY: all zeros is a valid `tm`; both pointers are valid for the call.
-        let tm = unsafe {
-            let mut tm: libc::tm = std::mem::zeroed();
-            libc::localtime_r(&raw const seconds, &raw mut tm);
-            tm
-        };
+        // SAFETY: all zeros is a valid `tm`.
+        let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+        by(&seconds, &mut tm);
         Self {
             year: tm.tm_year + 1900,
             month: tm.tm_mon,
@@ -72,9 +85,28 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// RFC 3339's form of a stamp in UTC, `2026-11-03T09:05:07.000123Z`.
+    #[must_use]
+    pub fn rfc3339(&self) -> String {
+        let mut text = self.precise().replace(' ', "T");
+        text.push('Z');
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::Stamp;
+
+    #[test]
+    fn in_utc() {
+        // `date -u -d @1793696707`
+        let at = UNIX_EPOCH + Duration::new(1_793_696_707, 123_456);
+        assert_eq!(Stamp::utc(at).rfc3339(), "2026-11-03T09:05:07.000123Z");
+    }
 
     #[test]
     fn forms() {

@@ -23,16 +23,24 @@ pub struct Event {
     pub kind: EventKind,
     /// The virtual router or sync group, if one.
     pub subject: Option<String>,
+    /// VRID of the virtual router.
+    pub vrid: Option<u8>,
+    /// Its interface.
+    pub interface: Option<String>,
     /// State before, of a transition.
     pub from: Option<String>,
     /// State after, of a transition or a group.
     pub to: Option<String>,
     /// The name of the reason or remark.
     pub reason: Option<String>,
-    /// The other router, if one.
+    /// The other router, if one; of a transition, the Master that was heard last.
     pub source: Option<IpAddr>,
-    /// Age of the last advert then.
+    /// Age of its last advert then, in milliseconds, rounded down.
     pub age_ms: Option<u64>,
+    /// The same in microseconds.
+    pub age_us: Option<u64>,
+    /// How long a transition took, in microseconds: until its adverts were sent and all else was handed on.
+    pub took_us: Option<u64>,
     /// The log's words.
     pub text: String,
 }

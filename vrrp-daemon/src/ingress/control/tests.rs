@@ -205,11 +205,15 @@ fn event(text: &str) -> Event {
         unix_ms: 0,
         kind: EventKind::Remark,
         subject: Some("web".to_owned()),
+        vrid: None,
+        interface: None,
         from: None,
         to: None,
         reason: None,
         source: None,
         age_ms: None,
+        age_us: None,
+        took_us: None,
         text: text.to_owned(),
     }
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use libsystemd::logging::{Priority, journal_send};
 use tracing::Level;
 
-use super::{Record, Settings};
+use super::Settings;
+use super::record::Record;
 use crate::sys::local_time::Stamp;
 
 /// A syslogd that does not read is waited for this long per line, once.
@@ -23,7 +24,9 @@ const RESTART_STEP: Duration = Duration::from_millis(100);
 const RESTART_STEPS: u32 = 30;
 
 pub(super) struct Sinks {
+    ident: String,
     fields: bool,
+    json: bool,
     console: bool,
     system: System,
     file: Option<LogFile>,
@@ -33,21 +36,24 @@ pub(super) struct Sinks {
 enum System {
     None,
     Syslog(Syslog),
-    Journal { ident: String, facility: u8 },
+    Journal(Journal),
 }
 
 impl Sinks {
     pub(super) fn new(settings: &Settings) -> Self {
         let system = match settings.syslog {
             None => System::None,
-            Some(facility) if journal_listens(&settings.socket) => System::Journal {
+            Some(facility) if journal_listens(&settings.socket) => System::Journal(Journal {
                 ident: settings.ident.clone(),
                 facility,
-            },
+                lost: 0,
+            }),
             Some(facility) => System::Syslog(Syslog::new(settings, facility)),
         };
         Self {
+            ident: settings.ident.clone(),
             fields: settings.detail > 0,
+            json: settings.json,
             console: settings.console,
             system,
             file: settings.file.as_ref().map(|path| LogFile::new(path, settings)),
@@ -55,20 +61,33 @@ impl Sinks {
     }
 
     pub(super) fn write(&mut self, record: &Record, stopping: &AtomicBool) {
-        let text = line(record, self.fields);
+        let text = record.line(self.fields);
+        let json = self.json.then(|| record.json(&self.ident));
         if self.console {
-            let stamp = Stamp::local(record.at).precise();
             // In one write: the other process logs there, too. A closed terminal must not end the daemon.
-            let line = format!("{stamp} {:5} {text}\n", record.level);
+            let line = match &json {
+                Some(json) => format!("{json}\n"),
+                None => {
+                    let stamp = Stamp::local(record.at).precise();
+                    format!("{stamp} {:5} {text}\n", record.level)
+                }
+            };
             let _ = io::stderr().write_all(line.as_bytes());
         }
         match &mut self.system {
             System::None => {}
             System::Syslog(syslog) => syslog.write(record, &text, stopping),
-            System::Journal { ident, facility } => journal(record, ident, *facility),
+            System::Journal(journal) => journal.write(record),
         }
         if let Some(file) = &mut self.file {
-            file.write(record, &text);
+            match &json {
+                Some(json) => file.write(json),
+                None => {
+                    let stamp = Stamp::local(record.at).precise();
+                    let (ident, pid) = (&self.ident, std::process::id());
+                    file.write(&format!("{stamp} {ident}[{pid}]: {text}"));
+                }
+            }
         }
     }
 
@@ -77,20 +96,6 @@ impl Sinks {
             file.flush();
         }
     }
-}
-
-/// The text, with its fields if wanted: `(VI_1) Entering MASTER STATE [instance=VI_1 from=BACKUP]`.
-fn line(record: &Record, fields: bool) -> String {
-    let mut text = record.text.clone();
-    if fields && !record.fields.is_empty() {
-        let pairs: Vec<String> = record
-            .fields
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        text.push_str(&format!(" [{}]", pairs.join(" ")));
-    }
-    text
 }
 
 /// syslog's severity of a level.
@@ -113,24 +118,45 @@ fn journal_listens(syslog_socket: &Path) -> bool {
 
 const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 
-fn journal(record: &Record, ident: &str, facility: u8) {
-    let priority = match record.level {
-        Level::ERROR => Priority::Error,
-        Level::WARN => Priority::Warning,
-        Level::INFO => Priority::Info,
-        Level::DEBUG | Level::TRACE => Priority::Debug,
-    };
-    let fields = record
-        .fields
-        .iter()
-        .map(|(name, value)| (format!("VRRP_{}", name.to_uppercase()), value.clone()))
-        .chain([
-            ("SYSLOG_IDENTIFIER".to_owned(), ident.to_owned()),
-            ("SYSLOG_FACILITY".to_owned(), facility.to_string()),
-            ("SYSLOG_PID".to_owned(), std::process::id().to_string()),
-        ]);
-    // There is no other place to say that the journal is gone.
-    let _ = journal_send(priority, &record.text, fields);
+/// The journal's own protocol, with a field `VRRP_NAME` for each of the record's.
+struct Journal {
+    ident: String,
+    facility: u8,
+    lost: u64,
+}
+
+impl Journal {
+    fn write(&mut self, record: &Record) {
+        if self.lost > 0 {
+            let text = format!("{} log lines lost while the journal was away", self.lost);
+            if self.send(&Record::plain(Level::WARN, text)) {
+                self.lost = 0;
+            }
+        }
+        if !self.send(record) {
+            // There is no other place to say it.
+            self.lost += 1;
+        }
+    }
+
+    fn send(&self, record: &Record) -> bool {
+        let priority = match record.level {
+            Level::ERROR => Priority::Error,
+            Level::WARN => Priority::Warning,
+            Level::INFO => Priority::Info,
+            Level::DEBUG | Level::TRACE => Priority::Debug,
+        };
+        let fields = record
+            .fields
+            .iter()
+            .map(|(name, value)| (format!("VRRP_{}", name.to_uppercase()), value.to_string()))
+            .chain([
+                ("SYSLOG_IDENTIFIER".to_owned(), self.ident.clone()),
+                ("SYSLOG_FACILITY".to_owned(), self.facility.to_string()),
+                ("SYSLOG_PID".to_owned(), std::process::id().to_string()),
+            ]);
+        journal_send(priority, &record.text, fields).is_ok()
+    }
 }
 
 /// RFC 3164 datagrams, addressed one by one, so a syslogd that restarts is found again by itself.
@@ -203,7 +229,6 @@ impl Syslog {
 /// A file that is opened again when something (logrotate) has put another in its place.
 struct LogFile {
     path: PathBuf,
-    ident: String,
     flush: bool,
     open: Option<(BufWriter<File>, (u64, u64))>,
 }
@@ -212,13 +237,12 @@ impl LogFile {
     fn new(path: &Path, settings: &Settings) -> Self {
         Self {
             path: path.to_owned(),
-            ident: settings.ident.clone(),
             flush: settings.flush,
             open: None,
         }
     }
 
-    fn write(&mut self, record: &Record, text: &str) {
+    fn write(&mut self, line: &str) {
         if self
             .open
             .as_ref()
@@ -228,8 +252,7 @@ impl LogFile {
             self.open = self.reopen().ok();
         }
         let Some((file, _)) = &mut self.open else { return };
-        let stamp = Stamp::local(record.at).precise();
-        let _ = writeln!(file, "{stamp} {}[{}]: {text}", self.ident, std::process::id());
+        let _ = writeln!(file, "{line}");
         if self.flush {
             self.flush();
         }

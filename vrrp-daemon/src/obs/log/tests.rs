@@ -15,6 +15,7 @@ fn settings(scratch: &Scratch) -> Settings {
         socket: scratch.path("log"),
         file: None,
         flush: false,
+        json: false,
         detail: 0,
         addresses: false,
     }
@@ -194,4 +195,48 @@ fn what_is_queued_at_the_end_is_written() {
     let text = scratch.read("a.log");
     assert_eq!(text.lines().count(), 500);
     assert!(text.ends_with(": line 499\n"));
+}
+
+#[test]
+fn json_has_an_object_for_each_line_with_typed_fields() {
+    let scratch = Scratch::new();
+    let socket = listen(&scratch);
+    let settings = Settings {
+        syslog: Some(3),
+        file: Some(scratch.path("a.log")),
+        json: true,
+        ..settings(&scratch)
+    };
+    with_log(settings, |_| {
+        tracing::info!(
+            instance = "VI_1",
+            vrid = 51,
+            late = true,
+            offset = -3,
+            "(VI_1) say \"hi\""
+        );
+        tracing::warn!("plain\nline");
+    });
+    let text = scratch.read("a.log");
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [first, second] = lines.as_slice() else {
+        panic!("{text}");
+    };
+    let rest = serde_json::json!({
+        "time": first["time"], "level": "info", "ident": "Keepalived_vrrp", "pid": std::process::id(),
+        "message": "(VI_1) say \"hi\"", "instance": "VI_1", "vrid": 51, "late": true, "offset": -3,
+    });
+    assert_eq!(*first, rest);
+    let time = first["time"].as_str().unwrap();
+    assert!(time.len() == 27 && time.ends_with('Z'), "{time}");
+    assert_eq!(
+        (&second["level"], &second["message"]),
+        (&"warn".into(), &"plain line".into())
+    );
+    // Alerting looks for keepalived's words in syslog, where nothing changes.
+    let expected = format!("<30> Keepalived_vrrp[{}]: (VI_1) say \"hi\"", std::process::id());
+    assert_eq!(without_time(&receive(&socket)), expected);
 }

@@ -8,7 +8,9 @@ use vrrp_common::wire::ladder::Refusal;
 
 use super::{phrase, reason};
 use crate::config::{Host, parse_str};
+use crate::ingress::control::events::EventKind;
 use crate::proto::model::{Script, SyncGroup};
+use crate::proto::router::MasterSeen;
 use crate::proto::{
     Clue, Effect, GroupId, HoldNews, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State,
     Subject,
@@ -92,32 +94,32 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
             State::Init,
             State::Backup,
             Reason::Started,
-            "(?) Entering BACKUP STATE (init)",
+            "(?) Entering BACKUP STATE (init): started; was INIT",
         ),
         (
             State::Init,
             State::Master,
             Reason::Owner,
-            "(?) Entering MASTER STATE: it owns the addresses (priority 255)",
+            "(?) Entering MASTER STATE: it owns the addresses (priority 255); was INIT",
         ),
         (
             State::Backup,
             State::Master,
             down,
             "(?) Entering MASTER STATE: nothing heard from 192.0.2.2 for 3609.412 ms \
-             (Master_Down_Interval 3609.375 ms)",
+             (Master_Down_Interval 3609.375 ms); was BACKUP",
         ),
         (
             State::Backup,
             State::Master,
             alone,
-            "(?) Entering MASTER STATE: no Master heard for 4000.000 ms (Master_Down_Interval 3609.375 ms)",
+            "(?) Entering MASTER STATE: no Master heard for 4000.000 ms (Master_Down_Interval 3609.375 ms); was BACKUP",
         ),
         (
             State::Backup,
             State::Master,
             Reason::MasterReleased { master: Some(peer()) },
-            "(?) Entering MASTER STATE: 192.0.2.2 stood down with priority 0",
+            "(?) Entering MASTER STATE: 192.0.2.2 stood down with priority 0; was BACKUP",
         ),
         (
             State::Backup,
@@ -126,7 +128,7 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
                 master: peer(),
                 priority: Priority(90),
             },
-            "(?) Entering MASTER STATE: its priority is higher than that of 192.0.2.2 (90)",
+            "(?) Entering MASTER STATE: its priority is higher than that of 192.0.2.2 (90); was BACKUP",
         ),
         (
             State::Master,
@@ -136,7 +138,7 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
                 source: peer(),
                 priority: Priority(150),
             },
-            "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with higher priority 150",
+            "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with higher priority 150; was MASTER",
         ),
         (
             State::Master,
@@ -147,7 +149,7 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
                 priority: Priority(100),
             },
             "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with same priority 100 but higher IP \
-             address than ours",
+             address than ours; was MASTER",
         ),
         (
             State::Master,
@@ -156,31 +158,31 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
                 source: peer(),
                 late: Nanos::from_millis(4200),
             },
-            "(?) Entering BACKUP STATE: woke 4200.000 ms late and 192.0.2.2 had taken over meanwhile",
+            "(?) Entering BACKUP STATE: woke 4200.000 ms late and 192.0.2.2 had taken over meanwhile; was MASTER",
         ),
         (
             State::Master,
             State::Fault,
             Reason::LinkDown { link: LinkId(1) },
-            "(?) Entering FAULT STATE: interface eth2 is not up",
+            "(?) Entering FAULT STATE: interface eth2 is not up; was MASTER",
         ),
         (
             State::Backup,
             State::Fault,
             Reason::ScriptFailing { script: ScriptId(0) },
-            "(?) Entering FAULT STATE: script monitor_service fails",
+            "(?) Entering FAULT STATE: script monitor_service fails; was BACKUP",
         ),
         (
             State::Fault,
             State::Backup,
             Reason::Recovered,
-            "(?) Entering BACKUP STATE: everything tracked is well again",
+            "(?) Entering BACKUP STATE: everything tracked is well again; was FAULT",
         ),
         (
             State::Master,
             State::Init,
             Reason::Shutdown,
-            "(?) Stopped: the daemon stops",
+            "(?) Stopped: the daemon stops; was MASTER",
         ),
     ];
     for (from, to, reason, expected) in table {
@@ -189,11 +191,79 @@ fn transitions_begin_with_keepaliveds_words_and_give_the_evidence() {
                 router: ROUTER,
                 from,
                 to,
-                reason
+                reason,
+                heard: None,
             }),
             expected
         );
     }
+}
+
+#[test]
+fn a_transition_has_its_evidence_and_how_long_it_took() {
+    let heard = Some(MasterSeen {
+        address: peer(),
+        priority: Priority(150),
+        last: MonoNanos(9_968_750_000),
+    });
+    let said = |from, to, reason| {
+        let transition = Effect::Transition {
+            router: ROUTER,
+            from,
+            to,
+            reason,
+            heard,
+        };
+        phrase(&model(), NOW, &transition).unwrap().took(Nanos(184_999))
+    };
+    let master = Some(peer());
+    let released = said(State::Backup, State::Master, Reason::MasterReleased { master });
+    assert_eq!(
+        released.text,
+        "(?) Entering MASTER STATE: 192.0.2.2 stood down with priority 0; was BACKUP, last advert of 192.0.2.2 \
+         31.250 ms ago, took 0.184 ms"
+    );
+    assert_eq!((released.source, released.age), (master, Some(Nanos(31_250_000))));
+    assert_eq!(released.took, Some(Nanos(184_999)));
+    let mac = Mac([2, 0x58, 0x83, 0x22, 0xcd, 0x26]);
+    let higher = Reason::HigherPriority {
+        source: peer(),
+        mac: Some(mac),
+        priority: Priority(150),
+    };
+    assert_eq!(
+        said(State::Master, State::Backup, higher).text,
+        "(?) Entering BACKUP STATE: Master received advert from 192.0.2.2 with higher priority 150; sent by MAC \
+         address 02:58:83:22:cd:26; was MASTER, last advert of 192.0.2.2 31.250 ms ago, took 0.184 ms"
+    );
+    // The silence is the age.
+    let down = Reason::MasterDown {
+        master,
+        last_heard: MonoNanos(9_968_750_000),
+        interval: Nanos(30_000_000),
+    };
+    let down = said(State::Backup, State::Master, down);
+    assert_eq!(
+        down.text,
+        "(?) Entering MASTER STATE: nothing heard from 192.0.2.2 for 31.250 ms (Master_Down_Interval 30.000 ms); was \
+         BACKUP, took 0.184 ms"
+    );
+    assert_eq!(down.age, Some(Nanos(31_250_000)));
+    let event = down.event(EventKind::Transition);
+    assert_eq!(
+        (event.age_ms, event.age_us, event.took_us),
+        (Some(31), Some(31_250), Some(184))
+    );
+    // What is no transition is not timed.
+    let remark = Effect::Remark {
+        router: None,
+        remark: Remark::SendRecovered,
+    };
+    let remark = phrase(&model(), NOW, &remark).unwrap().took(Nanos(1));
+    assert_eq!(
+        (remark.text.as_str(), remark.took),
+        ("adverts can be sent again", None)
+    );
 }
 
 #[test]
@@ -227,34 +297,52 @@ fn standing_by() {
             from: State::Master,
             to: State::Backup,
             reason: Reason::Standby,
+            heard: None,
         }),
-        "(?) Entering BACKUP STATE: asked to stand by (vrrpctl standby)"
+        "(?) Entering BACKUP STATE: asked to stand by (vrrpctl standby); was MASTER"
     );
 }
 
+/// A virtual router of the configuration's own making.
+fn named() -> Model {
+    let text = "global_defs {\n dynamic_interfaces\n}\nvrrp_instance VI_1 {\n interface eth2\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.100\n }\n}\n";
+    let loaded = parse_str("p.conf", text, &Host);
+    assert!(loaded.config.is_some(), "{}", loaded.render(false));
+    loaded.config.unwrap().model
+}
+
 #[test]
-fn fields_carry_the_evidence() {
-    let reason = Reason::MasterDown {
-        master: Some(peer()),
-        last_heard: MonoNanos(6_390_000_000),
-        interval: Nanos(3_609_375_000),
+fn fields_say_what_it_is_about() {
+    let (from, to) = (State::Backup, State::Fault);
+    let transition = Effect::Transition {
+        router: ROUTER,
+        from,
+        to,
+        reason: Reason::LinkDown { link: LinkId(0) },
+        heard: None,
     };
-    let (from, to) = (State::Backup, State::Master);
-    let phrase = phrase(
-        &model(),
-        NOW,
-        &Effect::Transition {
-            router: ROUTER,
-            from,
-            to,
-            reason,
-        },
-    )
-    .unwrap();
-    assert_eq!(phrase.level, Level::INFO);
-    assert_eq!((phrase.from, phrase.to), (Some("BACKUP"), Some("MASTER")));
-    assert_eq!(phrase.reason, Some("master-down"));
-    assert_eq!((phrase.source, phrase.age_ms), (Some(peer()), Some(3610)));
+    let told = phrase(&named(), NOW, &transition).unwrap();
+    assert_eq!(told.level, Level::WARN);
+    assert_eq!(told.kind, Some(EventKind::Transition));
+    assert_eq!(told.subject.as_deref(), Some("VI_1"));
+    assert_eq!((told.vrid, told.interface.as_deref()), (Some(51), Some("eth2")));
+    assert_eq!((told.from, told.to), (Some("BACKUP"), Some("FAULT")));
+    assert_eq!(told.reason, Some("link-down"));
+    assert_eq!((told.source, told.age), (None, None));
+    let zero = Effect::Send {
+        router: ROUTER,
+        priority: Priority(0),
+    };
+    let told = phrase(&named(), NOW, &zero).unwrap();
+    assert_eq!(told.text, "(VI_1) sent 0 priority");
+    assert_eq!(
+        (told.kind, told.reason),
+        (Some(EventKind::Remark), Some("priority-zero-sent"))
+    );
+    assert_eq!((told.vrid, told.interface.as_deref()), (Some(51), Some("eth2")));
+    // A detail of it is in the log alone.
+    let release = Effect::Release { router: ROUTER };
+    assert_eq!(phrase(&named(), NOW, &release).unwrap().kind, None);
 }
 
 #[test]

@@ -93,6 +93,12 @@ impl Instance {
 
     pub(super) fn enter(&mut self, step: &mut Step<'_>, phase: Phase, reason: Reason) {
         let from = self.state();
+        let heard = match (&self.phase, &phase) {
+            (Phase::Backup(backup), Phase::Master(_)) | (Phase::Master(_), Phase::Backup(backup)) => {
+                backup.master()
+            }
+            _ => None,
+        };
         self.phase = phase;
         self.since = step.now;
         self.reason = reason;
@@ -103,6 +109,7 @@ impl Instance {
             from,
             to,
             reason,
+            heard,
         });
     }
 }

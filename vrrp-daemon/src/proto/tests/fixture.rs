@@ -216,10 +216,15 @@ impl Bench {
         (bench, now)
     }
 
-    /// All but [`Effect::Listen`], which has tests of its own.
+    /// All but [`Effect::Listen`] and the advert that a transition goes with, which have tests of their own.
     pub(super) fn feed(&mut self, now: MonoNanos, input: Input) -> Vec<Effect> {
         let mut effects = self.feed_whole(now, input);
         effects.retain(|effect| !matches!(effect, Effect::Listen { .. }));
+        for effect in &mut effects {
+            if let Effect::Transition { heard, .. } = effect {
+                *heard = None;
+            }
+        }
         effects
     }
 
@@ -315,6 +320,7 @@ pub(super) fn went(router: RouterId, from: State, to: State, reason: Reason) -> 
         from,
         to,
         reason,
+        heard: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who stays and who goes: preemption, contention, owners, late waking.
 
+use std::net::IpAddr;
+
 use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
 
@@ -21,7 +23,7 @@ fn rx_lower() -> Effect {
     notify(R0, NotifyState::MasterRxLowerPri, 100)
 }
 
-fn lower_heard(source: std::net::IpAddr, priority: u8) -> Effect {
+fn lower_heard(source: IpAddr, priority: u8) -> Effect {
     remark(
         R0,
         Remark::LowerPriority {
@@ -509,4 +511,37 @@ fn our_own_address_is_never_heard() {
         )]
     );
     assert_eq!(bench.state(R0), State::Master);
+}
+
+/// The advert that a transition goes with, as the log tells it.
+fn goes_with(effects: &[Effect]) -> Option<(IpAddr, u8, MonoNanos)> {
+    let heard = effects.iter().find_map(|effect| match effect {
+        Effect::Transition { heard, .. } => Some(*heard),
+        _ => None,
+    });
+    let heard = heard.expect("a transition")?;
+    Some((heard.address, heard.priority.0, heard.last))
+}
+
+#[test]
+fn a_transition_goes_with_the_last_advert() {
+    // Backup: the Master falls silent.
+    let mut bench = Bench::backup(router(100));
+    bench.hear(ms(100), R0, HIGH, 150);
+    let down = bench.deadline().unwrap();
+    let effects = bench.feed_whole(down, Input::Tick);
+    assert_eq!(goes_with(&effects), Some((HIGH, 150, ms(100))));
+    // Master: a better one is heard, and read a moment later.
+    let better = Input::Advert(heard(down, R0, LOW, 200));
+    let effects = bench.feed_whole(down + Nanos::from_millis(3), better);
+    assert_eq!(goes_with(&effects), Some((LOW, 200, down)));
+    // Backup again: it stands down.
+    let zero = down + Nanos::from_millis(900);
+    bench.hear(zero, R0, LOW, 0);
+    let skew = bench.deadline().unwrap();
+    let effects = bench.feed_whole(skew, Input::Tick);
+    assert_eq!(goes_with(&effects), Some((LOW, 200, zero)));
+    // A fault has nothing to do with anybody's adverts.
+    let effects = bench.feed_whole(skew, link(L0, LinkState::Down));
+    assert_eq!(goes_with(&effects), None);
 }

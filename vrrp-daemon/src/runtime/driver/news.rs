@@ -205,12 +205,20 @@ impl Driver {
             } => {
                 self.presence.acquired(router);
                 tracing::debug!(
+                    instance = name(router),
+                    added,
+                    already,
+                    took_us = took.as_micros(),
                     "({}) VIPs: {added} added, {already} were there, in {took}",
                     name(router)
                 );
             }
             Report::Released { router, removed } => {
-                tracing::debug!("({}) VIPs: {removed} removed", name(router));
+                tracing::debug!(
+                    instance = name(router),
+                    "({}) VIPs: {removed} removed",
+                    name(router)
+                );
             }
             Report::Refused {
                 router,
@@ -219,6 +227,7 @@ impl Driver {
                 errno,
             } => {
                 tracing::error!(
+                    instance = name(router),
                     "({}) {failed} cannot be added, {} first: {errno}; check that the interface is there and \
                      nothing else uses it",
                     name(router),
@@ -239,6 +248,7 @@ impl Driver {
                     count => format!(" (and {count} more like it)"),
                 };
                 tracing::warn!(
+                    instance = name(router),
                     "({}) {address}/{prefix} is on {link} already, with another prefix length than the VIP's, and \
                      stays there when this host is Backup{more}; remove it with `ip addr del {address}/{prefix} dev \
                      {link}`, and from the network configuration",
@@ -252,6 +262,7 @@ impl Driver {
                 errno,
             } => {
                 tracing::error!(
+                    instance = name(router),
                     "({}) {failed} cannot be removed, {} first: {errno}; remove it with `ip addr`, `ip route` or \
                      `ip rule`",
                     name(router),
@@ -269,6 +280,7 @@ impl Driver {
                     count => format!(" and {} more", count - 1),
                 };
                 tracing::warn!(
+                    instance = name(router),
                     "({}) {}{more} removed by another program; added again (after {pause} if it happens again)",
                     name(router),
                     describe(router, first)
@@ -293,7 +305,11 @@ impl Driver {
             }
             Report::NotAnnounced { router, link, errno } => {
                 let link = model.links.get(link.index()).map_or("?", String::as_str);
-                tracing::warn!("({}) gratuitous ARP on {link} failed: {errno}", name(router));
+                tracing::warn!(
+                    instance = name(router),
+                    "({}) gratuitous ARP on {link} failed: {errno}",
+                    name(router)
+                );
             }
         }
     }
