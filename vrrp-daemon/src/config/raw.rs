@@ -294,16 +294,18 @@ impl Parser<'_> {
                 Some(_) => ("block", "skipped with everything in it"),
                 None => ("keyword", ""),
             };
-            let diagnostic =
-                Diagnostic::warning(format!("unknown {what} `{}`", first.text)).at(first.span, skipped);
+            let diagnostic = Diagnostic::warning(format!("unknown {what} `{}`", presentable(&first.text)))
+                .at(first.span, skipped);
             match (keywords::remedy(&first.text), keywords::guess(block, &first.text)) {
                 (Some(remedy), _) => diagnostic.help(remedy),
                 (None, Some(Guess::Misspelt(name))) => diagnostic
                     .help(format!("did you mean `{name}`?"))
                     .fix(first.span, name),
-                (None, Some(Guess::Belongs(other))) => {
-                    diagnostic.help(format!("`{}` belongs in `{}`", first.text, other.name()))
-                }
+                (None, Some(Guess::Belongs(other))) => diagnostic.help(format!(
+                    "`{}` belongs in `{}`",
+                    presentable(&first.text),
+                    other.name()
+                )),
                 (None, None) => diagnostic,
             }
         });
@@ -326,14 +328,41 @@ impl Parser<'_> {
     }
 
     fn hide_secret(&mut self, first: &Word, words: &[Word]) {
+        // Whatever stands there beside the type is a password, however its keyword is written.
+        let all_of_it =
+            matches!(self.block(), Some(Block::Authentication | Block::AuthHmac)) && first.text != Self::TYPE;
         if let Some(word) = words.first()
-            && is_secret(&first.text)
+            && (all_of_it || is_secret(&first.text))
         {
-            self.sources.hide_line_from(Span {
-                end: word.span.start,
-                ..word.span
-            });
+            self.hide_from(word);
         }
+        // On the line of another keyword, or grown together with its password.
+        let line = || std::iter::once(first).chain(words);
+        for (word, next) in line().zip(line().skip(1).map(Some).chain([None])) {
+            self.hide_password(word, next);
+        }
+    }
+
+    /// The keyword in `authentication` that is no secret.
+    const TYPE: &'static str = "auth_type";
+
+    /// `auth_pass X`, `auth_pass=X`, `auth_passX` wherever it stands.
+    fn hide_password(&mut self, word: &Word, next: Option<&Word>) {
+        match word.text.strip_prefix(PASSWORD) {
+            Some("") => match next {
+                Some(next) => self.hide_from(next),
+                None => self.sources.hide_line_from(word.span.after()),
+            },
+            Some(_) => self.hide_from(word),
+            None => {}
+        }
+    }
+
+    fn hide_from(&mut self, word: &Word) {
+        self.sources.hide_line_from(Span {
+            end: word.span.start,
+            ..word.span
+        });
     }
 
     /// The kind of the innermost block; `None` if it holds entries.
@@ -353,7 +382,18 @@ impl Parser<'_> {
     }
 }
 
+/// The keyword of a password.
+const PASSWORD: &str = "auth_pass";
+
 /// Keywords whose words are never shown, misspelt ones too.
 pub(super) fn is_secret(keyword: &str) -> bool {
-    keyword.contains("pass") || keyword == "key" || keyword == "secret"
+    keyword.contains("pass") || keyword.starts_with("auth_p") || keyword == "key" || keyword == "secret"
+}
+
+/// An unknown word as it may be shown: what has grown together with a password's keyword may be one.
+fn presentable(word: &str) -> &str {
+    match word.strip_prefix(PASSWORD) {
+        Some(_) => PASSWORD,
+        None => word,
+    }
 }

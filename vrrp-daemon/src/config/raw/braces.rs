@@ -114,8 +114,13 @@ impl Parser<'_> {
                     if is_secret(&word.text) {
                         self.sources.hide_line_from(word.span.after());
                     }
+                    self.hide_password(&word, None);
                 }
-                Token::Word(_) | Token::End => {}
+                Token::Word(word) => {
+                    let word = word.clone();
+                    self.hide_password(&word, None);
+                }
+                Token::End => {}
             }
             line_start = !matches!(self.cursor.peek(), Some(Token::Word(_)));
             self.cursor.step();
