@@ -2,12 +2,12 @@
 //! journalctl, as an operator asks for it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use vrrp_tests::lab::{Daemon, Duo, Host, Program, Settings, root_or_skip, target_dir, until, vrrpctl};
+use vrrp_tests::lab::{Daemon, Duo, Host, Program, Settings, peer_command, root_or_skip, until, vrrpctl};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -15,23 +15,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 struct Journal<'h> {
     host: &'h Host,
     child: Child,
-}
-
-/// A program of systemd's: the machine's own, which is of one piece with its libraries, else the unpacked one.
-fn systemd(host: &Host, program: &str) -> Command {
-    let unpacked = target_dir().join("peers/root");
-    let root = [PathBuf::from("/"), unpacked]
-        .into_iter()
-        .find(|root| root.join(program).exists())
-        .unwrap_or_else(|| panic!("no {program} under target/peers: run `cargo xtask setup` first"));
-    let mut command = host.namespace().command(root.join(program));
-    if root != Path::new("/") {
-        let triplet = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-        let libraries = ["usr/lib/systemd", "lib/systemd", &triplet];
-        let libraries = libraries.map(|at| root.join(at).display().to_string());
-        command.env("LD_LIBRARY_PATH", libraries.join(":"));
-    }
-    command
 }
 
 impl<'h> Journal<'h> {
@@ -50,11 +33,18 @@ impl<'h> Journal<'h> {
         host.run("mkdir", &["-p", "/run/log/journal"])
             .expect("its folder");
         let child = Self::spawn(host);
+        // A daemon that starts before it would take `/dev/log` for a syslogd's.
+        until("journald listens", LIMIT, || {
+            let sockets = "test -S /run/systemd/journal/socket && test -S /run/systemd/journal/dev-log";
+            Ok(host.run("sh", &["-c", sockets]).is_ok())
+        })
+        .unwrap();
         Self { host, child }
     }
 
     fn spawn(host: &Host) -> Child {
-        systemd(host, "lib/systemd/systemd-journald")
+        peer_command(host, "lib/systemd/systemd-journald")
+            .unwrap()
             .stdin(Stdio::null())
             .spawn()
             .expect("starting systemd-journald")
@@ -67,7 +57,8 @@ impl<'h> Journal<'h> {
 
     /// What `journalctl` answers to this, an entry each.
     fn entries(&self, matches: &[&str]) -> Vec<Value> {
-        let output = systemd(self.host, "usr/bin/journalctl")
+        let output = peer_command(self.host, "bin/journalctl")
+            .unwrap()
             .args(["--no-pager", "-o", "json"])
             .args(matches)
             .output()

@@ -163,18 +163,23 @@ impl Program {
     }
 }
 
-/// A command that runs another of the unpacked peers' programs on `host` (`usr/sbin/nft`), or the machine's own.
+/// A command that runs another of the unpacked peers' programs on `host` (`usr/sbin/nft`), or the machine's own. What
+/// Debian 12 has below `/` (`bin/journalctl`) later ones have below `/usr`.
 ///
 /// # Errors
 /// There is none: says by which command to get it.
 pub fn peer_command(host: &Host, program: &str) -> anyhow::Result<Command> {
-    let root = [target_dir().join("peers/root"), PathBuf::from("/")]
+    let (root, binary) = [target_dir().join("peers/root"), PathBuf::from("/")]
         .into_iter()
-        .find(|root| root.join(program).exists())
+        .flat_map(|root| {
+            let below_usr = root.join("usr").join(program);
+            [(root.clone(), root.join(program)), (root, below_usr)]
+        })
+        .find(|(_, binary)| binary.exists())
         .with_context(|| {
             format!("there is no {program} under target/peers: run `cargo xtask setup` first")
         })?;
-    let mut command = host.namespace().command(root.join(program));
+    let mut command = host.namespace().command(binary);
     let libraries = libraries(&root);
     if !libraries.is_empty() {
         command.env("LD_LIBRARY_PATH", libraries);
@@ -193,7 +198,9 @@ fn libraries(root: &Path) -> String {
         .flat_map(|entries| entries.flatten())
         // Debian's multiarch directory: x86_64-linux-gnu and its like.
         .filter(|entry| entry.file_name().to_string_lossy().contains("-linux-gnu"))
-        .map(|entry| entry.path().display().to_string())
+        // systemd's programs have a library of their own there.
+        .flat_map(|entry| [entry.path(), entry.path().join("systemd")])
+        .map(|directory| directory.display().to_string())
         .collect();
     found.join(":")
 }

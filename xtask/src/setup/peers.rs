@@ -1,11 +1,20 @@
-//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, tcpdump, nft and strace.
+//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, journald, tcpdump, nft and strace.
 
 use super::packages::{self, Unpacked};
 
-/// keepalived's or rsyslog's package would start a service: see [`Unpacked`].
+/// keepalived's, rsyslog's or systemd's package would start a service: see [`Unpacked`].
 const PEERS: Unpacked = Unpacked {
     folder: "peers",
-    packages: &["keepalived", "rsyslog", "tcpdump", "nftables", "strace"],
+    packages: &[
+        "keepalived",
+        "rsyslog",
+        // journald, and the library that has to be of the same build.
+        "systemd",
+        "libsystemd-shared",
+        "tcpdump",
+        "nftables",
+        "strace",
+    ],
 };
 
 /// Fetch and unpack the peers, unless they are there. Where there is no apt, the tests use what is in PATH.
