@@ -182,6 +182,11 @@ fn parent(options: &Options) -> anyhow::Result<u8> {
         hooks: config.global.hooks,
     })?;
     let _log = start_log(&format!("Keepalived{}", placed.suffix), &options.log)?;
+    tracing::info!(
+        "Starting Keepalived: vrrp-daemon {}, configuration file {}",
+        env!("CARGO_PKG_VERSION"),
+        options.config.display()
+    );
     Ok(supervisor.run()?)
 }
 
@@ -244,7 +249,11 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     };
     match protocol::run(config, source, &settings, Box::new(Words { events }), &parent) {
         Ok(Ended::Handed) => {
-            tracing::info!("Handed over to its successor");
+            tracing::info!(
+                event = "restart",
+                reason = "handed-over",
+                "Handed over to its successor"
+            );
             Ok(0)
         }
         Ok(Ended::Stopped | Ended::BeforeItsTurn) => {
@@ -283,14 +292,20 @@ struct Words {
 
 impl Observer for Words {
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, took: Nanos, effect: &Effect) {
-        let Some(phrase) = phrase::phrase(vrrp.model(), now, effect) else {
-            return;
-        };
+        let mut phrase = phrase::phrase(vrrp.model(), now, effect);
+        if phrase.is_none() && tracing::enabled!(tracing::Level::TRACE) {
+            phrase = phrase::detail(vrrp.model(), effect);
+        }
+        let Some(phrase) = phrase else { return };
         let phrase = phrase.took(took);
         if let Some(kind) = phrase.kind {
             self.events.tell(|| phrase.event(kind));
         }
         phrase.emit();
+    }
+
+    fn taken_over(&mut self, vrrp: &Vrrp, pid: i32) {
+        phrase::taken_over(vrrp, pid).for_each(|phrase| phrase.emit());
     }
 
     fn reason(&self, vrrp: &Vrrp, router: RouterId) -> (&'static str, String) {

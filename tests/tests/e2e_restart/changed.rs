@@ -133,9 +133,21 @@ fn mastership_stays_where_it_was() {
     duo.a.await_adverts(10, Stamp::now(), LIMIT).unwrap();
     let told = duo.a.host.read("/run/told").unwrap();
     let witness = Witness::begin(&duo).unwrap();
-    leave(&duo.a, on_a, "20s").unwrap();
+    let left = leave(&duo.a, on_a, "20s").unwrap();
     let on_a = start(&duo.a, &of_a).unwrap();
     until_said(&on_a, TOOK_OVER).unwrap();
+    let log = on_a.log().unwrap();
+    for said in [
+        "stays on duty for a successor, for 20.0 s at most: Master of 1 of 1 virtual routers [event=restart reason=left lease_ms=20000]".to_owned(),
+        format!(
+            "(VI_1) stays MASTER: taken over from process {left} [event=restart instance=VI_1 vrid=51 interface=eth0 from=MASTER to=MASTER reason=taken-over]"
+        ),
+        format!("[event=restart reason=taken-over predecessor={left} took_us="),
+    ] {
+        assert!(log.contains(&said), "no `{said}` in:\n{log}");
+    }
+    // Whom alerting would wake: the first mastership, and no other.
+    assert_eq!(log.matches("Entering MASTER STATE").count(), 1, "{log}");
     duo.a.await_adverts(10, Stamp::now(), LIMIT).unwrap();
     witness.nothing_happened().unwrap();
     let status = on_a.status().unwrap();

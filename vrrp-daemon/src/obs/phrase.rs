@@ -3,11 +3,15 @@
 //! A line begins with what keepalived writes on the same occasion, because alerting looks for it
 //! (`(VI_1) Entering MASTER STATE`), and goes on with the reason and its evidence.
 
+mod detail;
 mod line;
+mod restart;
 #[cfg(test)]
 mod tests;
 
+pub use self::detail::detail;
 pub use self::line::Phrase;
+pub use self::restart::taken_over;
 
 use std::net::IpAddr;
 
@@ -71,13 +75,20 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
             let text = format!("({}) removing VIPs.", name(model, router));
             Some(Phrase::new(Level::DEBUG, text).about(model, router))
         }
-        Effect::Acquire { router, .. } => {
-            let text = format!("({}) setting VIPs.", name(model, router));
+        Effect::Acquire { router, announce } => {
+            let mut text = format!("({}) setting VIPs.", name(model, router));
+            if let Some(words) = detail::announcing(model, router, announce) {
+                text.push_str(&format!(" {words}"));
+            }
+            Some(Phrase::new(Level::DEBUG, text).about(model, router))
+        }
+        Effect::Announce { router, rounds } => {
+            let words = detail::announcing(model, router, rounds)?;
+            let text = format!("({}) {words}", name(model, router));
             Some(Phrase::new(Level::DEBUG, text).about(model, router))
         }
         Effect::Send { .. }
         | Effect::Restore { .. }
-        | Effect::Announce { .. }
         | Effect::AnnounceSource { .. }
         | Effect::Listen { .. }
         | Effect::Probe { .. }

@@ -159,6 +159,7 @@ impl Supervisor {
             tracing::info!("Running shutdown script {}", hook::shown(hook));
             self.run_hook(hook, false)?;
         }
+        tracing::info!("Stopped Keepalived");
         Ok(code)
     }
 

@@ -18,6 +18,8 @@ pub struct Phrase {
     pub text: String,
     /// What those who follow are told it is; `None`: a detail, which they are not told.
     pub kind: Option<EventKind>,
+    /// What it is to the log, where those who follow are not told.
+    pub own: Option<&'static str>,
     /// The virtual router or sync group it is about.
     pub subject: Option<String>,
     /// VRID of the virtual router.
@@ -44,6 +46,7 @@ impl Phrase {
             level,
             text,
             kind: None,
+            own: None,
             subject: None,
             vrid: None,
             interface: None,
@@ -107,11 +110,12 @@ impl Phrase {
         let is = |kind| self.kind == Some(kind);
         let subject = self.subject.as_deref();
         let source = self.source.map(display);
-        let event = self.kind.map(|kind| match kind {
-            EventKind::Transition => "transition",
-            EventKind::Group => "group",
-            EventKind::Remark => "remark",
-        });
+        let event = match self.kind {
+            Some(EventKind::Transition) => Some("transition"),
+            Some(EventKind::Group) => Some("group"),
+            Some(EventKind::Remark) => Some("remark"),
+            None => self.own,
+        };
         macro_rules! at {
             ($level:expr) => {
                 tracing::event!(

@@ -6,10 +6,11 @@ use vrrp_common::time::{Centis, MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
-use super::{phrase, reason};
+use super::restart::stays;
+use super::{detail, phrase, reason};
 use crate::config::{Host, parse_str};
 use crate::ingress::control::events::EventKind;
-use crate::proto::model::{Script, SyncGroup};
+use crate::proto::model::{Script, SyncGroup, VirtualAddress};
 use crate::proto::router::MasterSeen;
 use crate::proto::{
     Clue, Effect, GroupId, HoldNews, LinkId, Model, NotifyState, Reason, Remark, RouterId, ScriptId, State,
@@ -309,6 +310,80 @@ fn named() -> Model {
     let loaded = parse_str("p.conf", text, &Host);
     assert!(loaded.config.is_some(), "{}", loaded.render(false));
     loaded.config.unwrap().model
+}
+
+#[test]
+fn announcements_are_a_detail_with_keepaliveds_words() {
+    let said = |effect| {
+        let told = phrase(&named(), NOW, &effect).unwrap();
+        assert_eq!((told.level, told.kind), (Level::DEBUG, None));
+        told.text
+    };
+    let acquire = |announce| Effect::Acquire {
+        router: ROUTER,
+        announce,
+    };
+    assert_eq!(
+        said(acquire(5)),
+        "(VI_1) setting VIPs. Sending/queueing gratuitous ARPs on eth2 for 192.0.2.100: 5 rounds"
+    );
+    assert_eq!(said(acquire(0)), "(VI_1) setting VIPs.");
+    let mut model = named();
+    model.routers[0].addresses = ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
+        .map(|address| VirtualAddress {
+            address: address.parse().unwrap(),
+            ..model.routers[0].addresses[0].clone()
+        })
+        .to_vec();
+    let again = Effect::Announce {
+        router: ROUTER,
+        rounds: 1,
+    };
+    assert_eq!(
+        phrase(&model, NOW, &again).unwrap().text,
+        "(VI_1) Sending/queueing Unsolicited Neighbour Adverts on eth2 for 2001:db8::1 and 2 more: 1 round"
+    );
+    model.routers[0].addresses.clear();
+    assert_eq!(phrase(&model, NOW, &again), None);
+}
+
+/// What would be a line for each advert is asked for apart.
+#[test]
+fn what_happens_all_day_long_is_for_dd() {
+    let send = Effect::Send {
+        router: ROUTER,
+        priority: Priority(150),
+    };
+    assert_eq!(phrase(&named(), NOW, &send), None);
+    let told = detail(&named(), &send).unwrap();
+    assert_eq!(told.text, "(VI_1) sends an advert with priority 150");
+    assert_eq!((told.level, told.vrid), (Level::TRACE, Some(51)));
+    let notify = Effect::Notify {
+        subject: Subject::Router(ROUTER),
+        state: NotifyState::Stop,
+        priority: Priority(150),
+    };
+    assert_eq!(
+        detail(&named(), &notify).unwrap().text,
+        "(VI_1) notifies scripts and FIFOs: STOP, priority 150"
+    );
+}
+
+#[test]
+fn a_restart_is_no_transition() {
+    let told = stays(&named(), ROUTER, State::Master, 4711).unwrap();
+    assert_eq!(told.text, "(VI_1) stays MASTER: taken over from process 4711");
+    assert_eq!(
+        (told.level, told.kind, told.own),
+        (Level::INFO, None, Some("restart"))
+    );
+    assert_eq!((told.from, told.to), (Some("MASTER"), Some("MASTER")));
+    assert_eq!(
+        (told.subject.as_deref(), told.reason),
+        (Some("VI_1"), Some("taken-over"))
+    );
+    // The earlier process did not have it.
+    assert_eq!(stays(&named(), ROUTER, State::Init, 4711), None);
 }
 
 #[test]

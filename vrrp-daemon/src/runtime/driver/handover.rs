@@ -79,17 +79,32 @@ impl Driver {
         let expected = self.expects.take().filter(|(until, _)| now < *until + EXPECT);
         let Some((_, lease)) = expected else { return false };
         if let Err(error) = process::outlive_parent() {
-            tracing::error!("it cannot stay on duty without its parent: {error}");
+            tracing::error!(
+                event = "restart",
+                reason = "not-left",
+                "cannot stay on duty without its parent, gives up: {error}"
+            );
             return false;
         }
         if let Some(pid_file) = &mut self.parts.pid_file
             && let Err(error) = pid_file.leave()
         {
-            tracing::error!("it cannot be found by a successor: {error}");
+            tracing::error!(
+                event = "restart",
+                reason = "not-left",
+                "cannot be found by a successor, gives up: {error}"
+            );
             return false;
         }
         self.left = Some(now + lease);
-        tracing::info!("stays on duty for a successor, for {lease} at most");
+        let (seconds, tenths) = (lease.as_millis() / 1_000, lease.as_millis() / 100 % 10);
+        tracing::info!(
+            event = "restart",
+            reason = "left",
+            lease_ms = lease.as_millis(),
+            "stays on duty for a successor, for {seconds}.{tenths} s at most: {}",
+            self.masters()
+        );
         self.parts.parent.say(&Said::Leaves)
     }
 
@@ -97,7 +112,11 @@ impl Driver {
     pub(super) fn lease_is_over(&self) -> bool {
         let over = self.left.is_some_and(|until| until <= clock::now()) && self.handing.is_none();
         if over {
-            tracing::error!("no successor has come: gives up; see why the daemon does not start");
+            tracing::error!(
+                event = "restart",
+                reason = "lease-over",
+                "no successor has come: gives up; see why the daemon does not start"
+            );
         }
         over
     }
@@ -132,7 +151,11 @@ impl Driver {
         };
         // Without a thread there is no answer, and without a successor's word this process gives up.
         if let Err(error) = thread::Builder::new().name("handover".to_owned()).spawn(answer) {
-            tracing::error!("cannot hand over: {error}");
+            tracing::error!(
+                event = "restart",
+                reason = "not-handed-over",
+                "cannot hand over: {error}"
+            );
         }
     }
 
@@ -154,7 +177,11 @@ impl Driver {
                 without = &mut settled => {
                     let without = without.ok();
                     if without.is_none() {
-                        tracing::error!("the successor did not take over: gives up");
+                        tracing::error!(
+                            event = "restart",
+                            reason = "not-handed-over",
+                            "the successor did not take over: gives up"
+                        );
                     }
                     return Ok(without);
                 }
@@ -162,7 +189,11 @@ impl Driver {
             }
             let now = clock::now();
             if now >= until {
-                tracing::error!("nothing was heard of the successor: gives up");
+                tracing::error!(
+                    event = "restart",
+                    reason = "not-handed-over",
+                    "nothing was heard of the successor: gives up"
+                );
                 return Ok(None);
             }
             for cadence in cadences.iter_mut().filter(|cadence| cadence.at <= now) {
@@ -173,6 +204,16 @@ impl Driver {
             }
             self.parts.sender.flush(&mut |_, _| {});
         }
+    }
+
+    /// `Master of 1 of 2 virtual routers`
+    pub(super) fn masters(&self) -> String {
+        let all = self.parts.vrrp.model().routers.len();
+        let masters = (0..)
+            .map(RouterId)
+            .take(all)
+            .filter(|router| self.is_master(*router));
+        format!("Master of {} of {all} virtual routers", masters.count())
     }
 
     fn cadences(&self) -> Vec<Cadence> {

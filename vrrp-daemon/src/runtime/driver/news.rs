@@ -294,7 +294,7 @@ impl Driver {
                 errno,
             } => {
                 tracing::info!(
-                    "VIPs after the reload: {kept} not touched, {replaced} replaced, {removed} removed"
+                    "VIPs of the new configuration: {kept} not touched, {replaced} replaced, {removed} removed"
                 );
                 if let Some(errno) = errno {
                     tracing::error!(

@@ -16,7 +16,7 @@ use super::super::protocol::{self, REPORTS};
 use super::super::service::Go;
 use super::super::signals::{Signals, Wanted};
 use super::reload::replaced;
-use super::{Driver, PER_SOCKET, ROUNDS_BEFORE_TIMERS};
+use super::{Driver, PER_SOCKET, Parts, ROUNDS_BEFORE_TIMERS};
 use crate::config::Config;
 use crate::effects::addresses::AddressWriter;
 use crate::ingress::links::LinkEvent;
@@ -70,6 +70,7 @@ impl Driver {
         self.further_link_events();
         self.discard();
         let pid = succession.predecessor.pid();
+        let asked = clock::now();
         let taken = succession.predecessor.ask().and_then(|offer| {
             let version = offer.version.clone();
             self.succeed(&succession, offer, &known)?;
@@ -88,16 +89,23 @@ impl Driver {
                     verdicts: vrrp.verdicts().collect(),
                 });
                 self.resume(&known);
-                let routers = (0..).map(RouterId).take(self.parts.vrrp.model().routers.len());
-                let masters = routers.filter(|router| self.is_master(*router)).count();
+                let took = clock::now().since(asked);
                 tracing::info!(
-                    "took over from process {pid} (version {version}) without a pause: {masters} Master of {} virtual \
-                     routers",
-                    self.parts.vrrp.model().routers.len()
+                    event = "restart",
+                    reason = "taken-over",
+                    predecessor = pid,
+                    took_us = took.as_micros(),
+                    "took over from process {pid} (version {version}) without a pause: {}, took {took}",
+                    self.masters()
                 );
             }
             Err(error) => {
-                tracing::warn!("nothing is taken over from process {pid}: {error}; it ends first");
+                tracing::warn!(
+                    event = "restart",
+                    reason = "not-taken-over",
+                    predecessor = pid,
+                    "nothing is taken over from process {pid}: {error}; it ends first"
+                );
                 predecessor.end();
                 drop(predecessor);
                 if self.parts.pid_file.is_none() {
@@ -178,6 +186,8 @@ impl Driver {
             self.presence.replacing(router, Carried::Address(address));
         }
         self.parts.vrrp.succeed(now, estate);
+        let Parts { observer, vrrp, .. } = &mut self.parts;
+        observer.taken_over(vrrp, predecessor.pid());
         for (subject, state, priority) in self.parts.vrrp.told() {
             self.parts.notifier.remember(subject, state, priority);
         }
