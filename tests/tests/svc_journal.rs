@@ -38,13 +38,13 @@ impl<'h> Journal<'h> {
             let sockets = "test -S /run/systemd/journal/socket && test -S /run/systemd/journal/dev-log";
             Ok(host.run("sh", &["-c", sockets]).is_ok())
         })
-        .unwrap();
+        .expect("its sockets");
         Self { host, child }
     }
 
     fn spawn(host: &Host) -> Child {
         peer_command(host, "lib/systemd/systemd-journald")
-            .unwrap()
+            .expect("systemd-journald")
             .stdin(Stdio::null())
             .spawn()
             .expect("starting systemd-journald")
@@ -58,7 +58,7 @@ impl<'h> Journal<'h> {
     /// What `journalctl` answers to this, an entry each.
     fn entries(&self, matches: &[&str]) -> Vec<Value> {
         let output = peer_command(self.host, "bin/journalctl")
-            .unwrap()
+            .expect("journalctl")
             .args(["--no-pager", "-o", "json"])
             .args(matches)
             .output()
@@ -76,7 +76,7 @@ impl<'h> Journal<'h> {
             found = self.entries(matches);
             Ok(found.len() >= count)
         })
-        .unwrap();
+        .expect("as many entries");
         found
     }
 }

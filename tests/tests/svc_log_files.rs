@@ -8,19 +8,21 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// The two files of a daemon that was alone, became Master and was stopped.
 fn files(options: &[&str]) -> [String; 2] {
-    let duo = Duo::new().unwrap();
+    let duo = Duo::new().expect("two hosts");
     let (a, b) = (&duo.a, &duo.b);
     let file = Settings::unicast(a.address, b.address, 200).to_string();
     let options = [&["-n", "-G", "-g/run/ka.log", "--flush-log-file"], options].concat();
-    let daemon = Daemon::start(&a.host, &Program::ours().unwrap(), &file, &options).unwrap();
+    let daemon =
+        Daemon::start(&a.host, &Program::ours().expect("the daemon"), &file, &options).expect("starting it");
     until("the file has the mastership", LIMIT, || {
         let text = a.host.read("/run/ka_vrrp.log").unwrap_or_default();
         Ok(text.contains("(VI_1) Entering MASTER STATE: "))
     })
-    .unwrap();
-    a.await_mastery(Settings::ADDRESS, b, LIMIT).unwrap();
-    assert!(daemon.stop(LIMIT).unwrap().success());
-    ["/run/ka.log", "/run/ka_vrrp.log"].map(|file| a.host.read(file).unwrap())
+    .expect("its mastership in the file");
+    a.await_mastery(Settings::ADDRESS, b, LIMIT)
+        .expect("its mastership");
+    assert!(daemon.stop(LIMIT).expect("its end").success());
+    ["/run/ka.log", "/run/ka_vrrp.log"].map(|file| a.host.read(file).expect("a log file"))
 }
 
 #[test]
