@@ -36,7 +36,7 @@ async fn take(
     requests: &mut mpsc::Receiver<ControlRequest>,
 ) -> (UnixStream, String, oneshot::Receiver<Vec<RouterId>>) {
     let mut stream = UnixStream::connect(path).await.unwrap();
-    let request = b"{\"v\":1,\"cmd\":\"take\",\"format\":1}\n";
+    let request = b"{\"v\":1,\"cmd\":\"take\",\"format\":2}\n";
     stream.write_all(request).await.unwrap();
     let Some(ControlRequest::Take { reply, settled }) = requests.recv().await else {
         panic!("another request");
@@ -56,7 +56,7 @@ async fn a_successor_is_answered_and_its_word_is_handed_on() {
     assert_eq!(
         answer,
         format!(
-            "{{\"v\":1,\"handed\":{{\"format\":1,\"version\":\"{}\",\"estate\":{{\"model\":{{\"links\":[],\"routers\":[],\
+            "{{\"v\":1,\"handed\":{{\"format\":2,\"version\":\"{}\",\"estate\":{{\"model\":{{\"links\":[],\"routers\":[],\
              \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\"log_unknown_vrids\":false,\
              \"pass_accepted\":false,\"statics\":{{\"addresses\":[],\"routes\":[],\"rules\":[]}}}},\
              \"facts\":{{\"links\":[],\"scripts\":[],\"files\":[],\"processes\":[]}},\"holds\":[],\"instances\":[],\
@@ -108,10 +108,10 @@ async fn a_successor_of_another_format_is_refused() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
     let (serving, answering) = serve(&path);
-    let answer = ask(&path, b"{\"v\":1,\"cmd\":\"take\",\"format\":2}\n").await;
+    let answer = ask(&path, b"{\"v\":1,\"cmd\":\"take\",\"format\":3}\n").await;
     assert_eq!(
         answer,
-        "{\"v\":1,\"error\":\"format 2 is not known here, but 1\"}\n"
+        "{\"v\":1,\"error\":\"format 3 is not known here, but 2\"}\n"
     );
     serving.abort();
     answering.abort();
