@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use vrrp_tests::lab::{
     Daemon, Duo, Host, Program, Said, Settings, Side, Stamp, root_or_skip, until, vrrpctl, vrrpctl_as,
@@ -335,6 +337,57 @@ fn events_are_followed_as_they_come() {
     plain.kill().unwrap();
     follower.wait().unwrap();
     plain.wait().unwrap();
+}
+
+/// What the daemon did last is what its followers are told last.
+#[test]
+fn who_follows_sees_the_daemon_give_up_at_a_stop() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let a = &duo.a;
+    let (on_a, _on_b) = settle(&duo, false).unwrap();
+    let plain = vrrpctl_events(&a.host, &[]).unwrap();
+    let follower = vrrpctl_events(&a.host, &["--json"]).unwrap();
+    assert!(on_a.stop(LIMIT).unwrap().success());
+
+    let told = follower.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(0));
+    let told: Vec<Value> = String::from_utf8(told.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [.., released, last] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(released["subject"], "VI_1");
+    assert_eq!(released["from"], "MASTER");
+    assert_eq!(released["to"], "INIT");
+    assert_eq!(released["reason"], "shutdown");
+    assert_eq!(*last, serde_json::json!({"ended": "stopped"}));
+
+    let told = plain.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(0));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.ends_with("-- the daemon has stopped\n"), "{told}");
+}
+
+/// A crash is no end: who follows has to know.
+#[test]
+fn who_follows_is_told_that_the_daemon_is_gone_without_a_word() {
+    if !root_or_skip() {
+        return;
+    }
+    let duo = Duo::new().unwrap();
+    let (on_a, _on_b) = settle(&duo, false).unwrap();
+    let follower = vrrpctl_events(&duo.a.host, &[]).unwrap();
+    let pid = on_a.status().unwrap()["daemon"]["pid"].as_i64().unwrap();
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    let told = follower.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(3));
+    assert_eq!(String::from_utf8(told.stdout).unwrap(), "");
 }
 
 #[test]

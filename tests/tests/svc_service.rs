@@ -13,7 +13,7 @@ use vrrp_common::time::Nanos;
 use vrrp_daemon::config::{Command, Config, Loaded, Notify, ScriptSpec};
 use vrrp_daemon::ingress::control::ControlRequest;
 use vrrp_daemon::ingress::control::events::Events;
-use vrrp_daemon::ingress::control::message::Shown;
+use vrrp_daemon::ingress::control::message::{Ending, Shown};
 use vrrp_daemon::proto::model::{Script, SyncGroup, Track, TrackObject};
 use vrrp_daemon::proto::{GroupId, NotifyState, ScriptId, ScriptState, Subject};
 use vrrp_daemon::runtime::reload::{Found, Source};
@@ -153,7 +153,7 @@ fn verdicts_come_notifications_go_and_it_stops_in_time() {
         .notify(Subject::Group(GroupId(0)), NotifyState::Stop, Priority(0));
     drop(ports);
     let stopping = Instant::now();
-    service.stop();
+    service.stop(Ending::Stopped);
     assert!(
         stopping.elapsed() < Duration::from_secs(5),
         "{:?}",
@@ -175,5 +175,5 @@ fn without_a_writable_control_socket_the_rest_runs() {
         Some(News::Script(ScriptId(0), ScriptState::Failing))
     );
     drop(ports);
-    service.stop();
+    service.stop(Ending::Stopped);
 }

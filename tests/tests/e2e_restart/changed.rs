@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use vrrp_tests::lab::{AddressWatch, Change, Duo, Settings, Stamp, root_or_skip, until};
+use vrrp_tests::lab::{AddressWatch, Change, Duo, Settings, Stamp, root_or_skip, until, vrrpctl_events};
 
 use super::settings;
 use super::stage::{LIMIT, TOOK_OVER, VIP, Witness, leave, pair, settle, start, until_said, vip};
@@ -77,8 +77,14 @@ fn a_backup_goes_on_following() {
     let (_on_a, on_b) = settle(&duo, &of_a.to_string(), &of_b.to_string()).unwrap();
     let witness = Witness::begin(&duo).unwrap();
     leave(&duo.b, on_b, "20s").unwrap();
+    // Of the old one.
+    let follower = vrrpctl_events(&duo.b.host, &["--json"]).unwrap();
     let on_b = start(&duo.b, &of_b.to_string()).unwrap();
     until_said(&on_b, TOOK_OVER).unwrap();
+    let told = follower.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(0));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.ends_with("{\"ended\":\"handed-over\"}\n"), "{told}");
     duo.a.await_adverts(10, Stamp::now(), LIMIT).unwrap();
     witness.nothing_happened().unwrap();
     let status = on_b.status().unwrap();

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use self::access::Access;
-use self::client::Client;
+use self::client::{Client, WRITE_PATIENCE};
 use self::events::Events;
-use self::message::{Changes, Done, Expecting, LogLevel, Reloaded, Shown, Target};
+use self::message::{Changes, Done, Ending, Expecting, LogLevel, Reloaded, Shown, Target};
 use self::status::Status;
 use crate::proto::{Estate, RouterId};
 use crate::sys::directory;
@@ -253,13 +254,15 @@ impl Control {
         Arc::clone(&self.access)
     }
 
-    /// Serve clients; never ends by itself. Call it inside the service runtime.
+    /// Serve clients until `end` says why that is over, or its sender is dropped, which is a stop. Those that follow
+    /// then get what has been told until now and [`Outcome::Ended`](message::Outcome::Ended), if they take it within
+    /// a second, all together; all others are cut off. Call it inside the service runtime.
     ///
     /// # Errors
     /// When the runtime refuses the socket.
-    pub async fn serve(self, desks: Desks) -> io::Result<()> {
+    pub async fn serve(self, desks: Desks, mut end: watch::Receiver<Option<Ending>>) -> io::Result<()> {
         let listener = UnixListener::from_std(self.listener)?;
-        let _file = self.file;
+        let file = self.file;
         let seats = Arc::new(Semaphore::new(CLIENTS));
         let front_seats = Arc::new(Semaphore::new(FOLLOWERS));
         let mut clients = JoinSet::new();
@@ -267,12 +270,13 @@ impl Control {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 Some(_) = clients.join_next() => continue,
+                _ = ending(&mut end) => break,
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::debug!("control socket: {error}");
-                    tokio::time::sleep(BREATH).await;
+                    let _ = timeout(BREATH, ending(&mut end)).await;
                     continue;
                 }
             };
@@ -282,6 +286,7 @@ impl Control {
                     desks: desks.clone(),
                     access: Arc::clone(&self.access),
                     front_seats: Arc::clone(&front_seats),
+                    end: end.clone(),
                 };
                 clients.spawn(async move {
                     let _seat = seat;
@@ -289,6 +294,21 @@ impl Control {
                 });
             }
         }
+        drop((listener, file));
+        // Whoever is still there then goes with the set.
+        let _ = timeout(WRITE_PATIENCE, async {
+            while clients.join_next().await.is_some() {}
+        })
+        .await;
+        Ok(())
+    }
+}
+
+/// Once it is over: why.
+async fn ending(end: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    match end.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(why)) => *why,
+        Ok(None) | Err(_) => Ending::Stopped,
     }
 }
 

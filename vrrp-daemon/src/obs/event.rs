@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::ingress::control::events::Event;
+use crate::ingress::control::message::Ending;
 use crate::sys::local_time::Stamp;
 
 /// `2026-11-03 09:05:07.000 (web) Entering MASTER STATE: …`, in this host's time zone.
@@ -19,4 +20,13 @@ pub fn line(event: &Event) -> String {
 #[must_use]
 pub fn missed(count: u64) -> String {
     format!("-- {count} events were missed: this reader is too slow\n")
+}
+
+/// Nothing more follows.
+#[must_use]
+pub const fn ended(why: Ending) -> &'static str {
+    match why {
+        Ending::Stopped => "-- the daemon has stopped\n",
+        Ending::HandedOver => "-- the daemon has handed over to its successor: follow that one\n",
+    }
 }

@@ -25,7 +25,7 @@ use crate::config::{Config, Global, RealTime};
 use crate::effects::addresses::{self, AddressWriter};
 use crate::effects::advert_tx::AdvertSender;
 use crate::ingress::control::events::Events;
-use crate::ingress::control::message::{LogLevel, Shown};
+use crate::ingress::control::message::{Ending, LogLevel, Shown};
 use crate::ingress::judge::Judge;
 use crate::ingress::raw::RawReceiver;
 use crate::proto::{Model, Vrrp};
@@ -249,7 +249,10 @@ pub fn run(
         tracing::error!("addresses may have stayed behind: the kernel took too long; see `ip addr`");
     }
     drop(parts.notifier);
-    service.stop();
+    service.stop(match ended {
+        Ended::Handed => Ending::HandedOver,
+        Ended::Stopped | Ended::BeforeItsTurn => Ending::Stopped,
+    });
     Ok(ended)
 }
 

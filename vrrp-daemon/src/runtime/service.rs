@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::line::Parent;
 use super::manager;
@@ -19,7 +19,7 @@ use super::reload::{Reader, Reloads, Source};
 use crate::config::Config;
 use crate::effects::notify::{self, Notifier};
 use crate::ingress::control::events::Events;
-use crate::ingress::control::message::{LogLevel, Shown};
+use crate::ingress::control::message::{Ending, LogLevel, Shown};
 use crate::ingress::control::{BindError, Control, ControlRequest, Desks};
 use crate::ingress::links::LinkEvent;
 use crate::proto::{ScriptId, ScriptState};
@@ -56,7 +56,7 @@ pub struct Ports {
 /// The running service thread.
 #[derive(Debug)]
 pub struct Service {
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<Ending>>,
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
     child_wait: Duration,
@@ -199,9 +199,10 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
                         desks.protocol.clone(),
                     ))
                 });
+                let (end, ended) = watch::channel(None);
                 let control = tokio::spawn(async move {
                     if let Some(control) = control
-                        && let Err(error) = control.serve(desks).await
+                        && let Err(error) = control.serve(desks, ended).await
                     {
                         tracing::warn!("control socket: {error}; vrrpctl will not work");
                     }
@@ -213,18 +214,17 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
                     },
                     child_wait,
                 ));
-                tokio::select! {
+                let why = tokio::select! {
                     // An error means that the `Service` was dropped: that is a stop too.
-                    _ = &mut stopping => {}
-                    () = reader.serve(&mut reloads_wanted, &mut questions, &answers) => {}
-                }
-                control.abort();
-                let _ = control.await;
+                    why = &mut stopping => why.unwrap_or(Ending::Stopped),
+                    () = reader.serve(&mut reloads_wanted, &mut questions, &answers) => Ending::Stopped,
+                };
+                end.send_replace(Some(why));
                 if let Some(manager) = manager {
                     manager.abort();
                 }
                 drop(tell);
-                let (_, _) = tokio::join!(reader.trackers.stop(), notifying);
+                let (_, _, _) = tokio::join!(control, reader.trackers.stop(), notifying);
             });
         })?;
     let service = Service {
@@ -254,11 +254,14 @@ fn usable(control: Result<Control, BindError>) -> Option<Control> {
 }
 
 impl Service {
-    /// Stop everything: the control socket is closed, tracked scripts are ended, notify scripts get
-    /// [`CHILD_WAIT`] to finish. The [`Notifier`] must have been dropped, or they are waited for in full.
-    /// Blocks, but not for ever.
-    pub fn stop(mut self) {
-        self.stop.take();
+    /// Stop everything: the control socket is closed, those that follow events get what is left and are told `why`,
+    /// tracked scripts are ended, notify scripts get [`CHILD_WAIT`] to finish. The [`Notifier`] must have been dropped,
+    /// or they are waited for in full. Blocks, but not for ever.
+    pub fn stop(mut self, why: Ending) {
+        if let Some(stop) = self.stop.take() {
+            // If it ended by itself there is nobody to tell.
+            let _ = stop.send(why);
+        }
         match self.ended.recv_timeout(self.child_wait + STOP_MARGIN) {
             // The thread has left its closure, so this does not block.
             Err(RecvTimeoutError::Disconnected) | Ok(()) => {

@@ -31,6 +31,10 @@ pub(crate) enum AskError {
     Denied(String),
     #[error("the daemon closed the connection: it has too many clients, or it stops; ask again")]
     Closed,
+    #[error(
+        "the daemon is gone without a word: it was killed, or this reader is too slow; look into its log"
+    )]
+    Lost,
     #[error("the daemon did not answer: {0}; look into its log")]
     NoAnswer(io::Error),
     #[error(
@@ -62,7 +66,7 @@ impl AskError {
             | Self::Unknown(_)
             | Self::Unreadable { .. }
             | Self::Recording(_) => 1,
-            Self::Unreachable { .. } | Self::Closed | Self::NoAnswer(_) => 3,
+            Self::Unreachable { .. } | Self::Closed | Self::Lost | Self::NoAnswer(_) => 3,
             Self::Forbidden(_) | Self::Denied(_) => 4,
             Self::Version { .. } | Self::Garbled(_) | Self::OffTopic => 5,
         })

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde::Serialize;
-use vrrp_daemon::ingress::control::message::{Outcome, Reloaded, Verb};
+use vrrp_daemon::ingress::control::message::{Ending, Outcome, Reloaded, Verb};
 use vrrp_daemon::ingress::control::status::{Instance, ReloadResult, Status};
 use vrrp_daemon::obs::counters::{self, counted};
 use vrrp_daemon::obs::peers::{self, Peer};
@@ -65,7 +65,8 @@ fn main() -> ExitCode {
             ExitCode::from(UNKNOWN)
         }
         Err(error) => {
-            eprintln!("vrrpctl: {error}");
+            // Standard error may be gone, and the exit code still counts.
+            let _ = writeln!(io::stderr(), "vrrpctl: {error}");
             error.exit_code()
         }
     }
@@ -228,15 +229,21 @@ fn follow(socket: &Path, json: bool) -> Result<Shown, AskError> {
         return Err(AskError::OffTopic);
     };
     connection.follow()?;
-    eprintln!("vrrpctl: follows what happens; Ctrl-C ends it");
+    let _ = writeln!(io::stderr(), "vrrpctl: follows what happens; Ctrl-C ends it");
     let mut out = io::stdout().lock();
     loop {
         let line = match connection.next()? {
-            None => return Err(AskError::Closed),
+            None => return Err(AskError::Lost),
             Some(Outcome::Event(told)) if json => one_line(&told),
             Some(Outcome::Event(told)) => event::line(&told),
             Some(Outcome::Missed(missed)) if json => one_line(&Missed { missed }),
             Some(Outcome::Missed(missed)) => event::missed(missed),
+            Some(Outcome::Ended(ended)) => {
+                return Ok(Shown::new(match json {
+                    true => one_line(&Ended { ended }),
+                    false => event::ended(ended).to_owned(),
+                }));
+            }
             Some(_) => return Err(AskError::OffTopic),
         };
         if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
@@ -248,6 +255,11 @@ fn follow(socket: &Path, json: bool) -> Result<Shown, AskError> {
 #[derive(Serialize)]
 struct Missed {
     missed: u64,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    ended: Ending,
 }
 
 fn check(

@@ -9,14 +9,14 @@ use socket2::SockRef;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::access::{Access, Permission};
-use super::events::QUEUE;
-use super::message::{Answer, Following, HANDOVER, Handed, Outcome, Request, VERSION, Verb};
-use super::{Action, ConfigRequest, ControlRequest, Desks};
+use super::events::{Event, QUEUE};
+use super::message::{Answer, Ending, Following, HANDOVER, Handed, Outcome, Request, VERSION, Verb};
+use super::{Action, ConfigRequest, ControlRequest, Desks, ending};
 use crate::sys::peer::Peer;
 
 /// Longest request, in bytes.
@@ -24,7 +24,7 @@ pub(super) const LINE: u64 = 64 * 1024;
 /// For a request to arrive once the client is connected or was answered.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 /// For the client to take its answer.
-const WRITE_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 /// For the protocol thread to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 /// For the configuration to be read and taken over.
@@ -45,7 +45,12 @@ pub(super) struct Client {
     pub(super) access: Arc<Access>,
     /// For those that follow events.
     pub(super) front_seats: Arc<Semaphore>,
+    /// Says when all is over, and why.
+    pub(super) end: watch::Receiver<Option<Ending>>,
 }
+
+/// A client's connection.
+type Line = (BufReader<OwnedReadHalf>, OwnedWriteHalf);
 
 /// What every version of a request begins with.
 #[derive(Deserialize)]
@@ -55,6 +60,19 @@ struct Spoken {
 
 impl Client {
     pub(super) async fn serve(self, stream: UnixStream) {
+        let mut end = self.end.clone();
+        let follower = tokio::select! {
+            follower = self.converse(stream) => follower,
+            // Nobody is there any more to answer; above all a successor must not say then that it has taken over.
+            _ = ending(&mut end) => return,
+        };
+        if let Some((read, write)) = follower {
+            self.follow(read, write).await;
+        }
+    }
+
+    /// Answer until the client leaves, or wants to follow from now on.
+    async fn converse(&self, stream: UnixStream) -> Option<Line> {
         let permission = Peer::of(&stream).map_or(Permission::Nothing, |peer| self.access.of(&peer));
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
@@ -63,23 +81,26 @@ impl Client {
             let mut limited = (&mut read).take(LINE);
             match timeout(READ_PATIENCE, limited.read_until(b'\n', &mut line)).await {
                 Ok(Ok(_)) if line.ends_with(b"\n") => {}
-                _ => return,
+                _ => return None,
             }
             let (outcome, go_on) = match parse(&line) {
                 Ok(verb) if permission < verb.needs() => (Outcome::Denied(denied(verb.needs())), true),
-                Ok(Verb::Events) => return self.follow(read, write).await,
-                Ok(Verb::Take { format }) => return self.hand_over(format, read, write).await,
+                Ok(Verb::Events) => return Some((read, write)),
+                Ok(Verb::Take { format }) => {
+                    self.hand_over(format, read, write).await;
+                    return None;
+                }
                 Ok(verb) => (self.answer(verb).await, true),
                 Err(Refused { why, go_on }) => (Outcome::Error(why), go_on),
             };
             if !tell(&mut write, outcome).await || !go_on {
-                return;
+                return None;
             }
         }
     }
 
-    /// Whatever happens from now on, until the client leaves; what it sends meanwhile is thrown away.
-    async fn follow(self, mut read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
+    /// Whatever happens from now on, until the client leaves or all is over; what it sends meanwhile is thrown away.
+    async fn follow(mut self, mut read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
         let Ok(_seat) = Arc::clone(&self.front_seats).try_acquire_owned() else {
             let why = "too many follow the events already: end one of them".to_owned();
             tell(&mut write, Outcome::Error(why)).await;
@@ -97,6 +118,7 @@ impl Client {
                     Err(RecvError::Lagged(count)) => Outcome::Missed(count),
                     Err(RecvError::Closed) => return,
                 },
+                why = ending(&mut self.end) => return see_off(&mut write, events, why).await,
                 said = read.read(&mut said) => match said {
                     Ok(1..) => continue,
                     Ok(0) | Err(_) => return,
@@ -110,7 +132,7 @@ impl Client {
 
     /// Let the client be this daemon's successor. What decides is whether its word of having taken over has come when
     /// this end stops listening: either the client could not say it, or the daemon has heard it.
-    async fn hand_over(self, format: u32, mut read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
+    async fn hand_over(&self, format: u32, mut read: BufReader<OwnedReadHalf>, mut write: OwnedWriteHalf) {
         if format != HANDOVER {
             let why = format!("format {format} is not known here, but {HANDOVER}");
             tell(&mut write, Outcome::Error(why)).await;
@@ -206,6 +228,20 @@ impl Client {
             Verb::Take { .. } | Verb::Taken { .. } => Err("that is for a successor to say".to_owned()),
         };
         done.unwrap_or_else(Outcome::Error)
+    }
+}
+
+/// All that has been told until now, and that nothing follows.
+async fn see_off(write: &mut OwnedWriteHalf, mut events: broadcast::Receiver<Arc<Event>>, why: Ending) {
+    loop {
+        let (outcome, last) = match events.try_recv() {
+            Ok(event) => (Outcome::Event(Box::new(event.as_ref().clone())), false),
+            Err(TryRecvError::Lagged(count)) => (Outcome::Missed(count), false),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => (Outcome::Ended(why), true),
+        };
+        if !tell(write, outcome).await || last {
+            return;
+        }
     }
 }
 

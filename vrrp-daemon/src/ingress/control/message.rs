@@ -37,7 +37,7 @@ pub struct Request {
 pub enum Verb {
     /// A snapshot.
     Status,
-    /// Every transition and remark from now on, one line each, until the client leaves.
+    /// Every transition and remark from now on, one line each, until the client leaves or the daemon ends.
     Events,
     /// The configuration that runs, as it was understood, passwords hidden.
     ConfigShow,
@@ -156,6 +156,9 @@ pub enum Outcome {
     Event(Box<Event>),
     /// So many of them were lost, because the client did not read as fast as they came.
     Missed(u64),
+    /// The last of [`Verb::Events`]: the daemon has nothing more to tell. Without it the daemon was killed, or the
+    /// client did not read.
+    Ended(Ending),
     /// To [`Verb::ConfigShow`].
     Config(Shown),
     /// To [`Verb::ConfigDiff`].
@@ -181,6 +184,16 @@ pub enum Outcome {
 pub struct Following {
     /// As many wait for a client that does not read; more are lost, and it is told how many.
     pub queue: usize,
+}
+
+/// Why nothing more follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The daemon has stopped.
+    Stopped,
+    /// A successor has taken over; it answers at the same place.
+    HandedOver,
 }
 
 /// The configuration that runs.

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::client::LINE;
 use super::events::{Event, EventKind, Events, QUEUE};
-use super::message::{Answer, Done, Expecting, LogLevel, Outcome, Reloaded, Target, Verb};
+use super::message::{Answer, Done, Ending, Expecting, LogLevel, Outcome, Reloaded, Target, Verb};
 use super::status::{Daemon, ReloadResult, Status};
 use super::{Action, BindError, CLIENTS, Control, ControlRequest, Desks, FOLLOWERS, Tally};
 use crate::sys::scratch::{Scratch, until};
@@ -66,9 +66,24 @@ fn serve(path: &Path) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
 }
 
 fn serve_with(path: &Path, events: &Events) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
+    serve_until(never(), path, events)
+}
+
+/// An end that does not come.
+fn never() -> watch::Receiver<Option<Ending>> {
+    let (end, ended) = watch::channel(None);
+    tokio::spawn(async move { end.closed().await });
+    ended
+}
+
+fn serve_until(
+    end: watch::Receiver<Option<Ending>>,
+    path: &Path,
+    events: &Events,
+) -> (JoinHandle<io::Result<()>>, JoinHandle<()>) {
     let (send, mut receive) = mpsc::channel(4);
     let control = Control::bind(path, None).unwrap();
-    let serving = tokio::spawn(control.serve(desks(send, events)));
+    let serving = tokio::spawn(control.serve(desks(send, events), end));
     let answering = tokio::spawn(async move {
         while let Some(request) = receive.recv().await {
             match request {
@@ -288,6 +303,74 @@ async fn a_follower_that_never_reads_is_dropped() {
 }
 
 #[tokio::test]
+async fn at_the_end_who_follows_gets_what_was_told_and_a_last_word() {
+    for (why, word) in [
+        (Ending::Stopped, "{\"v\":1,\"ended\":\"stopped\"}\n"),
+        (Ending::HandedOver, "{\"v\":1,\"ended\":\"handed-over\"}\n"),
+    ] {
+        let scratch = Scratch::new();
+        let path = scratch.path("control.sock");
+        let events = Events::default();
+        let (end, ended) = watch::channel(None);
+        let (serving, _answering) = serve_until(ended, &path, &events);
+        let mut stream = follow(&path).await;
+        // One that only keeps its seat is not waited for.
+        let mut idle = UnixStream::connect(&path).await.unwrap();
+        idle.write_all(REQUEST).await.unwrap();
+        idle.read_exact(&mut [0]).await.unwrap();
+        // At once, before the server's tasks have their turn.
+        for count in 0..20 {
+            events.tell(|| event(&format!("event {count}")));
+        }
+        end.send_replace(Some(why));
+        for count in 0..20 {
+            assert_eq!(
+                told(next(&mut stream).await),
+                (count + 1, format!("event {count}"))
+            );
+        }
+        let mut rest = String::new();
+        timeout(Duration::from_secs(10), stream.read_to_string(&mut rest))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(rest, word);
+        timeout(Duration::from_secs(10), serving)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_never_reads_does_not_keep_the_server() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let events = Events::default();
+    let (end, ended) = watch::channel(None);
+    let (serving, _answering) = serve_until(ended, &path, &events);
+    let _deaf = follow(&path).await;
+    let mut reads = follow(&path).await;
+    // More than the kernel holds for it.
+    let long = "x".repeat(10_000);
+    for _ in 0..QUEUE {
+        events.tell(|| event(&long));
+    }
+    end.send_replace(Some(Ending::Stopped));
+    for seq in 1..=256 {
+        assert_eq!(told(next(&mut reads).await).0, seq);
+    }
+    assert_eq!(next(&mut reads).await, Outcome::Ended(Ending::Stopped));
+    timeout(Duration::from_secs(10), serving)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
 async fn followers_leave_seats_for_others() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
@@ -427,7 +510,7 @@ async fn a_busy_protocol_thread_is_said_so() {
     let _serving = tokio::spawn(
         Control::bind(&path, None)
             .unwrap()
-            .serve(desks(send, &Events::default())),
+            .serve(desks(send, &Events::default()), never()),
     );
     // Nobody answers the first; meanwhile the second finds the queue full.
     let first = tokio::spawn({

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use vrrp_common::time::MonoNanos;
 
-use super::{ask, desks, serve};
+use super::{ask, desks, never, serve};
 use crate::ingress::control::events::Events;
+use crate::ingress::control::message::Ending;
 use crate::ingress::control::{Control, ControlRequest};
 use crate::proto::{Estate, Input, Model, RouterId, Vrrp};
 use crate::sys::scratch::Scratch;
@@ -24,9 +25,16 @@ pub(super) fn estate() -> Estate {
 
 /// A server and the other end of its requests.
 fn desk(path: &Path) -> (JoinHandle<io::Result<()>>, mpsc::Receiver<ControlRequest>) {
+    desk_until(never(), path)
+}
+
+fn desk_until(
+    end: watch::Receiver<Option<Ending>>,
+    path: &Path,
+) -> (JoinHandle<io::Result<()>>, mpsc::Receiver<ControlRequest>) {
     let (send, receive) = mpsc::channel(4);
     let control = Control::bind(path, None).unwrap();
-    let serving = tokio::spawn(control.serve(desks(send, &Events::default())));
+    let serving = tokio::spawn(control.serve(desks(send, &Events::default()), end));
     (serving, receive)
 }
 
@@ -117,6 +125,25 @@ async fn a_successor_of_another_format_is_refused() {
     answering.abort();
 }
 
+/// Nobody would hear it.
+#[tokio::test]
+async fn a_successor_cannot_say_its_word_once_the_daemon_ends() {
+    let scratch = Scratch::new();
+    let path = scratch.path("control.sock");
+    let (end, ended) = watch::channel(None);
+    let (serving, mut requests) = desk_until(ended, &path);
+    let (mut stream, _, settled) = take(&path, &mut requests).await;
+    end.send_replace(Some(Ending::Stopped));
+    serving.await.unwrap().unwrap();
+    assert!(
+        stream
+            .write_all(b"{\"v\":1,\"cmd\":\"taken\",\"without\":[]}\n")
+            .await
+            .is_err()
+    );
+    assert!(settled.await.is_err());
+}
+
 /// Whoever connects finds the old socket or the new one, and the old one's end takes nothing away.
 #[tokio::test]
 async fn a_successor_takes_the_place_of_a_socket_that_is_served() {
@@ -125,7 +152,7 @@ async fn a_successor_takes_the_place_of_a_socket_that_is_served() {
     let (serving, mut old_requests) = desk(&path);
     let (send, mut requests) = mpsc::channel(4);
     let control = Control::succeed(&path, None).unwrap();
-    let succeeding = tokio::spawn(control.serve(desks(send, &Events::default())));
+    let succeeding = tokio::spawn(control.serve(desks(send, &Events::default()), never()));
     serving.abort();
     let _ = serving.await;
     let mut stream = UnixStream::connect(&path).await.unwrap();
