@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde_json::Value;
 use vrrp_tests::lab::{AddressWatch, Change, Duo, Settings, Stamp, root_or_skip, until, vrrpctl_events};
 
 use super::settings;
@@ -75,6 +76,9 @@ fn a_backup_goes_on_following() {
     let duo = Duo::new().unwrap();
     let [of_a, of_b] = pair(&duo, settings("0.1"));
     let (_on_a, on_b) = settle(&duo, &of_a.to_string(), &of_b.to_string()).unwrap();
+    let terms = |status: &Value| status["instances"][0]["counters"]["became_master"].clone();
+    // On a busy machine it was Master before the other one was there.
+    let before = terms(&on_b.status().unwrap());
     let witness = Witness::begin(&duo).unwrap();
     leave(&duo.b, on_b, "20s").unwrap();
     // Of the old one.
@@ -89,7 +93,7 @@ fn a_backup_goes_on_following() {
     witness.nothing_happened().unwrap();
     let status = on_b.status().unwrap();
     assert_eq!(status["instances"][0]["state"], "BACKUP");
-    assert_eq!(status["instances"][0]["counters"]["became_master"], 0);
+    assert_eq!(terms(&status), before);
     assert_eq!(status["instances"][0]["master"]["address"], "192.0.2.1");
     assert!(duo.b.host.holds_none(&vip()).unwrap());
 }
