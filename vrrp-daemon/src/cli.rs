@@ -5,6 +5,7 @@
 //! keepalived's LVS, BFD, SNMP and debugging parts are accepted and do nothing.
 
 mod getopt;
+pub mod manual;
 mod placed;
 #[cfg(test)]
 mod tests;
@@ -143,6 +144,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, UsageEr
         Ok(typed) => typed.resolve(),
         Err(error) => Err(UsageError(error.render().to_string().trim_end().to_owned())),
     }
+}
+
+/// The table that the command line is read by, for manual page and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Typed::command()
 }
 
 /// The command line as typed. Field order is the order in the help text.

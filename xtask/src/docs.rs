@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: the documents that are made from the daemon's keyword table.
+//! `cargo xtask docs`: the documents that are made from the daemon's keyword table and command lines.
 
 use std::fs;
 use std::path::Path;
@@ -17,9 +17,20 @@ pub(crate) struct Args {
 }
 
 /// Each document, and what `examples/manual` of the daemon is to print it.
-const DOCUMENTS: [(&str, &[&str]); 2] = [
+const DOCUMENTS: [(&str, &[&str]); 10] = [
     ("docs/compatibility.md", &["compatibility"]),
-    ("packaging/man/vrrp-daemon.conf.5", &["man"]),
+    ("packaging/man/vrrp-daemon.conf.5", &["man", "vrrp-daemon.conf"]),
+    ("packaging/man/vrrp-daemon.8", &["man", "vrrp-daemon"]),
+    ("packaging/man/vrrpctl.1", &["man", "vrrpctl"]),
+    ("packaging/completions/bash/vrrp-daemon", &["bash", "vrrp-daemon"]),
+    ("packaging/completions/bash/vrrpctl", &["bash", "vrrpctl"]),
+    ("packaging/completions/zsh/_vrrp-daemon", &["zsh", "vrrp-daemon"]),
+    ("packaging/completions/zsh/_vrrpctl", &["zsh", "vrrpctl"]),
+    (
+        "packaging/completions/fish/vrrp-daemon.fish",
+        &["fish", "vrrp-daemon"],
+    ),
+    ("packaging/completions/fish/vrrpctl.fish", &["fish", "vrrpctl"]),
 ];
 
 /// Run the verb.

@@ -1,25 +1,47 @@
-//! The documents that are made from the keyword table: `docs/compatibility.md` and the manual page
-//! vrrp-daemon.conf(5). `cargo xtask docs` writes them.
+//! The documents that are made from the daemon's tables, which `cargo xtask docs` writes: of the keywords
+//! `docs/compatibility.md` and the manual page vrrp-daemon.conf(5), of the command lines the pages vrrp-daemon(8) and
+//! vrrpctl(1), and what shells complete by.
 
+#[path = "../../src/bin/vrrpctl/args.rs"]
+#[expect(dead_code, reason = "only its tables are of use here")]
+mod args;
+mod completions;
 mod man;
 mod markdown;
+mod programs;
+#[path = "../../src/bin/vrrpctl/manual.rs"]
+mod vrrpctl;
 
 use std::process::ExitCode;
 
 use vrrp_daemon::config::keywords::{Keyword, Shape, Status, Usage};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let text = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("compatibility"), None) => markdown::compatibility(),
-        (Some("man"), None) => man::page(),
-        _ => {
-            eprintln!("manual compatibility | manual man");
-            return ExitCode::FAILURE;
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let text = match arguments.as_slice() {
+        ["compatibility"] => Some(Ok(markdown::compatibility())),
+        ["man", "vrrp-daemon.conf"] => Some(Ok(man::page())),
+        ["man", "vrrp-daemon"] => Some(programs::daemon()),
+        ["man", "vrrpctl"] => Some(programs::tool()),
+        [shell, "vrrp-daemon"] => completions::daemon(shell),
+        [shell, "vrrpctl"] => completions::tool(shell),
+        _ => None,
     };
-    print!("{text}");
-    ExitCode::SUCCESS
+    match text {
+        Some(Ok(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Some(Err(error)) => {
+            eprintln!("manual: {error}");
+            ExitCode::FAILURE
+        }
+        None => {
+            eprintln!("manual compatibility | manual man PAGE | manual bash|zsh|fish PROGRAM");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// What follows a keyword, as a reader of manuals knows it.

@@ -60,7 +60,7 @@ pub(crate) fn page() -> String {
     page.render()
 }
 
-fn section(page: &mut Roff, title: &str) {
+pub(crate) fn section(page: &mut Roff, title: &str) {
     page.control("SH", [title]);
 }
 
@@ -116,6 +116,6 @@ fn body(keyword: &Keyword) -> Vec<Inline> {
 }
 
 /// Without what some terminals cannot show.
-fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     text.replace('…', "...").replace('`', "")
 }

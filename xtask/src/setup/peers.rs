@@ -1,4 +1,5 @@
-//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, journald, tcpdump, nft and strace.
+//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, journald, tcpdump, nft, strace, mandoc and two
+//! shells.
 
 use super::packages::{self, Unpacked};
 
@@ -14,6 +15,9 @@ const PEERS: Unpacked = Unpacked {
         "tcpdump",
         "nftables",
         "strace",
+        "mandoc",
+        "zsh",
+        "fish",
     ],
 };
 

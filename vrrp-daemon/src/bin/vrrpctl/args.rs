@@ -10,7 +10,7 @@ use vrrp_daemon::obs::verdict::Condition;
 
 /// Ask and steer a running vrrp-daemon.
 #[derive(Debug, Parser)]
-#[command(name = "vrrpctl", version, after_help = EXIT_CODES)]
+#[command(name = "vrrpctl", version, after_help = exit_codes())]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -22,10 +22,32 @@ pub(crate) struct Arguments {
     pub(crate) socket: PathBuf,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 refused, or not found; 2 wrong usage; 3 no daemon answers; 4 not permitted; 5 vrrpctl and the
-daemon are of different versions; 6 done, and there is something to look at (config check, config diff).
-`vrrpctl check` has those of a Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
+/// Exit codes, and what they mean.
+pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
+    ("0", "done; events: the daemon has ended, and all was told"),
+    (
+        "1",
+        "refused by the daemon, no such instance, or a file that cannot run",
+    ),
+    ("2", "wrong usage"),
+    ("3", "no daemon answers; events: it is gone without a word"),
+    ("4", "not permitted"),
+    ("5", "vrrpctl and the daemon are of different versions"),
+    (
+        "6",
+        "done, and there is something to look at (config check, config diff)",
+    ),
+];
+/// Of `check`.
+pub(crate) const PLUGIN: &str =
+    "vrrpctl check has those of a Nagios plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
+/// Set to the name of a shell, it makes this program complete a command line: packaging/completions.
+pub(crate) const COMPLETE: &str = "VRRPCTL_COMPLETE";
+
+fn exit_codes() -> String {
+    let codes = EXIT_CODES.map(|(code, means)| format!("  {code}  {means}\n"));
+    format!("Exit codes:\n{}{PLUGIN}", codes.concat())
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

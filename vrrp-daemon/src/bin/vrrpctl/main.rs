@@ -1,6 +1,7 @@
 //! `vrrpctl`: asks and steers a running daemon, and reads what one recorded. docs/vrrpctl.md describes it.
 
 mod args;
+mod complete;
 mod config;
 mod connection;
 mod handover;
@@ -39,6 +40,7 @@ impl Shown {
 }
 
 fn main() -> ExitCode {
+    complete::by_environment();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
