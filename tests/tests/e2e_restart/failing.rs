@@ -270,6 +270,10 @@ fn only_a_restart_is_one() {
         ));
         let said = vrrpctl(&duo.a.host, &["handover", "--if-restarting"]).unwrap();
         assert_eq!((said.code, said.out.as_str()), (0, expected), "{said:?}");
+        if kind != "restart" {
+            let said = vrrpctl(&duo.a.host, &["handover", "--if-restarting", "--json"]).unwrap();
+            assert_eq!((said.code, said.out.as_str()), (0, "null\n"), "{said:?}");
+        }
     }
     busctl("#!/bin/sh\necho no >&2\nexit 1\n");
     let said = vrrpctl(&duo.a.host, &["handover", "--if-restarting"]).unwrap();

@@ -35,6 +35,8 @@ pub(crate) enum AskError {
         "the daemon is gone without a word: it was killed, or this reader is too slow; look into its log"
     )]
     Lost,
+    #[error("the daemon did not answer in time: it is stopped or overloaded; look into its log")]
+    Silent,
     #[error("the daemon did not answer: {0}; look into its log")]
     NoAnswer(io::Error),
     #[error(
@@ -66,7 +68,7 @@ impl AskError {
             | Self::Unknown(_)
             | Self::Unreadable { .. }
             | Self::Recording(_) => 1,
-            Self::Unreachable { .. } | Self::Closed | Self::Lost | Self::NoAnswer(_) => 3,
+            Self::Unreachable { .. } | Self::Closed | Self::Lost | Self::Silent | Self::NoAnswer(_) => 3,
             Self::Forbidden(_) | Self::Denied(_) => 4,
             Self::Version { .. } | Self::Garbled(_) | Self::OffTopic => 5,
         })
@@ -119,8 +121,10 @@ impl Connection {
         let mut line = Vec::new();
         let read = (&mut self.stream).take(LINE).read_until(b'\n', &mut line);
         match read {
-            Ok(0) => return Ok(None),
+            // Half a line is what somebody has sent who ended in the middle, or would not wait any longer.
+            Ok(_) if !line.ends_with(b"\n") => return Ok(None),
             Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(AskError::Silent),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
             Err(error) => return Err(AskError::NoAnswer(error)),
         }

@@ -27,9 +27,9 @@ pub(super) fn run(
         let job = job().map_err(AskError::Manager)?;
         if job.as_deref() != Some("restart") {
             let job = job.map_or("none".to_owned(), |job| format!("`{job}`"));
-            return Ok(Shown::new(format!(
-                "not restarting (the job of this unit: {job}): the stop is a clean one\n"
-            )));
+            return Ok(text_or_json(json, &None::<Expecting>, || {
+                format!("not restarting (the job of this unit: {job}): the stop is a clean one\n")
+            }));
         }
     }
     match Connection::open(socket)?.ask(Verb::Handover { lease_ms })? {

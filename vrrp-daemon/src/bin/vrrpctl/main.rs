@@ -1,6 +1,7 @@
 //! `vrrpctl`: asks and steers a running daemon, and reads what one recorded. docs/vrrpctl.md describes it.
 
 mod args;
+mod check;
 mod complete;
 mod config;
 mod connection;
@@ -17,7 +18,6 @@ use vrrp_daemon::ingress::control::status::{Instance, ReloadResult, Status};
 use vrrp_daemon::obs::counters::{self, counted};
 use vrrp_daemon::obs::peers::{self, Peer};
 use vrrp_daemon::obs::status::{outcome, render, show};
-use vrrp_daemon::obs::verdict::{self, Condition, verdict};
 use vrrp_daemon::obs::{event, explain, replay};
 
 use self::args::{Arguments, Command};
@@ -37,34 +37,33 @@ impl Shown {
     pub(crate) fn code(self, code: u8) -> Self {
         Self { code, ..self }
     }
+
+    fn print(self) -> ExitCode {
+        // A reader such as `head` may have enough.
+        let _ = io::stdout().lock().write_all(self.text.as_bytes());
+        ExitCode::from(self.code)
+    }
 }
 
 fn main() -> ExitCode {
     complete::by_environment();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are no mistakes; a reader that left is none either.
+        // Help and version are no mistakes.
+        Err(error) if !error.use_stderr() => {
+            // A reader that left is none either.
             let _ = error.print();
-            return ExitCode::from(match (error.use_stderr(), is_check()) {
-                (false, _) => 0,
-                (true, false) => 2,
-                // To a monitoring system 2 is critical.
-                (true, true) => UNKNOWN,
-            });
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let _ = error.print();
+            return check::misunderstood(&error).map_or(ExitCode::from(WRONG_USAGE), Shown::print);
         }
     };
-    let checking = matches!(arguments.command, Command::Check { .. });
     match run(&arguments) {
-        Ok(shown) => {
-            // A reader such as `head` may have enough.
-            let _ = io::stdout().lock().write_all(shown.text.as_bytes());
-            ExitCode::from(shown.code)
-        }
-        Err(error) if checking => {
-            // Monitoring reads standard output.
-            let _ = writeln!(io::stdout(), "VRRP UNKNOWN - {error}");
-            ExitCode::from(UNKNOWN)
+        Ok(shown) => shown.print(),
+        Err(error) if matches!(arguments.command, Command::Check { .. }) => {
+            check::unknown(arguments.json, &error.to_string()).print()
         }
         Err(error) => {
             // Standard error may be gone, and the exit code still counts.
@@ -74,13 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A Nagios plugin's exit status when it does not know.
-const UNKNOWN: u8 = 3;
-
-fn is_check() -> bool {
-    std::env::args().any(|argument| argument == "check")
-        && !std::env::args().any(|argument| argument == "config")
-}
+const WRONG_USAGE: u8 = 2;
 
 fn run(arguments: &Arguments) -> Result<Shown, AskError> {
     let (socket, json) = (arguments.socket.as_path(), arguments.json);
@@ -142,7 +135,7 @@ fn run(arguments: &Arguments) -> Result<Shown, AskError> {
             }
             _ => Err(AskError::OffTopic),
         },
-        Command::Check { warn, crit, names } => check(socket, json, (warn, crit), names),
+        Command::Check { warn, crit, names } => check::run(socket, json, (warn, crit), names),
         Command::Replay { file } => recording(file),
     }
 }
@@ -262,18 +255,6 @@ struct Missed {
 #[derive(Serialize)]
 struct Ended {
     ended: Ending,
-}
-
-fn check(
-    socket: &Path,
-    json: bool,
-    (warn, crit): (&[Condition], &[Condition]),
-    names: &[String],
-) -> Result<Shown, AskError> {
-    let status = status(socket)?;
-    let verdict = verdict(&status, &chosen(&status, names)?, warn, crit);
-    let shown = text_or_json(json, &verdict, || verdict::render(&verdict));
-    Ok(shown.code(verdict.status.code()))
 }
 
 fn recording(path: &Path) -> Result<Shown, AskError> {
