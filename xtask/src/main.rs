@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod docs;
 mod lint;
+mod package;
 mod paths;
 mod setup;
 mod test;
@@ -42,6 +43,8 @@ enum Verb {
     Docs(docs::Args),
     /// Write down the layout shared with the XDP program, after `ABI_VERSION` was raised
     Abi(abi::Args),
+    /// Build the Debian package and the tarball
+    Package(package::Args),
     /// Formatting, clippy, floors, purity of proto
     Lint(lint::Args),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(args),
         Verb::Docs(args) => docs::run(args),
         Verb::Abi(args) => abi::run(args),
+        Verb::Package(args) => package::run(args),
         Verb::Lint(args) => lint::run(args),
     };
     match result {

@@ -45,6 +45,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     peers::fetch()
 }
 
+/// The release of cargo-deb that builds the packages.
+const CARGO_DEB: &str = "3.8.0";
+
+/// Have cargo-deb, which only packages need.
+///
+/// # Errors
+/// It is not wanted, or did not build.
+pub(crate) fn cargo_deb(args: Args) -> anyhow::Result<()> {
+    let found = || output("cargo", &["deb", "--version"]).is_some_and(|said| said.ends_with(CARGO_DEB));
+    if found() {
+        return Ok(());
+    }
+    println!("setup: cargo-deb {CARGO_DEB} is missing; building it takes some minutes, once");
+    let line = format!("cargo install cargo-deb --version {CARGO_DEB} --locked --force");
+    consented(&[Step::new(&line)], args)?;
+    ensure!(found(), "cargo-deb was installed, and is not found");
+    Ok(())
+}
+
 /// What building the XDP program takes, if it is all there.
 ///
 /// # Errors
@@ -172,7 +191,7 @@ fn consented(steps: &[Step], args: Args) -> anyhow::Result<()> {
     let list = lines.join("\n");
     let ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     if !args.yes && !ci {
-        println!("setup: to build the XDP program, this is to be run:\n{list}");
+        println!("setup: this is to be run:\n{list}");
         ensure!(
             io::stdin().is_terminal(),
             "nobody to ask: run `cargo xtask setup --yes`, or the commands above yourself"
