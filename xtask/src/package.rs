@@ -73,9 +73,7 @@ pub(crate) fn deb(folder: &Path, revision: u32) -> anyhow::Result<PathBuf> {
     )?;
     let file = String::from_utf8_lossy(&said).trim().to_owned();
     ensure!(file.ends_with(".deb"), "cargo-deb said {file:?}");
-    let file = PathBuf::from(file);
-    complete(&file)?;
-    Ok(file)
+    Ok(PathBuf::from(file))
 }
 
 /// The parts that are written, where `vrrp-daemon/Cargo.toml` looks for them.
@@ -91,32 +89,56 @@ fn write_parts(version: &str, date: &str) -> anyhow::Result<()> {
              -- {MAINTAINER}  {date}\n"
         ),
     )?;
-    output(Command::new("gzip").args(["--best", "--no-name"]).arg(&changelog))?;
+    compress(&changelog)?;
     let licence = fs::read_to_string(workspace_root().join("LICENSE-MIT"))?;
     let crates = licences::linked()?;
     fs::write(folder.join("copyright"), licences::copyright(&licence, &crates))?;
     fs::write(folder.join("third-party-licences"), licences::notices(&crates)?)?;
-    Ok(())
+    stage(&folder.join("share"))
 }
 
-/// No manual page and no completion is forgotten in the list of files.
-fn complete(package: &Path) -> anyhow::Result<()> {
-    let listing = output(Command::new("dpkg-deb").arg("--contents").arg(package))?;
-    let listing = String::from_utf8_lossy(&listing);
-    for folder in ["packaging/man", "packaging/completions"] {
-        let Ok(entries) = fs::read_dir(workspace_root().join(folder)) else {
+/// Manual pages and completions, in a tree to be laid over `/usr/share`.
+fn stage(share: &Path) -> anyhow::Result<()> {
+    for source in ["man", "completions/bash", "completions/fish", "completions/zsh"] {
+        let folder = workspace_root().join("packaging").join(source);
+        let Ok(entries) = fs::read_dir(&folder) else {
             continue;
         };
         for entry in entries {
-            let name = entry?.file_name();
-            let name = name.to_string_lossy();
-            ensure!(
-                listing.contains(&format!("/{name}")) || listing.contains(&format!("/{name}.gz")),
-                "{folder}/{name} is in no package: add it to package.metadata.deb in vrrp-daemon/Cargo.toml"
-            );
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let place = place(source, &name)
+                .with_context(|| format!("{}: no manual page has such a name", path.display()))?;
+            let place = share.join(place);
+            fs::create_dir_all(&place)?;
+            let copy = place.join(&*name);
+            fs::copy(&path, &copy)?;
+            if source == "man" {
+                compress(&copy)?;
+            }
         }
     }
     Ok(())
+}
+
+/// The same for the same content, whenever it is.
+fn compress(file: &Path) -> anyhow::Result<()> {
+    output(Command::new("gzip").args(["--best", "--no-name"]).arg(file)).map(drop)
+}
+
+/// The folder below `/usr/share` in which Debian looks for it.
+fn place(source: &str, name: &str) -> Option<String> {
+    let place = match source {
+        "completions/bash" => "bash-completion/completions",
+        "completions/fish" => "fish/vendor_completions.d",
+        "completions/zsh" => "zsh/vendor-completions",
+        _ => {
+            let (_, section) = name.rsplit_once('.')?;
+            let known = ["1", "5", "7", "8"].contains(&section);
+            return known.then(|| format!("man/man{section}"));
+        }
+    };
+    Some(place.to_owned())
 }
 
 /// The package's files in a folder of their own, to be unpacked over `/`; no file in `/etc`, which is the user's.
@@ -157,4 +179,26 @@ fn git<S: AsRef<OsStr>>(args: &[S]) -> anyhow::Result<String> {
     let said = output(Command::new("git").args(args).current_dir(workspace_root()))
         .context("the package takes its date from the last commit")?;
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn pages_and_completions_have_their_places() {
+        let place = |source, name| place(source, name).unwrap_or_default();
+        assert_eq!(place("man", "vrrp-daemon.conf.5"), "man/man5");
+        assert_eq!(place("man", "vrrp-daemon.8"), "man/man8");
+        assert_eq!(place("man", "README"), "");
+        assert_eq!(
+            place("completions/bash", "vrrpctl"),
+            "bash-completion/completions"
+        );
+        assert_eq!(place("completions/zsh", "_vrrpctl"), "zsh/vendor-completions");
+        assert_eq!(
+            place("completions/fish", "vrrpctl.fish"),
+            "fish/vendor_completions.d"
+        );
+    }
 }

@@ -146,12 +146,12 @@ pub(super) fn copyright(mit: &str, crates: &[Linked]) -> String {
         .lines()
         .find_map(|line| line.strip_prefix("Copyright (c) "))
         .unwrap_or("The vrrp-daemon authors");
-    let mut text = format!(
+    let mut text = String::from(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
          Upstream-Name: vrrp-daemon\n\
          Comment:\n \
          The programs contain the crates below, each under its own licence. Their\n \
-         copyright notices are in /usr/share/doc/vrrp-daemon/third-party-licences.\n .\n"
+         copyright notices are in /usr/share/doc/vrrp-daemon/third-party-licences.\n .\n",
     );
     for Linked {
         name,
