@@ -9,14 +9,15 @@ use vrrp_tests::lab::is_root;
 use crate::{build, paths, setup, vm};
 
 /// Options of `cargo xtask test`.
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
     /// Also the demo and a quick bench, to see that they work, and what `--vm` runs
     #[arg(long)]
     full: bool,
-    /// Only what runs in virtual machines: other kernels, and devices that this one may not have
-    #[arg(long, conflicts_with = "full")]
-    vm: bool,
+    /// Only what runs in virtual machines: other kernels, devices that this one may not have, a whole Debian;
+    /// with a NAME only those whose name contains it (`--vm systemd`)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "full")]
+    vm: Option<String>,
 }
 
 /// Run the verb.
@@ -32,15 +33,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
     let all = (|| {
         part("setup", &mut || setup::run(setup::Args::default()))?;
         part("build", &mut || build::run(build::Args::default()))?;
-        if args.vm {
-            return part("virtual machines", &mut vm::run);
+        if let Some(name) = &args.vm {
+            return part("virtual machines", &mut || vm::run(name));
         }
         part("tests", &mut cargo_test)?;
         if is_root() {
             part("bench (smoke)", &mut || xtask(&["bench", "--smoke"]))?;
         }
         if args.full {
-            part("virtual machines", &mut vm::run)?;
+            part("virtual machines", &mut || vm::run(""))?;
             part("demo", &mut || xtask(&["demo"]))?;
             part("bench", &mut || xtask(&["bench", "--quick"]))?;
         }

@@ -2,10 +2,12 @@
 //!
 //! Each of Debian's kernels boots in a virtual machine that sees this machine's files, read-only, and runs the
 //! test binaries that were compiled here. Nothing is installed: what it takes is unpacked under `target/vm`.
+//! One guest boots a Debian of its own instead, for the package and its units.
 
 mod guest;
 mod initramfs;
 mod kernel;
+mod system;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,6 +17,7 @@ use anyhow::{Context, ensure};
 
 use self::guest::{Guest, Test};
 use self::kernel::Kernel;
+use self::system::System;
 use crate::paths::workspace_root;
 use crate::setup::packages::{self, Unpacked};
 
@@ -26,11 +29,12 @@ const PROGRAMS: Unpacked = Unpacked {
 /// Kernels of Debian 12: its own, and the one of Debian 13.
 const SERIES: [&str; 2] = ["6.1", "6.12"];
 
-/// Run the part of the tests that needs other kernels: on each, whatever the ones before it said.
+/// Run the part of the tests that needs other kernels, or a system: in each guest whose name contains `wanted`,
+/// whatever the ones before it said.
 ///
 /// # Errors
 /// A test failed, or something was not to be had.
-pub(crate) fn run() -> anyhow::Result<()> {
+pub(crate) fn run(wanted: &str) -> anyhow::Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64") && packages::available(),
         "the virtual machines take an x86-64 machine with Debian's apt-get"
@@ -40,46 +44,74 @@ pub(crate) fn run() -> anyhow::Result<()> {
         .iter()
         .map(|series| Kernel::fetch(series))
         .collect::<anyhow::Result<_>>()?;
-    let tests = [
-        Test {
-            name: "xdp_packets",
-            binary: compile("xdp_packets", &[])?,
-        },
-        Test {
-            name: "vm_placement",
-            binary: compile("vm_placement", &["--features", "vm"])?,
-        },
-    ];
-    let mut failures = Vec::new();
+    let first = kernels.first().context("no kernel")?;
+    let mut guests = Vec::new();
+    let systemd = format!("{} with systemd", first.package()?);
+    let system = match systemd.contains(wanted) {
+        true => Some(System::fetch()?),
+        false => None,
+    };
+    if let Some(system) = &system {
+        let tests = vec![Test::compile("vm_systemd", &["--features", "vm"])?];
+        guests.push((
+            systemd,
+            Guest {
+                kernel: first,
+                tests,
+                system: Some(system),
+            },
+        ));
+    }
     for kernel in &kernels {
-        let package = kernel.package()?;
-        println!("\n== {package}");
-        let begun = Instant::now();
-        if let Err(error) = Guest::new(kernel, &tests).run() {
-            eprintln!("{error:#}");
-            failures.push(package.clone());
+        let name = kernel.package()?;
+        if name.contains(wanted) {
+            let tests = vec![
+                Test::compile("xdp_packets", &[])?,
+                Test::compile("vm_placement", &["--features", "vm"])?,
+            ];
+            guests.push((
+                name,
+                Guest {
+                    kernel,
+                    tests,
+                    system: None,
+                },
+            ));
         }
-        println!("{package}: {} s", begun.elapsed().as_secs());
+    }
+    ensure!(!guests.is_empty(), "no virtual machine is called {wanted}");
+    let mut failures = Vec::new();
+    for (name, guest) in guests {
+        println!("\n== {name}");
+        let begun = Instant::now();
+        if let Err(error) = guest.run() {
+            eprintln!("{error:#}");
+            failures.push(name.clone());
+        }
+        println!("{name}: {} s", begun.elapsed().as_secs());
     }
     ensure!(failures.is_empty(), "the tests failed on {}", failures.join(", "));
     Ok(())
 }
 
-/// Compile one of the project's test binaries, and say where it is.
-fn compile(test: &str, options: &[&str]) -> anyhow::Result<PathBuf> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--package", "vrrp-tests", "--test", test])
-        .args(["--no-run", "--message-format", "json-render-diagnostics"])
-        .args(options)
-        .current_dir(workspace_root())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("running cargo")?;
-    ensure!(output.status.success(), "the test {test} did not build");
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == test)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .with_context(|| format!("cargo does not say where the test {test} is"))
+impl Test {
+    /// Compile one of the project's test binaries.
+    fn compile(name: &'static str, options: &[&str]) -> anyhow::Result<Self> {
+        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["test", "--package", "vrrp-tests", "--test", name])
+            .args(["--no-run", "--message-format", "json-render-diagnostics"])
+            .args(options)
+            .current_dir(workspace_root())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("running cargo")?;
+        ensure!(output.status.success(), "the test {name} did not build");
+        let binary = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == name)
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .with_context(|| format!("cargo does not say where the test {name} is"))?;
+        Ok(Self { name, binary })
+    }
 }

@@ -14,10 +14,18 @@ use anyhow::{Context, bail, ensure};
 use super::PROGRAMS;
 use super::initramfs::Initramfs;
 use super::kernel::Kernel;
+use super::system::System;
 use crate::paths::workspace_root;
 
 /// How long a guest may take from boot to power-off.
 const LIMIT: Duration = Duration::from_secs(600);
+/// The same with a system, where packages are installed.
+const LIMIT_OF_SYSTEM: Duration = Duration::from_secs(1800);
+/// A kernel that trips over something stops there, and so does the guest.
+const COMMAND_LINE: &str = "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off";
+/// The machine's files, as they are.
+const MOUNT_MACHINE: &str = "$busybox mount -t 9p \
+     -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=512000 host /root\n";
 /// How many lines of the console are shown again when a guest fails, now with the kernel's own.
 const TAIL: usize = 20;
 
@@ -33,21 +41,22 @@ pub(super) struct Test {
 /// A guest to be.
 #[derive(Debug)]
 pub(super) struct Guest<'a> {
-    kernel: &'a Kernel,
-    tests: &'a [Test],
+    pub(super) kernel: &'a Kernel,
+    pub(super) tests: Vec<Test>,
+    /// What boots there; without one nothing does, and the tests run on the machine's own files.
+    pub(super) system: Option<&'a System>,
 }
 
-impl<'a> Guest<'a> {
-    pub(super) const fn new(kernel: &'a Kernel, tests: &'a [Test]) -> Self {
-        Self { kernel, tests }
-    }
-
+impl Guest<'_> {
     /// Boot it, and run the tests in it. What they print is printed; the whole console goes into a file.
     ///
     /// # Errors
     /// A test failed or did not run, or the guest did not come to its end in time.
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let folder = self.kernel.folder();
+        let folder = self.folder();
+        if let Some(system) = self.system {
+            system.write_disk(&self.tests)?;
+        }
         fs::write(self.initrd(), self.initramfs()?)?;
         fs::write(self.results(), "")?;
         let console = folder.join("console");
@@ -60,7 +69,7 @@ impl<'a> Guest<'a> {
         let output = qemu.stdout.take().context("qemu without a console")?;
         let mut file = File::create(&console)?;
         let relay = thread::spawn(move || relay(output, &mut file));
-        let ended = wait(&mut qemu);
+        let ended = wait(&mut qemu, self.limit());
         let _shown_what_there_was = relay.join();
         let outcome = ended.and_then(|()| self.judge());
         if outcome.is_err() {
@@ -69,13 +78,22 @@ impl<'a> Guest<'a> {
         outcome
     }
 
+    fn limit(&self) -> Duration {
+        self.system.map_or(LIMIT, |_| LIMIT_OF_SYSTEM)
+    }
+
+    /// Where its own files are.
+    fn folder(&self) -> &Path {
+        self.system.map_or_else(|| self.kernel.folder(), System::folder)
+    }
+
     fn initrd(&self) -> PathBuf {
-        self.kernel.folder().join("initrd")
+        self.folder().join("initrd")
     }
 
     /// A line per test, `NAME EXIT-CODE`.
     fn results(&self) -> PathBuf {
-        self.kernel.folder().join("results")
+        self.folder().join("results")
     }
 
     fn initramfs(&self) -> anyhow::Result<Vec<u8>> {
@@ -90,28 +108,46 @@ impl<'a> Guest<'a> {
         }
         archive.file("init", include_bytes!("init.sh"));
         archive.file("tests.sh", self.script()?.as_bytes());
+        let (mount, start) = match self.system {
+            None => (MOUNT_MACHINE, "/bin/sh /run/tests.sh"),
+            Some(_) => (System::MOUNT, System::START),
+        };
+        archive.file("mount.sh", mount.as_bytes());
+        archive.file("start", start.as_bytes());
         Ok(archive.finish())
     }
 
     /// What runs once the machine's files are there.
     fn script(&self) -> anyhow::Result<String> {
         let mut script = format!(
-            "off() {{ echo o > /proc/sysrq-trigger; sleep 60; }}\n\
+            "exec > /dev/console 2>&1\n\
+             off() {{ echo o > /proc/sysrq-trigger; sleep 60; }}\n\
              export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
              export TMPDIR=/run HOME=/run REQUIRE_ROOT=1 VRRP_VM=1\n\
              (sleep {}; echo 'out of time'; off) &\n\
-             uname -a\n\
-             cd {}\n",
-            LIMIT.as_secs(),
-            quoted(&workspace_root().join("tests"))?
+             uname -a\n",
+            self.limit().as_secs(),
         );
+        if self.system.is_some() {
+            script.push_str(System::ENVIRONMENT);
+        } else {
+            let folder = quoted(&workspace_root().join("tests"))?;
+            script.push_str(&format!("cd {folder}\n"));
+        }
         if let Some(target) = std::env::var_os("CARGO_TARGET_DIR") {
             let target = quoted(Path::new(&target))?;
             script.push_str(&format!("export CARGO_TARGET_DIR={target}\n"));
         }
-        for Test { name, binary } in self.tests {
+        for Test { name, binary } in &self.tests {
+            let binary = match self.system {
+                None => binary.clone(),
+                Some(_) => System::place(binary),
+            };
             // One at a time: a guest without KVM is slow.
-            let run = format!("{} --test-threads 1 --color never", quoted(binary)?);
+            let run = format!(
+                "{} --test-threads 1 --color never --show-output",
+                quoted(&binary)?
+            );
             script.push_str(&format!(
                 "echo '-- {name}'\n{run}\necho \"{name} $?\" > /dev/ttyS1\n"
             ));
@@ -135,19 +171,37 @@ impl<'a> Guest<'a> {
             .arg(root.join("usr/share/qemu"))
             .arg("-L")
             .arg(root.join("usr/share/seabios"))
-            .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off"])
+            .args([
+                "-machine",
+                "q35",
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "max,la57=off",
+            ])
             .args(["-smp", "2", "-m", "1536"])
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .arg("-kernel")
             .arg(self.kernel.image())
             .arg("-initrd")
             .arg(self.initrd())
-            // A kernel that trips over something stops there, and so does the guest.
-            .args(["-append", "console=ttyS0 loglevel=5 oops=panic panic=-1 mitigations=off"])
-            .arg("-virtfs")
-            .arg("local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
+            .arg("-append")
+            .arg(format!(
+                "{COMMAND_LINE} {}",
+                self.system.map_or("", |_| System::COMMAND_LINE)
+            ))
             .args(["-serial", "stdio", "-serial"])
             .arg(results);
+        if let Some(system) = self.system {
+            // Nothing on it is needed when the guest has ended.
+            let mut drive = OsString::from("if=virtio,format=raw,cache=unsafe,file=");
+            drive.push(system.disk());
+            command.arg("-drive").arg(drive);
+        } else {
+            command
+                .arg("-virtfs")
+                .arg("local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap");
+        }
         command
     }
 
@@ -188,9 +242,9 @@ fn relay(console: impl Read, file: &mut File) {
     }
 }
 
-/// Wait for its end; `LIMIT` and a little later it is made to end.
-fn wait(qemu: &mut Child) -> anyhow::Result<()> {
-    let deadline = Instant::now() + LIMIT + Duration::from_secs(30);
+/// Wait for its end; at its `limit` and a little later it is made to end.
+fn wait(qemu: &mut Child, limit: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + limit + Duration::from_secs(30);
     loop {
         if let Some(status) = qemu.try_wait()? {
             ensure!(status.success(), "qemu ended with {status}");
@@ -199,7 +253,7 @@ fn wait(qemu: &mut Child) -> anyhow::Result<()> {
         if Instant::now() >= deadline {
             qemu.kill()?;
             qemu.wait()?;
-            bail!("the guest had not ended after {} s", LIMIT.as_secs());
+            bail!("the guest had not ended after {} s", limit.as_secs());
         }
         thread::sleep(Duration::from_millis(50));
     }
@@ -212,7 +266,7 @@ fn tail(file: &Path) -> String {
 }
 
 /// For the shell.
-fn quoted(path: &Path) -> anyhow::Result<String> {
+pub(super) fn quoted(path: &Path) -> anyhow::Result<String> {
     let path = path.to_str().context("a path that is not UTF-8")?;
     Ok(format!("'{}'", path.replace('\'', r"'\''")))
 }

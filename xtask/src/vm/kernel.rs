@@ -13,7 +13,7 @@ use crate::setup::packages::{run, unpack, with_fresh_lists};
 
 /// What the guest's init and the tests ask of a kernel, some of which may be built in. What these depend on
 /// comes along.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 15] = [
     "virtio_pci",
     "9pnet_virtio",
     "9p",
@@ -24,6 +24,12 @@ const MODULES: [&str; 10] = [
     "8021q",
     "macvlan",
     "dummy",
+    // What two of those below ask for by name, not by symbol.
+    "crc32c_generic",
+    "ip_vs",
+    "ip_vs_rr",
+    "ext4",
+    "virtio_blk",
 ];
 
 /// A kernel that a guest can be booted with.

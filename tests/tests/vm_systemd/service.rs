@@ -1,0 +1,113 @@
+//! Started, reloaded, watched and stopped.
+
+use vrrp_tests::lab::Stamp;
+
+use super::machine::{
+    FILE, Machine, UNIT, await_state, edit, has_address, instance, journal, property, protocol_process, run,
+    runs, say, state, wait_until, write,
+};
+
+#[test]
+fn two_hosts_are_set_up_with_what_is_in_the_package() {
+    let machine = Machine::configured();
+    run("vrrp-daemon -t");
+    run("systemctl start vrrp-daemon");
+    // Started is when its instances run: it can be asked at once.
+    assert_eq!(instance()["name"], "web");
+    assert_eq!(state(UNIT), ["active", "enabled"]);
+    await_state("MASTER");
+    wait_until("systemd is told", || {
+        property(UNIT, "StatusText") == "1 Master, 0 Backup, 0 Fault"
+    });
+    let _b = machine.start_b();
+    machine.await_adverts(2);
+    println!("{}", score());
+
+    let stopped = Stamp::now();
+    run("systemctl stop vrrp-daemon");
+    assert!(!has_address());
+    assert_eq!(
+        (
+            property(UNIT, "ActiveState").as_str(),
+            property(UNIT, "Result").as_str()
+        ),
+        ("inactive", "success")
+    );
+    machine.await_release(stopped);
+    // As the example says: who is Master stays Master.
+    run("systemctl start vrrp-daemon");
+    wait_until("A hears B", || instance()["master"]["address"] == "192.0.2.2");
+    assert!(!has_address());
+}
+
+/// What `systemd-analyze security` sums up.
+fn score() -> String {
+    let text = run("systemd-analyze --no-pager security vrrp-daemon.service");
+    let line = text.lines().find(|line| line.contains("Overall exposure level"));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn a_file_that_cannot_be_run_fails_the_start_once() {
+    let _machine = Machine::configured();
+    write(
+        FILE,
+        "vrrp_instance web {\n interface eth0\n virtual_router_id 0\n}\n",
+    );
+    let said = say("systemctl start vrrp-daemon");
+    assert!(!said.well);
+    assert_eq!(property(UNIT, "ActiveState"), "failed");
+    assert_eq!(property(UNIT, "ExecMainStatus"), "2");
+    assert_eq!(property(UNIT, "NRestarts"), "0");
+}
+
+#[test]
+fn a_reload_fails_if_the_file_is_bad_and_says_why() {
+    let _machine = Machine::master();
+    let before = ["MainPID", "ActiveState"].map(|name| property(UNIT, name));
+
+    edit("priority 100", "priority 90");
+    run("systemctl reload vrrp-daemon");
+    assert_eq!(instance()["priority_effective"], 90);
+
+    edit("priority 90", "priority 80");
+    edit("virtual_router_id 51", "virtual_router_id 0");
+    let since = Stamp::now();
+    assert!(!say("systemctl reload vrrp-daemon").well);
+    let said = journal(since);
+    assert!(said.contains("`0` is not a virtual router id"), "{said}");
+    let status = instance();
+    assert_eq!(
+        (&status["priority_effective"], &status["state"]),
+        (&90.into(), &"MASTER".into())
+    );
+    assert_eq!(
+        ["MainPID", "ActiveState"].map(|name| property(UNIT, name)),
+        before
+    );
+    assert!(has_address());
+}
+
+#[test]
+fn a_daemon_that_is_killed_is_started_again() {
+    let _machine = Machine::master();
+    let pid = property(UNIT, "MainPID");
+    run("systemctl kill --signal KILL vrrp-daemon");
+    wait_until("it is started again", || {
+        property(UNIT, "ActiveState") == "active" && property(UNIT, "MainPID") != pid
+    });
+    await_state("MASTER");
+}
+
+/// It does not answer, and holds the address until it is ended.
+#[test]
+fn a_protocol_process_that_hangs_is_noticed_and_replaced() {
+    let _machine = Machine::master();
+    let hung = protocol_process();
+    run(&format!("kill -STOP {hung}"));
+    wait_until("systemd misses the beat", || property(UNIT, "NRestarts") == "1");
+    wait_until("the new one runs", || property(UNIT, "ActiveState") == "active");
+    await_state("MASTER");
+    assert!(!runs(&hung));
+    assert_ne!(protocol_process(), hung);
+}
