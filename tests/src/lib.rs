@@ -6,4 +6,5 @@
 
 #![deny(unsafe_code)]
 
+pub mod document;
 pub mod lab;

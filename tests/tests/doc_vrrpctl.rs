@@ -1,32 +1,23 @@
 //! docs/vrrpctl.md, executed: every command of its consoles is run where its prompt says, and answers what stands there, but
 //! for numbers. What it says of JSON is held against the JSON.
 //!
-//! When something differs, the document as the commands answer now is left as `target/vrrpctl.md`.
+//! When something differs, the document as the commands answer now is left as `target/docs-vrrpctl.md`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::IpAddr;
-use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::bail;
 use serde_json::Value;
+use vrrp_tests::document::{self, Direction, Document, Runner, play};
 use vrrp_tests::lab::{
-    Daemon, Duo, Host, Program, Settings, follow, root_or_skip, target_dir, until, vrrpctl, vrrpctl_events,
+    Daemon, Duo, Host, Program, Settings, root_or_skip, shell, until, vrrpctl, vrrpctl_events,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn document() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .with_file_name("docs")
-        .join("vrrpctl.md");
-    fs::read_to_string(path).expect("docs/vrrpctl.md")
-}
+const NAME: &str = "docs/vrrpctl.md";
 
 /// The first block of text is host A's file.
 fn file_of_a(document: &str) -> &str {
@@ -64,9 +55,9 @@ impl Stage {
         })
     }
 
-    fn host(&self, prompt: char) -> &Host {
+    fn host(&self, prompt: Option<char>) -> &Host {
         match prompt {
-            'a' => &self.duo.a.host,
+            Some('a') => &self.duo.a.host,
             _ => &self.duo.b.host,
         }
     }
@@ -77,253 +68,14 @@ fn gaps(host: &Host) -> anyhow::Result<Option<u64>> {
     Ok(peers[0]["gaps"]["count"].as_u64())
 }
 
-/// A command that goes on until it has said all that the document has of it, up to `^C`.
-struct Follower {
-    child: Child,
-    expected: Vec<String>,
-    /// Where in the new document its lines stand.
-    at: usize,
-}
-
-impl Follower {
-    fn start(host: &Host, command: &str, answer: &[String], at: usize) -> anyhow::Result<Self> {
-        let child = follow(shell(host, command)?)?;
-        let expected = answer.iter().filter(|line| *line != "^C").cloned().collect();
-        Ok(Self { child, expected, at })
+impl document::Stage for Stage {
+    fn shell(&self, host: Option<char>, line: &str) -> anyhow::Result<Command> {
+        shell(self.host(host), line)
     }
 
-    /// As many lines as are expected; fewer if they do not come.
-    fn lines(mut self) -> anyhow::Result<(Vec<String>, bool)> {
-        let stdout = self.child.stdout.take().context("a pipe")?;
-        let (tell, told) = channel();
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ended = tell.send(line);
-            }
-        });
-        let mut lines = Vec::new();
-        while lines.len() < self.expected.len()
-            && let Ok(line) = told.recv_timeout(LIMIT)
-        {
-            if !is_late(&line) {
-                lines.push(line);
-            }
-        }
-        self.child.kill()?;
-        self.child.wait()?;
-        reader.join().expect("the reader");
-        lines.extend(told.try_iter().filter(|line| !is_late(line)));
-        let said = |lines: &[String]| lines.iter().map(|line| event(line)).collect::<Vec<_>>();
-        let good = said(&lines) == said(&self.expected);
-        Ok((lines, good))
+    fn direct(&mut self, direction: &Direction) -> anyhow::Result<()> {
+        bail!("nobody knows how to {}", direction.words.join(" "))
     }
-}
-
-/// A busy machine is no mistake of the document.
-fn is_late(event: &str) -> bool {
-    event.contains(" an advert of ")
-}
-
-/// One command of the document, and what it answers there.
-struct Example {
-    prompt: char,
-    command: String,
-    answer: Vec<String>,
-}
-
-/// The document in pieces: text as it is, and examples.
-enum Piece {
-    Text(String),
-    Console(Vec<Example>),
-}
-
-fn pieces(document: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut rest = document;
-    while let Some((before, behind)) = rest.split_once("```console\n") {
-        let (inside, behind) = behind.split_once("```\n").expect("the document has it");
-        pieces.push(Piece::Text(before.to_owned()));
-        let mut examples: Vec<Example> = Vec::new();
-        for line in inside.lines() {
-            let command = line.strip_prefix("a# ").or_else(|| line.strip_prefix("b# "));
-            match command {
-                Some(command) => examples.push(Example {
-                    prompt: if line.starts_with('a') { 'a' } else { 'b' },
-                    command: command.to_owned(),
-                    answer: Vec::new(),
-                }),
-                None => examples
-                    .last_mut()
-                    .expect("a command comes first")
-                    .answer
-                    .push(line.to_owned()),
-            }
-        }
-        pieces.push(Piece::Console(examples));
-        rest = behind;
-    }
-    pieces.push(Piece::Text(rest.to_owned()));
-    pieces
-}
-
-/// What may differ from run to run is made the same: numbers with their units, how wide a column is, how adverts arrive.
-fn normal(line: &str) -> String {
-    // How many classes there are is the machine's affair.
-    let line = line.split("; gaps of at least").next().unwrap_or(line);
-    const UNITS: [&str; 6] = ["us", "ms", "s", "m", "h", "d"];
-    let mut words: Vec<String> = Vec::new();
-    for word in line.split_whitespace() {
-        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let address = bare
-            .split('/')
-            .next()
-            .is_some_and(|bare| bare.parse::<IpAddr>().is_ok());
-        let after_number = words.last().is_some_and(|before| before.ends_with('N'));
-        let word = match word {
-            "xdp-native" | "xdp-generic" | "raw" => "RECEIVED".to_owned(),
-            _ if address => word.to_owned(),
-            _ if bare.split(':').count() == 6 => "MAC".to_owned(),
-            _ => numberless(word),
-        };
-        let unit = after_number && UNITS.contains(&word.trim_end_matches([',', ')', ';', ':']));
-        if unit {
-            let rest = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-            if let Some(number) = words.last_mut() {
-                number.push_str(rest);
-            }
-        } else if after_number && word.starts_with('N') {
-            // 5 m 03 s, or a bound beside another.
-            words.pop();
-            words.push(word);
-        } else {
-            words.push(word);
-        }
-    }
-    words.join(" ").replace("N to N", "N")
-}
-
-fn numberless(word: &str) -> String {
-    let mut out = String::new();
-    let mut in_number = false;
-    for c in word.chars() {
-        let digit = c.is_ascii_digit() || (in_number && c == '.');
-        if digit && !in_number {
-            out.push('N');
-        }
-        if !digit {
-            out.push(c);
-        }
-        in_number = digit;
-    }
-    out
-}
-
-/// A time of day before the words.
-fn event(line: &str) -> String {
-    normal(line.split_once('(').map_or(line, |(_, words)| words))
-}
-
-fn run(host: &Host, command: &str) -> anyhow::Result<(i32, Vec<String>)> {
-    let output = shell(host, command)?.stderr(Stdio::piped()).output()?;
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said)
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    Ok((output.status.code().unwrap_or(-1), said))
-}
-
-fn shell(host: &Host, command: &str) -> anyhow::Result<std::process::Command> {
-    let binary = Program::ours()?.binary();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut shell = host.namespace().command("sh");
-    shell
-        .args(["-c", &format!("exec {command}")])
-        .env("PATH", format!("{}:{path}", binary.with_file_name("").display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    Ok(shell)
-}
-
-/// Whether asking again does nothing to the daemon.
-fn only_asks(command: &str) -> bool {
-    ["status", "show", "explain", "peers", "counters", "check"]
-        .iter()
-        .any(|asks| command.starts_with(&format!("vrrpctl {asks}")))
-}
-
-fn same(one: &[String], other: &[String]) -> bool {
-    let normal = |lines: &[String]| {
-        let lines = lines.iter().map(|line| normal(line));
-        // A busy machine is no mistake of the document.
-        lines
-            .filter(|line| !line.starts_with("late adverts of the Master"))
-            .collect::<Vec<_>>()
-    };
-    normal(one) == normal(other)
-}
-
-/// Run them; what they answered, with what differs from the document in `wrong`.
-fn run_all(stage: &Stage, document: &str, wrong: &mut Vec<String>) -> anyhow::Result<String> {
-    let mut now = String::new();
-    let mut code = 0;
-    let mut follower: Option<Follower> = None;
-    for piece in pieces(document) {
-        let examples = match piece {
-            Piece::Text(text) => {
-                now.push_str(&text);
-                continue;
-            }
-            Piece::Console(examples) => examples,
-        };
-        now.push_str("```console\n");
-        let followed = follower.take();
-        for Example {
-            prompt,
-            command,
-            answer,
-        } in examples
-        {
-            let host = stage.host(prompt);
-            writeln!(now, "{prompt}# {command}")?;
-            if answer.last().is_some_and(|line| line == "^C") {
-                follower = Some(Follower::start(host, &command, &answer, now.len())?);
-                now.push_str("^C\n");
-                continue;
-            }
-            let said = if command == "echo $?" {
-                vec![code.to_string()]
-            } else {
-                let deadline = Instant::now() + LIMIT;
-                loop {
-                    let (ended, said) = run(host, &command)?;
-                    code = ended;
-                    if same(&said, &answer) || !only_asks(&command) || Instant::now() >= deadline {
-                        break said;
-                    }
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-            };
-            let exact = command == "echo $?" && said != answer;
-            if exact || !same(&said, &answer) {
-                wrong.push(format!("{prompt}# {command}\n{}", said.join("\n")));
-            }
-            for line in said {
-                writeln!(now, "{line}")?;
-            }
-        }
-        if let Some(followed) = followed {
-            let at = followed.at;
-            let (lines, good) = followed.lines()?;
-            if !good {
-                wrong.push(format!("what is followed:\n{}", lines.join("\n")));
-            }
-            let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            now.insert_str(at, &lines);
-        }
-        now.push_str("```\n");
-    }
-    Ok(now)
 }
 
 #[test]
@@ -331,14 +83,10 @@ fn every_command_answers_what_the_document_says() {
     if !root_or_skip() {
         return;
     }
-    let document = document();
-    let stage = Stage::new(&document).unwrap();
-    let mut wrong = Vec::new();
-    let now = run_all(&stage, &document, &mut wrong).unwrap();
-    if !wrong.is_empty() {
-        let actual = target_dir().join("vrrpctl.md");
-        fs::write(&actual, now).unwrap();
-        panic!("{}\n\nwhat it is now: {}", wrong.join("\n\n"), actual.display());
+    let document = Document::read(NAME).unwrap();
+    let mut stage = Stage::new(&document.text).unwrap();
+    if let Err(wrong) = play(&document, Runner::Test("doc_vrrpctl"), &mut stage) {
+        panic!("{wrong:#}");
     }
 }
 
@@ -395,7 +143,7 @@ fn every_field_of_the_json_stands_in_the_document() {
     if !root_or_skip() {
         return;
     }
-    let document = document();
+    let document = Document::read(NAME).unwrap().text;
     let stage = Stage::new(&document).unwrap();
     let (a, b) = (&stage.duo.a.host, &stage.duo.b.host);
     let mut status = BTreeSet::new();

@@ -79,6 +79,21 @@ pub fn follow(mut command: Command) -> anyhow::Result<Child> {
     Ok(child)
 }
 
+/// A command line for a shell on `host`, which finds our programs by name.
+///
+/// # Errors
+/// They were not built yet.
+pub fn shell(host: &Host, line: &str) -> anyhow::Result<Command> {
+    let folder = Program::ours()?.binary().with_file_name("");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = host.namespace().command("sh");
+    shell
+        .args(["-c", line])
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .stdin(Stdio::null());
+    Ok(shell)
+}
+
 fn command(host: &Host, wrapper: &[&str], args: &[&str]) -> anyhow::Result<Command> {
     let binary = Program::ours()?.binary().with_file_name("vrrpctl");
     let mut command = match wrapper.split_first() {

@@ -42,7 +42,7 @@ mod wait;
 
 pub use capture::{Capture, Captured, Direction};
 pub use client::{Answer, Outage, Prober};
-pub use control::{Said, follow, vrrpctl, vrrpctl_as, vrrpctl_events};
+pub use control::{Said, follow, shell, vrrpctl, vrrpctl_as, vrrpctl_events};
 pub use daemon::{Daemon, Program, peer_command, target_dir};
 pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
