@@ -18,9 +18,11 @@ pub fn normal(line: &str) -> String {
         let after_number = words.last().is_some_and(|before| before.ends_with('N'));
         let word = match word {
             "xdp-native" | "xdp-generic" | "raw" => "RECEIVED".to_owned(),
+            _ if bare.starts_with("fe80:") => "LINK-LOCAL".to_owned(),
             _ if address => word.to_owned(),
             _ if bare.split(':').count() == 6 => "MAC".to_owned(),
-            _ => numberless(word),
+            // The end of a virtual cable.
+            _ => numberless(word.split("@if").next().unwrap_or(word)),
         };
         let unit = after_number && UNITS.contains(&word.trim_end_matches([',', ')', ';', ':']));
         if unit {
@@ -105,6 +107,7 @@ mod tests {
             ("up 12 s", "down 12 s", false),
             ("192.0.2.1 is Master", "192.0.2.2 is Master", false),
             ("sent by MAC address 2a:58:83:22:cd:26", "sent by MAC address fa:01:02:03:04:05", true),
+            ("eth0 UP fe80::7434:63ff:fea7:3d1a/64", "eth0@if3  UP  fe80::1/64", true),
             ("one\n…\nfour", "one\ntwo\nthree\nfour", true),
             ("one\n…\nfour", "one\nfour", true),
             ("one\n…\nfour", "one\ntwo", false),

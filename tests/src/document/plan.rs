@@ -34,6 +34,7 @@ impl Runner {
 const PLAN: &[(&str, &str, Runner)] = &[
     ("README.md", "*", Runner::Build),
     ("docs/benchmarks.md", "*", Runner::Hosts),
+    ("docs/operations.md", "*", Runner::Hosts),
     ("docs/vrrpctl.md", "*", Runner::Test("doc_vrrpctl")),
 ];
 

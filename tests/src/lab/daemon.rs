@@ -234,7 +234,18 @@ impl Daemon {
     /// It cannot be started.
     pub fn start(host: &Host, program: &Program, file: &str, options: &[&str]) -> anyhow::Result<Self> {
         let command = host.namespace().command(program.binary());
-        Self::spawn(command, host, program, file, options)
+        host.install(Self::FILE, file, 0o644)?;
+        let options = [options, &["-f", Self::FILE]].concat();
+        Self::spawn(command, host, program, &options)
+    }
+
+    /// The same with the file that it finds there, where it looks for it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_installed(host: &Host, program: &Program, options: &[&str]) -> anyhow::Result<Self> {
+        let command = host.namespace().command(program.binary());
+        Self::spawn(command, host, program, options)
     }
 
     /// The same, for a lab that is kept: it outlives this process.
@@ -248,19 +259,19 @@ impl Daemon {
         options: &[&str],
     ) -> anyhow::Result<Self> {
         let command = host.namespace().lasting_command(program.binary());
-        Self::spawn(command, host, program, file, options)
+        host.install(Self::FILE, file, 0o644)?;
+        let options = [options, &["-f", Self::FILE]].concat();
+        Self::spawn(command, host, program, &options)
     }
 
     fn spawn(
         mut command: Command,
         host: &Host,
         program: &Program,
-        file: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
         // A daemon's orphans become our children, not those of an init that may never reap them.
         prctl::set_child_subreaper(true)?;
-        host.install(Self::FILE, file, 0o644)?;
         let log = Self::log_file(program);
         let output: File = host.namespace().inside(|| {
             let append = File::options().create(true).append(true).open(log)?;
@@ -268,7 +279,6 @@ impl Daemon {
         })?;
         command
             .args(options)
-            .args(["-f", Self::FILE])
             .args(["-p", "/run/keepalived.pid", "-r", Self::PROTOCOL_PID_FILE])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
