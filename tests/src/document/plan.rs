@@ -14,6 +14,8 @@ pub enum Runner {
     Hosts,
     /// `tests/tests/documents`: commands that build, by their literal text; CI runs them itself.
     Build,
+    /// `tests/tests/vm_quickstart`: hosts with systemd and the package, in a virtual machine.
+    System,
     /// A test of its own in `tests/tests`, by this name.
     Test(&'static str),
 }
@@ -25,6 +27,7 @@ impl Runner {
         match self {
             Self::Hosts => "hosts",
             Self::Build => "build",
+            Self::System => "system",
             Self::Test(name) => name,
         }
     }
@@ -34,6 +37,10 @@ impl Runner {
 const PLAN: &[(&str, &str, Runner)] = &[
     ("README.md", "*", Runner::Build),
     ("docs/benchmarks.md", "*", Runner::Hosts),
+    ("docs/migration.md", "*", Runner::Hosts),
+    ("docs/migration.md", "Changing over", Runner::System),
+    ("docs/migration.md", "Going back", Runner::System),
+    ("docs/migration.md", "Virtual servers", Runner::System),
     ("docs/operations.md", "*", Runner::Hosts),
     ("docs/vrrpctl.md", "*", Runner::Test("doc_vrrpctl")),
 ];
