@@ -42,6 +42,7 @@ const PLAN: &[(&str, &str, Runner)] = &[
     ("docs/migration.md", "Going back", Runner::System),
     ("docs/migration.md", "Virtual servers", Runner::System),
     ("docs/operations.md", "*", Runner::Hosts),
+    ("docs/tuning.md", "*", Runner::Hosts),
     ("docs/vrrpctl.md", "*", Runner::Test("doc_vrrpctl")),
 ];
 
