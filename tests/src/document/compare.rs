@@ -87,7 +87,12 @@ fn line_fits(pattern: &str, line: &str) -> bool {
         None => pattern == line,
         Some((before, behind)) => line.strip_prefix(before.trim_end()).is_some_and(|rest| {
             let mut places = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            places.any(|at| line_fits(behind.trim_start(), rest.get(at..).unwrap_or_default().trim_start()))
+            places.any(|at| {
+                line_fits(
+                    behind.trim_start(),
+                    rest.get(at..).unwrap_or_default().trim_start(),
+                )
+            })
         }),
     }
 }
@@ -106,8 +111,16 @@ mod tests {
             ("up 12 s, pid 7", "up  3 m 02 s, pid 99", true),
             ("up 12 s", "down 12 s", false),
             ("192.0.2.1 is Master", "192.0.2.2 is Master", false),
-            ("sent by MAC address 2a:58:83:22:cd:26", "sent by MAC address fa:01:02:03:04:05", true),
-            ("eth0 UP fe80::7434:63ff:fea7:3d1a/64", "eth0@if3  UP  fe80::1/64", true),
+            (
+                "sent by MAC address 2a:58:83:22:cd:26",
+                "sent by MAC address fa:01:02:03:04:05",
+                true,
+            ),
+            (
+                "eth0 UP fe80::7434:63ff:fea7:3d1a/64",
+                "eth0@if3  UP  fe80::1/64",
+                true,
+            ),
             ("one\n…\nfour", "one\ntwo\nthree\nfour", true),
             ("one\n…\nfour", "one\nfour", true),
             ("one\n…\nfour", "one\ntwo", false),

@@ -35,13 +35,21 @@ impl Runner {
 
 /// A document, a section (`*`: all that are not named), and who runs its consoles. A section is named by its heading.
 const PLAN: &[(&str, &str, Runner)] = &[
-    ("README.md", "*", Runner::Build),
+    ("README.md", "Install", Runner::System),
+    ("README.md", "From source", Runner::Build),
+    ("README.md", "Five minutes", Runner::System),
+    ("README.md", "See it work", Runner::Build),
+    ("README.zh-CN.md", "*", Runner::Hosts),
+    ("README.zh-CN.md", "安装", Runner::System),
+    ("README.zh-CN.md", "启动", Runner::System),
+    ("README.zh-CN.md", "升级与卸载", Runner::System),
     ("docs/benchmarks.md", "*", Runner::Hosts),
     ("docs/migration.md", "*", Runner::Hosts),
     ("docs/migration.md", "Changing over", Runner::System),
     ("docs/migration.md", "Going back", Runner::System),
     ("docs/migration.md", "Virtual servers", Runner::System),
     ("docs/operations.md", "*", Runner::Hosts),
+    ("docs/quickstart.md", "*", Runner::System),
     ("docs/tuning.md", "*", Runner::Hosts),
     ("docs/vrrpctl.md", "*", Runner::Test("doc_vrrpctl")),
 ];

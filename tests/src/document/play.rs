@@ -68,9 +68,12 @@ pub fn play<S: Stage>(document: &Document, runner: Runner, stage: &mut S) -> any
         return Ok(());
     }
     let actual = target_dir().join(document.name.replace('/', "-"));
-    fs::write(&actual, &performance.now)
-        .with_context(|| format!("writing {}", actual.display()))?;
-    bail!("{}\n\nwhat it is now: {}", performance.wrong.join("\n\n"), actual.display())
+    fs::write(&actual, &performance.now).with_context(|| format!("writing {}", actual.display()))?;
+    bail!(
+        "{}\n\nwhat it is now: {}",
+        performance.wrong.join("\n\n"),
+        actual.display()
+    )
 }
 
 struct Performance<'a, S> {

@@ -250,7 +250,10 @@ mod tests {
         let [echo, ls] = &console.examples[..] else {
             panic!("{console:?}");
         };
-        assert_eq!((echo.host(), echo.command.as_str()), (Some('a'), "echo 1 \\\n  2"));
+        assert_eq!(
+            (echo.host(), echo.command.as_str()),
+            (Some('a'), "echo 1 \\\n  2")
+        );
         assert_eq!(echo.answer, ["1 2"]);
         assert_eq!((ls.host(), ls.command.as_str()), (None, "ls"));
     }

@@ -264,12 +264,7 @@ impl Daemon {
         Self::spawn(command, host, program, &options)
     }
 
-    fn spawn(
-        mut command: Command,
-        host: &Host,
-        program: &Program,
-        options: &[&str],
-    ) -> anyhow::Result<Self> {
+    fn spawn(mut command: Command, host: &Host, program: &Program, options: &[&str]) -> anyhow::Result<Self> {
         // A daemon's orphans become our children, not those of an init that may never reap them.
         prctl::set_child_subreaper(true)?;
         let log = Self::log_file(program);
