@@ -142,7 +142,10 @@ fn place(source: &str, name: &str) -> Option<String> {
 }
 
 /// The package's files in a folder of their own, to be unpacked over `/`; no file in `/etc`, which is the user's.
-fn tarball(package: &Path) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// What tar said.
+pub(crate) fn tarball(package: &Path) -> anyhow::Result<PathBuf> {
     let name = format!(
         "vrrp-daemon-{}-{}-linux",
         env!("CARGO_PKG_VERSION"),

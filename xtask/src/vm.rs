@@ -45,22 +45,27 @@ pub(crate) fn run(wanted: &str) -> anyhow::Result<()> {
         .map(|series| Kernel::fetch(series))
         .collect::<anyhow::Result<_>>()?;
     let first = kernels.first().context("no kernel")?;
+    let first_package = first.package()?;
     let mut guests = Vec::new();
-    let systemd = format!("{} with systemd", first.package()?);
-    let system = match systemd.contains(wanted) {
+    let of_system = [("", "vm_systemd"), (", the documents", "vm_quickstart")]
+        .map(|(what, test)| (format!("{first_package} with systemd{what}"), test));
+    let system = match of_system.iter().any(|(name, _)| name.contains(wanted)) {
         true => Some(System::fetch()?),
         false => None,
     };
-    if let Some(system) = &system {
-        let tests = vec![Test::compile("vm_systemd", &["--features", "vm"])?];
-        guests.push((
-            systemd,
-            Guest {
-                kernel: first,
-                tests,
-                system: Some(system),
-            },
-        ));
+    for (name, test) in of_system {
+        if name.contains(wanted) {
+            let tests = vec![Test::compile(test, &["--features", "vm"])?];
+            let system = system.as_ref();
+            guests.push((
+                name,
+                Guest {
+                    kernel: first,
+                    tests,
+                    system,
+                },
+            ));
+        }
     }
     for kernel in &kernels {
         let name = kernel.package()?;

@@ -117,7 +117,11 @@ pub fn complete() -> anyhow::Result<()> {
         .collect();
     ensure!(idle.is_empty(), "there is no command in {}", idle.join(", "));
     for (.., runner) in PLAN {
-        let Runner::Test(name) = runner else { continue };
+        let name = match runner {
+            Runner::Test(name) => name,
+            Runner::System => "vm_quickstart",
+            Runner::Hosts | Runner::Build => continue,
+        };
         let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
         let there = test.with_extension("rs").exists() || test.join("main.rs").exists();
         ensure!(there, "there is no test {name}");

@@ -1,7 +1,8 @@
 //! A document in pieces.
 
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
@@ -52,7 +53,7 @@ pub struct Console {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Direction {
     /// Whom it is for.
-    pub runner: String,
+    pub runners: Vec<String>,
     /// What to do.
     pub words: Vec<String>,
     /// The block that follows at once.
@@ -76,7 +77,12 @@ impl Document {
     /// # Errors
     /// It is not there.
     pub fn read(name: &str) -> anyhow::Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(name);
+        // A guest has a copy.
+        let root = env::var_os("VRRP_DOCUMENTS").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(""),
+            PathBuf::from,
+        );
+        let path = root.join(name);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         Ok(Self {
             name: name.to_owned(),
@@ -163,16 +169,36 @@ fn block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> anyhow::Result<String
     anyhow::bail!("a block without an end")
 }
 
-/// `<!-- hosts: pull a eth0 -->`; other comments are no directions.
+/// `<!-- hosts system: pull a eth0 -->`; other comments are no directions.
 fn directed(line: &str) -> Option<Direction> {
     let inside = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
-    let (runner, words) = inside.split_once(": ")?;
-    let word = runner.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    word.then(|| Direction {
-        runner: runner.to_owned(),
+    let (runners, words) = inside.split_once(": ")?;
+    let runners: Vec<String> = runners.split(' ').map(str::to_owned).collect();
+    let names = ["hosts", "system"];
+    let all = runners.iter().all(|name| names.contains(&name.as_str()));
+    all.then(|| Direction {
+        runners,
         words: words.split_whitespace().map(str::to_owned).collect(),
         block: None,
     })
+}
+
+/// `text` with words exchanged, all at once: `WORD=OTHER` each, an address being one word.
+///
+/// # Errors
+/// A change without `=`.
+pub fn exchanged(text: &str, changes: &[&str]) -> anyhow::Result<String> {
+    let changes: Vec<(&str, &str)> = changes
+        .iter()
+        .map(|change| change.split_once('=').context("WORD=OTHER"))
+        .collect::<anyhow::Result<_>>()?;
+    let within = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let pieces = text.split_inclusive(|c| !within(c)).map(|piece| {
+        let word = piece.trim_end_matches(|c| !within(c));
+        let change = changes.iter().find(|(from, _)| *from == word);
+        change.map_or_else(|| piece.to_owned(), |(_, to)| piece.replacen(word, to, 1))
+    });
+    Ok(pieces.collect())
 }
 
 fn examples(inside: &str) -> anyhow::Result<Vec<Example>> {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use vrrp_tests::document::{Direction, Stage};
+use vrrp_tests::document::{Direction, Stage, exchanged};
 use vrrp_tests::lab::{Daemon, Host, Lab, Port, Program, shell, until};
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -108,25 +108,9 @@ impl Hosts {
     fn copy(&self, from: &str, to: &str, path: &str, changes: &[&str]) -> anyhow::Result<()> {
         let text = self.host(letter(from)?)?.read(path)?;
         ensure!(!text.is_empty(), "host {from} has no {path}");
-        let changes: Vec<(&str, &str)> = changes
-            .iter()
-            .map(|change| change.split_once('=').context("WORD=OTHER"))
-            .collect::<anyhow::Result<_>>()?;
-        let text = exchanged(&text, &changes);
+        let text = exchanged(&text, changes)?;
         self.host(letter(to)?)?.install(path, text, 0o644)
     }
-}
-
-/// Whole words, an address being one.
-fn exchanged(text: &str, changes: &[(&str, &str)]) -> String {
-    let within = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    text.split_inclusive(|c| !within(c))
-        .map(|piece| {
-            let word = piece.trim_end_matches(|c| !within(c));
-            let change = changes.iter().find(|(from, _)| *from == word);
-            change.map_or_else(|| piece.to_owned(), |(_, to)| piece.replacen(word, to, 1))
-        })
-        .collect()
 }
 
 fn letter(word: &str) -> anyhow::Result<char> {

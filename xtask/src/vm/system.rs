@@ -12,7 +12,7 @@ use vrrp_tests::lab::is_root;
 
 use super::guest::Test;
 use crate::package;
-use crate::paths::target_dir;
+use crate::paths::{target_dir, workspace_root};
 use crate::setup::packages::{Unpacked, run, with_fresh_lists};
 
 /// What makes it.
@@ -21,7 +21,7 @@ const MAKER: Unpacked = Unpacked {
     packages: &["mmdebstrap"],
 };
 /// What is in it beside what every Debian has.
-const PACKAGES: &str = "systemd-sysv,dbus,iproute2,procps,keepalived";
+const PACKAGES: &str = "systemd-sysv,systemd-container,dbus,iproute2,procps,keepalived";
 
 /// Where the tests are in it.
 const TESTS: &str = "/opt/tests";
@@ -39,8 +39,8 @@ impl System {
     /// And the first process there.
     pub(super) const START: &str = "/sbin/init";
     /// What the tests are told: where the packages are, and a daemon that is in none.
-    pub(super) const ENVIRONMENT: &str =
-        "export VRRP_PACKAGES=/opt/tests/packages VRRP_DAEMON=/opt/tests/vrrp-daemon\n";
+    pub(super) const ENVIRONMENT: &str = "export VRRP_PACKAGES=/opt/tests/packages \
+         VRRP_DAEMON=/opt/tests/vrrp-daemon VRRP_DOCUMENTS=/opt/tests/documents\n";
     /// No login on the console, and no lines of systemd's between those of the tests.
     pub(super) const COMMAND_LINE: &str = "systemd.unit=vrrp-tests.service systemd.show_status=0 \
          systemd.log_target=journal systemd.mask=serial-getty@ttyS0.service";
@@ -57,7 +57,10 @@ impl System {
         package::programs()?;
         let _not_there = fs::remove_dir_all(system.packages());
         for revision in [1, 2] {
-            package::deb(&system.packages(), revision)?;
+            let package = package::deb(&system.packages(), revision)?;
+            if revision == 1 {
+                package::tarball(&package)?;
+            }
         }
         Ok(system)
     }
@@ -137,6 +140,16 @@ impl System {
         // For the other host, which is no systemd's.
         for program in ["vrrp-daemon", "vrrpctl"] {
             fs::copy(target_dir().join("release").join(program), folder.join(program))?;
+        }
+        for part in ["", "docs"] {
+            let to = folder.join("documents").join(part);
+            fs::create_dir_all(&to)?;
+            let from = fs::read_dir(workspace_root().join(part))?;
+            for document in from.collect::<Result<Vec<_>, _>>()? {
+                if document.path().extension() == Some("md".as_ref()) {
+                    fs::copy(document.path(), to.join(document.file_name()))?;
+                }
+            }
         }
         for test in tests {
             fs::copy(&test.binary, inside(&Self::place(&test.binary).to_string_lossy()))?;
