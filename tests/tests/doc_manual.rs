@@ -125,7 +125,13 @@ fn bash_completes() {
     let (script, of) = complete("vrrp-daemon", "_vrrp__daemon", "--log-", "--log-");
     assert_eq!(
         stage.run("bin/bash", &["--norc"], &script, &of),
-        ["--log-console", "--log-detail", "--log-facility", "--log-file"]
+        [
+            "--log-console",
+            "--log-detail",
+            "--log-facility",
+            "--log-file",
+            "--log-format"
+        ]
     );
     // Hidden.
     let (script, of) = complete("vrrp-daemon", "_vrrp__daemon", "--ch", "--ch");
@@ -184,7 +190,8 @@ fn fish_completes() {
         ask("vrrp-daemon --log-f", "fish/vrrp-daemon.fish"),
         [
             "--log-facility\tSyslog facility: 0-7 or local0-local7, user, daemon (default)",
-            "--log-file\tLog to a file [default: /tmp/keepalived.log]"
+            "--log-file\tLog to a file [default: /tmp/keepalived.log]",
+            "--log-format\tOn the console and in the log file: text (default), or json, an object a line"
         ]
     );
 }
