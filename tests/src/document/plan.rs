@@ -44,6 +44,7 @@ const PLAN: &[(&str, &str, Runner)] = &[
     ("README.zh-CN.md", "启动", Runner::System),
     ("README.zh-CN.md", "升级与卸载", Runner::System),
     ("docs/benchmarks.md", "*", Runner::Hosts),
+    ("docs/logging.md", "*", Runner::Test("svc_journal")),
     ("docs/migration.md", "*", Runner::Hosts),
     ("docs/migration.md", "Changing over", Runner::System),
     ("docs/migration.md", "Going back", Runner::System),
