@@ -48,7 +48,7 @@ const PLAN: &[(&str, &str, Runner)] = &[
     ("docs/migration.md", "*", Runner::Hosts),
     ("docs/migration.md", "Changing over", Runner::System),
     ("docs/migration.md", "Going back", Runner::System),
-    ("docs/migration.md", "Virtual servers", Runner::System),
+    ("docs/migration.md", "Virtual servers", Runner::Test("vm_systemd")),
     ("docs/operations.md", "*", Runner::Hosts),
     ("docs/quickstart.md", "*", Runner::System),
     ("docs/tuning.md", "*", Runner::Hosts),
