@@ -197,7 +197,12 @@ struct Typed {
     #[arg(long = "flush-log-file")]
     flush_log_file: bool,
     /// On the console and in the log file: text (default), or json, an object a line
-    #[arg(long = "log-format", value_name = "FORMAT", value_parser = format)]
+    #[arg(
+        long = "log-format",
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true
+    )]
     log_format: Option<Format>,
     /// Do not log to syslog
     #[arg(short = 'G', long = "no-syslog")]
@@ -205,7 +210,7 @@ struct Typed {
     /// Write the configuration to the log at start
     #[arg(short = 'd', long = "dump-conf")]
     dump_conf: bool,
-    /// Check the configuration and end: 0 good, 4 cannot run, 5 remarks, 6 script security
+    /// Check the configuration and end: 0 good, 4 cannot be read, 5 remarks, 6 script security; the last line says whether it starts
     #[arg(short = 't', long = "config-test", value_name = "LOG_FILE", num_args = 0..=1, require_equals = true)]
     config_test: Option<Option<PathBuf>>,
     /// Pid file of the parent process [default: /run/keepalived.pid]
@@ -430,18 +435,10 @@ fn facility(given: Option<&str>, remarks: &mut Vec<String>) -> u8 {
 }
 
 /// `--log-format`: how lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Text,
     Json,
-}
-
-fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        _ => Err("give text or json".to_owned()),
-    }
 }
 
 /// `-u`: octal with a leading 0, hexadecimal with 0x, else decimal, as strtol has it; anything else is remarked on.

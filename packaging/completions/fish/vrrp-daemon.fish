@@ -2,8 +2,9 @@ complete -c vrrp-daemon -s f -l use-file -d 'Use this configuration file' -r -F
 complete -c vrrp-daemon -s i -l config-id -d 'Read lines that begin with @ID, leave out those of other IDs [default: the host\'s short name]' -r
 complete -c vrrp-daemon -s S -l log-facility -d 'Syslog facility: 0-7 or local0-local7, user, daemon (default)' -r
 complete -c vrrp-daemon -s g -l log-file -d 'Log to a file [default: /tmp/keepalived.log]' -r -F
-complete -c vrrp-daemon -l log-format -d 'On the console and in the log file: text (default), or json, an object a line' -r
-complete -c vrrp-daemon -s t -l config-test -d 'Check the configuration and end: 0 good, 4 cannot run, 5 remarks, 6 script security' -r -F
+complete -c vrrp-daemon -l log-format -d 'On the console and in the log file: text (default), or json, an object a line' -r -f -a "text\t''
+json\t''"
+complete -c vrrp-daemon -s t -l config-test -d 'Check the configuration and end: 0 good, 4 cannot be read, 5 remarks, 6 script security; the last line says whether it starts' -r -F
 complete -c vrrp-daemon -s p -l pid -d 'Pid file of the parent process [default: /run/keepalived.pid]' -r -F
 complete -c vrrp-daemon -s r -l vrrp_pid -d 'Pid file of the VRRP process [default: /run/keepalived_vrrp.pid]' -r -F
 complete -c vrrp-daemon -s s -l namespace -d 'Run in this network namespace' -r

@@ -63,7 +63,7 @@ pub const SECTIONS: &[Section] = &[
         parts: &[Items(&[
             (
                 "0",
-                "It was stopped, or has handed over. With -t: the configuration is good.",
+                "It was stopped, or has handed over. With -t: there is nothing to remark.",
             ),
             (
                 "1",
@@ -74,11 +74,14 @@ pub const SECTIONS: &[Section] = &[
                 "It cannot run: the configuration is bad, a capability is missing, or another daemon runs. Starting it again would \
                  end the same way.",
             ),
-            ("4", "With -t: the configuration cannot run, or cannot be read."),
-            ("5", "With -t: it can run, and there are remarks."),
+            ("4", "With -t: the configuration cannot be read."),
+            (
+                "5",
+                "With -t: there are remarks, as keepalived counts them. The last line says whether the daemon starts.",
+            ),
             (
                 "6",
-                "With -t: it can run, and a script could be changed by somebody who is not root.",
+                "With -t: the same, and a script could be changed by somebody who is not root.",
             ),
         ])],
     },

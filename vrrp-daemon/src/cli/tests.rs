@@ -318,5 +318,5 @@ fn the_form_of_log_lines() {
     assert!(options("--log-format json -l").log.json);
     assert!(!options("--log-format=text").log.json);
     let error = parse(words("--log-format xml")).unwrap_err().to_string();
-    assert!(error.contains("give text or json"), "{error}");
+    assert!(error.contains("[possible values: text, json]"), "{error}");
 }

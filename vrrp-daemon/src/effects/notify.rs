@@ -163,15 +163,3 @@ pub fn channel(config: &Config, scripts: Scripts) -> (Notifier, Runner) {
     let runner = Runner::new(messages, Arc::clone(&dropped), Tellings::of(config), scripts);
     (Notifier { queue, dropped }, runner)
 }
-
-/// keepalived's word for a state.
-const fn word(state: NotifyState) -> &'static str {
-    match state {
-        NotifyState::Master => "MASTER",
-        NotifyState::Backup => "BACKUP",
-        NotifyState::Fault => "FAULT",
-        NotifyState::Stop => "STOP",
-        NotifyState::MasterRxLowerPri => "MASTER_RX_LOWER_PRI",
-        NotifyState::Deleted => "DELETED",
-    }
-}

@@ -48,9 +48,7 @@ pub fn phrase(model: &Model, now: MonoNanos, effect: &Effect) -> Option<Phrase> 
         } => {
             let name = model.groups.get(group.index()).map_or("?", |group| &group.name);
             let state = match state {
-                NotifyState::Master => "MASTER",
-                NotifyState::Backup => "BACKUP",
-                NotifyState::Fault => "FAULT",
+                NotifyState::Master | NotifyState::Backup | NotifyState::Fault => state.word(),
                 NotifyState::Stop | NotifyState::MasterRxLowerPri | NotifyState::Deleted => return None,
             };
             Some(Phrase {

@@ -129,6 +129,21 @@ pub enum NotifyState {
     Deleted,
 }
 
+impl NotifyState {
+    /// keepalived's word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Master => "MASTER",
+            Self::Backup => "BACKUP",
+            Self::Fault => "FAULT",
+            Self::Stop => "STOP",
+            Self::MasterRxLowerPri => "MASTER_RX_LOWER_PRI",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 /// Why a state changed, with the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

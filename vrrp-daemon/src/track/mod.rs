@@ -127,8 +127,9 @@ pub struct Trackers {
 }
 
 impl Trackers {
-    /// Track all of `plan`, by `scripts` where scripts are to be run, and tell `news`; call it inside the service runtime. Nobody but the receiver is ever
-    /// waited for, and while that does not keep up, only the latest word on each object is kept.
+    /// Track all of `plan`, by `scripts` where scripts are to be run, and tell `news`; call it inside the service runtime.
+    /// Nobody but the receiver is ever waited for, and while that does not keep up, only the latest word on each object is
+    /// kept.
     #[must_use]
     pub fn start(plan: Plan, news: mpsc::Sender<News>, scripts: sys::scripts::Scripts) -> Self {
         let mut trackers = Self {

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use vrrp_common::id::Priority;
 
-use super::{Event, Message, Notice, Tellings, word};
+use super::{Event, Message, Notice, Tellings};
 use crate::config::{self, Command, Fifos, Notify, ScriptUser};
 use crate::effects::fifo::reader::Reader;
 use crate::effects::fifo::{About, Fifo};
@@ -174,7 +174,7 @@ impl Told {
             argv.extend([
                 self.kind.to_owned(),
                 self.name.clone(),
-                word(self.word(state)).to_owned(),
+                self.word(state).word().to_owned(),
                 priority.to_string(),
             ]);
             (argv, command.user.as_ref())
@@ -301,7 +301,7 @@ impl Runner {
                 Some(Job { argv, identity })
             })
             .collect();
-        let (lane, line) = (told.lane, told.line(word(told.word(state)), priority));
+        let (lane, line) = (told.lane, told.line(told.word(state).word(), priority));
         self.tell_fifos(&line, is_state.then_some(lane));
         if !jobs.is_empty() {
             self.enqueue(lane, jobs, running);
@@ -374,7 +374,7 @@ impl Runner {
             if let Some(told) = self.subjects.get(subject)
                 && let Some((state, priority)) = told.last
             {
-                self.tell_fifos(&told.line(word(state), priority), Some(told.lane));
+                self.tell_fifos(&told.line(state.word(), priority), Some(told.lane));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tracing::Level;
 
 use super::{Phrase, link_name, name};
-use crate::proto::{Effect, Model, NotifyState, RouterId, Subject};
+use crate::proto::{Effect, Model, RouterId, Subject};
 
 /// The words for an effect that [`phrase`](super::phrase) has none for: what the protocol asks for all day long.
 #[must_use]
@@ -24,7 +24,7 @@ pub fn detail(model: &Model, effect: &Effect) -> Option<Phrase> {
             state,
             priority,
         } => {
-            let state = notified(state);
+            let state = state.word();
             (
                 router,
                 format!("notifies scripts and FIFOs: {state}, priority {priority}"),
@@ -42,17 +42,6 @@ pub fn detail(model: &Model, effect: &Effect) -> Option<Phrase> {
     };
     let text = format!("({}) {words}", name(model, router));
     Some(Phrase::new(Level::TRACE, text).about(model, router))
-}
-
-const fn notified(state: NotifyState) -> &'static str {
-    match state {
-        NotifyState::Master => "MASTER",
-        NotifyState::Backup => "BACKUP",
-        NotifyState::Fault => "FAULT",
-        NotifyState::Stop => "STOP",
-        NotifyState::MasterRxLowerPri => "MASTER_RX_LOWER_PRI",
-        NotifyState::Deleted => "DELETED",
-    }
 }
 
 /// `Sending/queueing gratuitous ARPs on eth0 for 192.0.2.100 and 3 more: 5 rounds`; `None` if there is nothing to
