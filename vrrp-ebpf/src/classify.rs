@@ -291,14 +291,10 @@ impl Packet<'_> {
         Cursor::new(self.link.context).take().copied().unwrap_or_default()
     }
 
-    /// Whether the message is the first `pdu_len` bytes of `known`.
+    /// Whether the message, of eight bytes at least, is the first `pdu_len` bytes of `known`.
     #[inline(always)]
     pub(crate) fn is(&self, known: &[u8; MAX_PDU]) -> bool {
-        if self.pdu_len <= cursor::SHORT && self.pdu_len.is_multiple_of(4) {
-            return self.message.is(self.pdu_len, maps::front(known));
-        }
-        self.message()
-            .is_some_and(|record| maps::same(&record.pdu, known, self.pdu_len))
+        self.message.is(self.pdu_len, known)
     }
 
     /// This CPU's record with the message and its length; the rest is still to be filled in. `None` for a message that
@@ -306,8 +302,6 @@ impl Packet<'_> {
     #[inline(always)]
     pub(crate) fn message(&self) -> Option<&'static mut Record> {
         let record = maps::scratch()?;
-        // Behind the message zeros up to the end of its last block: `maps::same` compares blocks.
-        maps::clear_last_block(record, self.pdu_len);
         if !self.message.load(self.pdu_len, &mut record.pdu) {
             return None;
         }

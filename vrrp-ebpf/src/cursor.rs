@@ -1,13 +1,14 @@
 //! A checked reader of packet memory: the only code that touches it.
 //!
 //! Headers of fixed length are read in place: every read compares with the end of the linear data first, which
-//! is what the verifier wants to see. What is of variable length is copied by the kernel ([`Cursor::load`]),
-//! so reading has no loop, and nothing for the verifier to walk through again and again.
+//! is what the verifier wants to see. What is of variable length is compared where it lies ([`Cursor::is`]), or copied by
+//! the kernel ([`Cursor::load`]).
 #![allow(
     unsafe_code,
     reason = "packet memory is reached by address; each read is checked here"
 )]
 
+use core::arch::asm;
 use core::marker::PhantomData;
 
 use aya_ebpf::check_bounds_signed;
@@ -105,26 +106,56 @@ impl<'a> Cursor<'a> {
         self.start + self.offset + len <= self.end
     }
 
-    /// Whether the next `len` bytes, a multiple of four and at most [`SHORT`], are the first ones of `other`: read where
-    /// they lie, which is cheaper than a copy. May be called after [`Cursor::at`].
+    /// Whether the next `len` bytes, eight at least, are the first ones of `other`: read where they lie, which is cheaper
+    /// than a copy. The last step looks at some of them a second time, and so there is no rest. May be called after
+    /// [`Cursor::at`].
     #[inline(always)]
-    pub(crate) fn is(&self, len: u16, other: &[u16; SHORT as usize / 2]) -> bool {
+    pub(crate) fn is(&self, len: u16, other: &[u8; MAX_PDU]) -> bool {
         // No header is longer than this; the verifier wants to see it.
-        let at = opaque((self.start + (opaque(self.offset as u64) & 0x7f) as usize) as u64) as usize;
-        let len = opaque(u64::from(len)) as usize;
+        let offset = opaque(self.offset as u64) & 0x7f;
+        let ours = opaque((self.start as u64) + offset);
+        let theirs = other.as_ptr() as u64;
+        let len = opaque(u64::from(len));
+        if len < BLOCK {
+            self.same::<WORD, { BLOCK / WORD }>(ours, theirs, len, word)
+        } else {
+            self.same::<BLOCK, { MAX_PDU as u64 / BLOCK }>(ours, theirs, len, block)
+        }
+    }
+
+    /// In steps of `STEP` bytes, `STEPS` at most; `differ` is not 0 where the bytes at two places differ.
+    ///
+    /// There is no way out at a difference: the verifier walks through each branch on each way that leads there.
+    #[inline(always)]
+    fn same<const STEP: u64, const STEPS: u64>(
+        &self,
+        ours: u64,
+        theirs: u64,
+        len: u64,
+        differ: impl Fn(u64, u64) -> u64,
+    ) -> bool {
+        let end = self.end as u64;
         let mut differs = 0;
-        for step in 0..usize::from(SHORT) / 4 {
-            if step * 4 >= len {
+        let mut at = 0;
+        for _ in 1..STEPS {
+            if at + STEP >= len {
                 break;
             }
-            if at + step * 4 + 4 > self.end {
+            if ours + at + STEP > end {
                 return false;
             }
-            // SAFETY: compared with the end just now; even, as in `words`.
-            let [a, b] = unsafe { *((at + step * 4) as *const [u16; 2]) };
-            differs |= (a ^ other[step * 2]) | (b ^ other[step * 2 + 1]);
+            differs |= differ(ours + at, theirs + at);
+            at += STEP;
         }
-        differs == 0
+        let last = opaque(len - STEP);
+        if last > STEP * (STEPS - 1) {
+            return false;
+        }
+        let ours = opaque(ours + last);
+        if ours + STEP > end {
+            return false;
+        }
+        differs | differ(ours, theirs + last) == 0
     }
 
     /// Copy the next `len` bytes to the front of `buffer`. False if the frame ends before, or the buffer does.
@@ -139,8 +170,47 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The longest message that is compared where it lies: fourteen IPv4 addresses, three IPv6 ones.
-pub(crate) const SHORT: u16 = 64;
+const WORD: u64 = 8;
+const BLOCK: u64 = 8 * WORD;
+
+/// Not 0 if the eight bytes at two addresses differ.
+#[inline(always)]
+fn word(ours: u64, theirs: u64) -> u64 {
+    eight::<0>(ours) ^ eight::<0>(theirs)
+}
+
+/// The same for 64 bytes.
+#[inline(always)]
+fn block(ours: u64, theirs: u64) -> u64 {
+    (eight::<0>(ours) ^ eight::<0>(theirs))
+        | (eight::<8>(ours) ^ eight::<8>(theirs))
+        | (eight::<16>(ours) ^ eight::<16>(theirs))
+        | (eight::<24>(ours) ^ eight::<24>(theirs))
+        | (eight::<32>(ours) ^ eight::<32>(theirs))
+        | (eight::<40>(ours) ^ eight::<40>(theirs))
+        | (eight::<48>(ours) ^ eight::<48>(theirs))
+        | (eight::<56>(ours) ^ eight::<56>(theirs))
+}
+
+/// The eight bytes `OFFSET` behind an address, aligned or not, in one load; what Rust reads unaligned is put together byte
+/// by byte on BPF. A machine that cannot read so (Linux: `HAVE_EFFICIENT_UNALIGNED_ACCESS`; x86-64, arm64, ppc64 and s390x can) has a
+/// verifier that refuses the program, and adverts come by the raw socket there.
+#[inline(always)]
+fn eight<const OFFSET: i32>(at: u64) -> u64 {
+    let bytes;
+    // SAFETY: both callers have compared the place with the end of the frame, or with the length of a message in a map; and
+    // the verifier accepts no other read.
+    unsafe {
+        asm!(
+            "{bytes} = *(u64 *)({at} + {offset})",
+            bytes = out(reg) bytes,
+            at = in(reg) at,
+            offset = const OFFSET,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    bytes
+}
 
 /// How much Linux before 6.13 sums at once; beyond that it answers an error, which looks like a sum.
 const SUMMED_AT_ONCE: u16 = 512;

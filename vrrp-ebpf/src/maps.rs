@@ -5,13 +5,12 @@
 )]
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
-use core::mem::offset_of;
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use vrrp_common::abi::{
-    BURST, COUNTER_SLOTS, GAP_BUCKETS, MAX_PDU, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
+    BURST, COUNTER_SLOTS, GAP_BUCKETS, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
     RefusedState, Router, RouterKey, StrangerKey, gap_bucket, stranger_mac,
 };
 
@@ -187,66 +186,6 @@ unsafe fn add(count: *mut u64) {
 pub(crate) fn keep(seat: u32, record: &Record) {
     // Without memory for it the daemon is told of a kept advert and finds an older one, or none.
     let _ = KEPT.insert(seat, record, 0);
-}
-
-/// Messages are compared so many words at a time, without a branch between them: the verifier walks through each branch
-/// on each way that leads there.
-const BLOCK: usize = 8;
-const BLOCKS: usize = MAX_PDU / (8 * BLOCK);
-
-/// Zero the last, perhaps partial, block of a message that is still to be loaded.
-#[inline(always)]
-pub(crate) fn clear_last_block(record: &mut Record, len: u16) {
-    // The verifier wants to see the bounds of the very register that is used.
-    let at = opaque(u64::from(len / 64)) as usize;
-    if let Some(block) = blocks_mut(&mut record.pdu).get_mut(at) {
-        // A zero that the compiler knows would make it a call of `memset`, which writes byte by byte.
-        let zero = opaque(0);
-        let [a, b, c, d, e, f, g, h] = block;
-        (*a, *b, *c, *d) = (zero, zero, zero, zero);
-        (*e, *f, *g, *h) = (zero, zero, zero, zero);
-    }
-}
-
-/// Whether the first `len` bytes of both are the same, and the rest of their last blocks too.
-#[inline(always)]
-pub(crate) fn same(ours: &[u8; MAX_PDU], theirs: &[u8; MAX_PDU], len: u16) -> bool {
-    let blocks = usize::from(len).div_ceil(64);
-    let (ours, theirs) = (blocks_of(ours), blocks_of(theirs));
-    for at in 0..BLOCKS {
-        // Not known to the compiler, which would count down to zero; Linux 6.1 sees no bounds in that.
-        if at >= opaque(blocks as u64) as usize {
-            return true;
-        }
-        let [a, b, c, d, e, f, g, h] = ours[at];
-        let [i, j, k, l, m, n, o, p] = theirs[at];
-        if (a ^ i) | (b ^ j) | (c ^ k) | (d ^ l) | (e ^ m) | (f ^ n) | (g ^ o) | (h ^ p) != 0 {
-            return false;
-        }
-    }
-    true
-}
-
-/// The front of a message, in words of 16 bits.
-#[inline(always)]
-pub(crate) fn front(bytes: &[u8; MAX_PDU]) -> &[u16; cursor::SHORT as usize / 2] {
-    // SAFETY: shorter than the message, and every message here is a field at a multiple of eight in a map's value.
-    unsafe { &*core::ptr::from_ref(bytes).cast() }
-}
-
-const _: () =
-    assert!(offset_of!(Record, pdu).is_multiple_of(8) && offset_of!(Router, known.message).is_multiple_of(8));
-
-#[inline(always)]
-fn blocks_of(bytes: &[u8; MAX_PDU]) -> &[[u64; BLOCK]; BLOCKS] {
-    // SAFETY: same size, and every message here is a field at a multiple of eight in a map's value, which begins at one.
-    unsafe { &*core::ptr::from_ref(bytes).cast() }
-}
-
-#[inline(always)]
-fn blocks_mut(bytes: &mut [u8; MAX_PDU]) -> &mut [[u64; BLOCK]; BLOCKS] {
-    // SAFETY: as above.
-    unsafe { &mut *core::ptr::from_mut(bytes).cast() }
 }
 
 /// Remember the Ethernet address of a sender. Cheap while it is the same.
