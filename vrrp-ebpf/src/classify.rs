@@ -9,6 +9,7 @@ use vrrp_common::wire::ladder::{HEAD_LEN, IP_PROTOCOL};
 
 use crate::cursor::{self, Cursor};
 use crate::maps;
+use crate::opaque::unknown_to_the_verifier;
 
 /// Tags we look behind; more than two pass.
 const MAX_TAGS: usize = 2;
@@ -248,11 +249,11 @@ fn with_message<'a>(mut cursor: Cursor<'a>, options: usize, mut packet: Packet<'
 }
 
 impl Packet<'_> {
-    /// To the verifier the same whichever headers came before: see [`maps::unknown_to_the_verifier`].
+    /// To the verifier the same whichever headers came before: see [`unknown_to_the_verifier`].
     #[inline(always)]
     fn like_any_other(mut self) -> Self {
-        // Both in one number: one trip through the map's memory instead of two.
-        let both = maps::unknown_to_the_verifier(u64::from(self.pdu_len) | (self.message.offset() << 16));
+        let [source, ..] = self.source;
+        let both = unknown_to_the_verifier(u64::from(self.pdu_len) | (self.message.offset() << 16), source);
         self.pdu_len = both as u16;
         self.message = self.message.at(both >> 16);
         self

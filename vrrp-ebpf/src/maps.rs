@@ -255,23 +255,6 @@ pub(crate) fn scratch() -> Option<&'static mut Record> {
     SCRATCH.get_ptr_mut(0).map(|record| unsafe { &mut *record })
 }
 
-/// The same number, and whoever walks through the program does not know which it is: it has been in a map's memory.
-///
-/// The verifier goes on from a place in the program once for all ways that lead there if what it knows is the same, and
-/// else for each of them: that took a third of a second.
-#[inline(always)]
-pub(crate) fn unknown_to_the_verifier(number: u64) -> u64 {
-    let Some(record) = scratch() else {
-        return number;
-    };
-    let place = &raw mut record.header.stamp;
-    // SAFETY: `place` is a field of the record, which is this CPU's alone.
-    unsafe {
-        place.write_volatile(number);
-        place.read_volatile()
-    }
-}
-
 /// Put header and message of `record` into the ring, and wake the daemon if it sleeps. False: the ring is full.
 #[inline(always)]
 pub(crate) fn submit(record: &Record) -> bool {

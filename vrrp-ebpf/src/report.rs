@@ -12,7 +12,7 @@ use vrrp_common::wire::ladder::Refusal;
 use crate::classify::Packet;
 use crate::judge::Held;
 use crate::maps;
-use crate::opaque::opaque;
+use crate::opaque::{opaque, unknown_to_the_verifier};
 
 /// An advert that held every rule. Answers what to count, and what to do with the frame.
 #[inline(always)]
@@ -67,7 +67,8 @@ pub(crate) fn refused(packet: &Packet<'_>, rules: &RouterRules, refusal: Refusal
         (maps::unlisted(rules.seat), refusal.number())
     } else {
         // Of the other rungs there are many, and the verifier would walk through all that follows for each.
-        let rung = maps::unknown_to_the_verifier(u64::from(refusal.number())) as u8;
+        let [source, ..] = packet.source;
+        let rung = unknown_to_the_verifier(u64::from(refusal.number()), source) as u8;
         (maps::refused(refused_key(rules.slot, rung)), rung)
     };
     let Some(tally) = tally else {
