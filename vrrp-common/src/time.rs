@@ -28,6 +28,15 @@ impl MonoNanos {
     }
 }
 
+impl Sub<Nanos> for MonoNanos {
+    type Output = Self;
+
+    /// No earlier than the clock's beginning.
+    fn sub(self, span: Nanos) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
 impl Add<Nanos> for MonoNanos {
     type Output = Self;
 

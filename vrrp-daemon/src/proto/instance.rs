@@ -320,9 +320,14 @@ impl Instance {
 
     /// A Backup whose down timer has run out, whether or not it waits for its group.
     pub(super) fn down_timer_passed(&self, now: MonoNanos) -> bool {
+        self.down_at().is_some_and(|at| at <= now)
+    }
+
+    /// When a Backup takes its Master for dead.
+    pub(super) fn down_at(&self) -> Option<MonoNanos> {
         match &self.phase {
-            Phase::Backup(backup) => backup.down_at() <= now,
-            Phase::Init | Phase::Fault | Phase::Master(_) => false,
+            Phase::Backup(backup) => Some(backup.down_at()),
+            Phase::Init | Phase::Fault | Phase::Master(_) => None,
         }
     }
 

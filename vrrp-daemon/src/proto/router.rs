@@ -315,6 +315,14 @@ impl Vrrp {
         self.deadlines.first().map(|(at, _)| at)
     }
 
+    /// [`Vrrp::next_deadline`], if it is a Backup's down timer.
+    #[must_use]
+    pub fn next_takeover(&self) -> Option<MonoNanos> {
+        let (at, router) = self.deadlines.first()?;
+        let instance = self.instances.get(router.index())?;
+        instance.down_at().filter(|down_at| *down_at == at)
+    }
+
     /// The virtual routers whose down timer is due at `now`: before the [`Input::Tick`], the driver reads
     /// their stamps and feeds [`Input::StillThere`]. Beside a due one come those of its sync group whose timer
     /// ran out before, since they would take over together; one may be named twice.
