@@ -3,8 +3,8 @@
 use vrrp_tests::lab::Stamp;
 
 use super::machine::{
-    FILE, Machine, UNIT, await_state, edit, has_address, instance, journal, property, protocol_process, run,
-    runs, say, state, wait_until, write,
+    FILE, Machine, SCRATCH, UNIT, await_state, edit, has_address, instance, journal, property,
+    protocol_process, run, runs, say, state, wait_until, write,
 };
 
 #[test]
@@ -110,4 +110,77 @@ fn a_protocol_process_that_hangs_is_noticed_and_replaced() {
     await_state("MASTER");
     assert!(!runs(&hung));
     assert_ne!(protocol_process(), hung);
+}
+
+/// The manager restarts it each time it ends, after a fifth of a second.
+const FLAKY: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c 'test -e /run/vm-systemd/well && \
+                     exec sleep infinity; exit 1'\nRestart=always\nRestartSec=200ms\n";
+const FLAKY_UNIT: &str = "/run/systemd/system/vm-flaky.service";
+
+/// Removed even if the test fails.
+struct Flaky;
+
+impl Flaky {
+    fn start() -> Self {
+        write(FLAKY_UNIT, FLAKY);
+        write(&format!("{SCRATCH}/well"), "");
+        run("systemctl daemon-reload");
+        run("systemctl start vm-flaky.service");
+        Self
+    }
+
+    fn ails() {
+        run(&format!("rm {SCRATCH}/well"));
+        run("systemctl kill vm-flaky.service");
+    }
+
+    fn recovers() {
+        write(&format!("{SCRATCH}/well"), "");
+    }
+}
+
+impl Drop for Flaky {
+    fn drop(&mut self) {
+        say("systemctl stop vm-flaky.service");
+        let _not_there = std::fs::remove_file(FLAKY_UNIT);
+        say("systemctl daemon-reload");
+        say("systemctl reset-failed");
+    }
+}
+
+/// `track_restarts`, told of by systemd itself over the system bus.
+#[test]
+fn a_service_that_systemd_restarts_too_often_is_a_fault() {
+    let _machine = Machine::configured();
+    let _flaky = Flaky::start();
+    edit(
+        "    virtual_router_id 51",
+        "    virtual_router_id 51\n    track_restarts vm-flaky 3 30",
+    );
+    run("vrrp-daemon -t");
+    let since = Stamp::now();
+    run("systemctl start vrrp-daemon");
+    await_state("MASTER");
+    assert_eq!(instance()["tracked"][0]["name"], "vm-flaky.service 3 30");
+
+    Flaky::ails();
+    await_state("FAULT");
+    assert_eq!(instance()["reason_code"], "unit-failing");
+    let said = journal(since);
+    let line = "unit vm-flaky.service was restarted more than 3 times in 30 s";
+    assert!(said.contains(line), "{said}");
+    Flaky::recovers();
+    await_state("MASTER");
+
+    // What nobody restarts any more has failed; what somebody stops has not.
+    run("systemctl stop vm-flaky.service");
+    write(FLAKY_UNIT, &FLAKY.replace("Restart=always", "Restart=no"));
+    run("systemctl daemon-reload");
+    run("systemctl start vm-flaky.service");
+    assert_eq!(instance()["state"], "MASTER");
+    Flaky::ails();
+    await_state("FAULT");
+    assert_eq!(property("vm-flaky.service", "ActiveState"), "failed");
+    run("systemctl reset-failed vm-flaky.service");
+    await_state("MASTER");
 }

@@ -45,6 +45,8 @@ pub struct Config {
     pub files: Vec<FileSpec>,
     /// How to know each tracked process; same order as `model.processes`.
     pub processes: Vec<ProcessSpec>,
+    /// How often each tracked unit may be restarted; same order as `model.units`.
+    pub units: Vec<UnitSpec>,
     /// `interface_up_down_delays`; same order as `model.links`.
     pub link_delays: Vec<LinkDelays>,
     /// Notify scripts of each virtual router; same order as `model.routers`.
@@ -167,6 +169,17 @@ pub struct ProcessSpec {
     pub fork_delay: Nanos,
     /// How long too few must run until it counts (`terminate_delay`).
     pub terminate_delay: Nanos,
+}
+
+/// `track_restarts UNIT COUNT SECONDS`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnitSpec {
+    /// A service of the service manager, with its suffix.
+    pub unit: String,
+    /// More restarts than this...
+    pub restarts: u32,
+    /// ... in so long are too many.
+    pub within: Nanos,
 }
 
 /// `param_match`, and what holds without it.

@@ -14,6 +14,7 @@ mod robust;
 mod routes;
 mod severity;
 mod uncommon;
+mod units;
 mod users;
 mod values;
 mod variables;

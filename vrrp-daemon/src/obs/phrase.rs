@@ -26,7 +26,7 @@ use crate::proto::model::Transport;
 use crate::proto::router::MasterSeen;
 use crate::proto::{
     Clue, Effect, FileId, HoldNews, LinkId, Model, NotifyState, ProcessId, Reason, Remark, RouterId,
-    ScriptId, State, Subject,
+    ScriptId, State, Subject, UnitId,
 };
 
 /// The words for an effect; `None` for what is not worth a line.
@@ -163,6 +163,10 @@ pub fn reason(model: &Model, router: RouterId, now: MonoNanos, reason: &Reason) 
                 process_name(model, process)
             )
         }
+        Reason::UnitFailing { unit } => format!(
+            "a unit restarts too often or has failed (track_restarts {})",
+            unit_name(model, unit)
+        ),
         Reason::Lost { lost } => {
             let what = model.holding(router).map(|holding| holding.describe(lost));
             format!(
@@ -554,6 +558,7 @@ pub fn reason_name(reason: &Reason) -> &'static str {
         Reason::ScriptFailing { .. } => "script-failing",
         Reason::FileFailing { .. } => "file-failing",
         Reason::ProcessFailing { .. } => "process-failing",
+        Reason::UnitFailing { .. } => "unit-failing",
         Reason::Lost { .. } => "lost",
         Reason::NoSource => "no-source",
         Reason::LinkUnproven { .. } => "link-unproven",
@@ -609,4 +614,8 @@ fn process_name(model: &Model, process: ProcessId) -> &str {
         .processes
         .get(process.index())
         .map_or("?", |process| &process.name)
+}
+
+fn unit_name(model: &Model, unit: UnitId) -> &str {
+    model.units.get(unit.index()).map_or("?", |unit| &unit.name)
 }

@@ -95,6 +95,14 @@ pub fn render(status: &Status, verbose: bool) -> String {
         };
         line(&mut out, format_args!("process {}: {state}", process.name));
     }
+    for unit in &status.units {
+        let state = match unit.steady {
+            None => "not looked at yet",
+            Some(true) => "steady",
+            Some(false) => "RESTARTS TOO OFTEN OR HAS FAILED",
+        };
+        line(&mut out, format_args!("unit {}: {state}", unit.name));
+    }
     if !status.refused_elsewhere.is_empty() {
         let counts = counts(&status.refused_elsewhere);
         line(

@@ -10,7 +10,7 @@ use vrrp_common::wire::ladder::Refusal;
 
 use super::hold::HoldNews;
 use super::input::Clue;
-use super::model::{Carried, FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
+use super::model::{Carried, FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId, UnitId};
 use super::router::{MasterSeen, State};
 
 /// One thing to do.
@@ -237,6 +237,11 @@ pub enum Reason {
     ProcessFailing {
         /// Which.
         process: ProcessId,
+    },
+    /// A unit that counts is restarted too often, or has failed.
+    UnitFailing {
+        /// Which.
+        unit: UnitId,
     },
     /// Somebody else removed one of its addresses, routes or rules, and it is to step down then.
     Lost {

@@ -9,7 +9,7 @@ use vrrp_common::wire::advert::ChecksumForm;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::Refusal;
 
-use super::model::{Carried, FileId, LinkId, ProcessId, RouterId, ScriptId};
+use super::model::{Carried, FileId, LinkId, ProcessId, RouterId, ScriptId, UnitId};
 
 /// One fact, small enough to be recorded and replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,13 @@ pub enum Input {
         process: ProcessId,
         /// Whether as many run as `quorum` and `quorum_max` want.
         quorum: bool,
+    },
+    /// A tracked unit has been looked at, for the first time or with another outcome.
+    Unit {
+        /// The unit.
+        unit: UnitId,
+        /// It was not restarted more often than the limit allows, and has not failed.
+        steady: bool,
     },
     /// The kernel refused to add addresses of this virtual router; `failed` of them are not there.
     AddressesRefused {

@@ -34,7 +34,7 @@ mod tracking;
 pub use effect::{Effect, NotifyState, Reason, Remark, Subject};
 pub use hold::HoldNews;
 pub use input::{Clue, Heard, Input, LinkState, ScriptState};
-pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId};
+pub use model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, UnitId};
 pub use reload::Correspondence;
 pub use router::estate::{Estate, Unfit};
 pub use router::{Outlook, StandbySeen, State, Vrrp};

@@ -69,6 +69,10 @@ index_type!(
     /// Position in [`Model::processes`].
     ProcessId
 );
+index_type!(
+    /// Position in [`Model::units`].
+    UnitId
+);
 
 /// Everything the protocol needs to know of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +91,9 @@ pub struct Model {
     /// Tracked processes (`vrrp_track_process`).
     #[serde(default)]
     pub processes: Vec<Process>,
+    /// Units of the service manager whose restarts count (`track_restarts`).
+    #[serde(default)]
+    pub units: Vec<Unit>,
     /// Name VRIDs that are heard and not configured (`log_unknown_vrids`).
     #[serde(default)]
     pub log_unknown_vrids: bool,
@@ -346,6 +353,8 @@ pub enum TrackObject {
     File(FileId),
     /// A process (`track_process`).
     Process(ProcessId),
+    /// The restarts of a unit (`track_restarts`).
+    Unit(UnitId),
 }
 
 /// A tracked script, as far as the protocol knows it: the runner applies `rise` and `fall`.
@@ -366,6 +375,13 @@ pub struct File {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Its name in the configuration.
+    pub name: String,
+}
+
+/// A unit whose restarts count, as far as the protocol knows it: the watcher counts them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// As in the configuration, `UNIT COUNT SECONDS`: one unit may be tracked with several limits.
     pub name: String,
 }
 

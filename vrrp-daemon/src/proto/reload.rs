@@ -12,7 +12,9 @@ use std::net::IpAddr;
 use vrrp_common::id::{Family, Version, Vrid};
 
 use super::effect::Reason;
-use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Transport, VirtualRouter};
+use super::model::{
+    FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Transport, UnitId, VirtualRouter,
+};
 
 /// What became of everything that has an index, from the running model to the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Correspondence {
     pub files: Pairs<FileId>,
     /// By name.
     pub processes: Pairs<ProcessId>,
+    /// By name, which has the limit in it.
+    pub units: Pairs<UnitId>,
 }
 
 /// Which new index stands for which old one. Each has at most one partner.
@@ -77,6 +81,7 @@ impl Correspondence {
             processes: Pairs::by(&old.processes, &new.processes, |process| {
                 Some(process.name.as_str())
             }),
+            units: Pairs::by(&old.units, &new.units, |unit| Some(unit.name.as_str())),
             routers,
         }
     }
@@ -245,6 +250,10 @@ impl Reason {
             Self::ProcessFailing { process } => {
                 let process = correspondence.processes.after(process);
                 process.map(|process| Self::ProcessFailing { process })
+            }
+            Self::UnitFailing { unit } => {
+                let unit = correspondence.units.after(unit);
+                unit.map(|unit| Self::UnitFailing { unit })
             }
             Self::Group { leader } => {
                 let leader = correspondence.routers.after(leader);

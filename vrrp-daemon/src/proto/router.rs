@@ -12,7 +12,7 @@ use super::effect::{Effect, Reason, Remark};
 use super::hold::Holds;
 use super::input::{Input, ScriptState};
 use super::instance::{Event, Instance, Outcome, Step};
-use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject};
+use super::model::{FileId, GroupId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject, UnitId};
 use super::remarks::{Said, Unknown};
 use super::tracking::{Facts, Share, Watch};
 
@@ -247,6 +247,11 @@ impl Vrrp {
                     self.reconsider(now, effects, |watch| watch.watches(TrackObject::Process(process)));
                 }
             }
+            Input::Unit { unit, steady } => {
+                if self.facts.note_unit(unit, steady) {
+                    self.reconsider(now, effects, |watch| watch.watches(TrackObject::Unit(unit)));
+                }
+            }
             Input::Source { router, address } => {
                 let known = self
                     .instances
@@ -386,6 +391,12 @@ impl Vrrp {
     #[must_use]
     pub fn process(&self, process: ProcessId) -> Option<bool> {
         self.facts.process(process)
+    }
+
+    /// Whether a tracked unit is steady: not restarted too often, and not failed.
+    #[must_use]
+    pub fn unit(&self, unit: UnitId) -> Option<bool> {
+        self.facts.unit(unit)
     }
 
     fn start(&mut self, now: MonoNanos, effects: &mut Vec<Effect>) {

@@ -1,4 +1,4 @@
-//! What tracked interfaces, scripts, files and processes do to a virtual router: a fault, or another priority.
+//! What tracked interfaces, scripts, files, processes and units do to a virtual router: a fault, or another priority.
 //!
 //! Both are computed anew from the set of known facts each time one changes. There is no counter and no
 //! fault bit to get out of step: keepalived 2.3.3 and later leave FAULT when one of two failed interfaces
@@ -12,13 +12,15 @@ use vrrp_common::id::Priority;
 
 use super::effect::Reason;
 use super::input::{LinkState, ScriptState};
-use super::model::{FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject};
+use super::model::{
+    FileId, GroupId, LinkId, Model, ProcessId, RouterId, ScriptId, Track, TrackObject, UnitId,
+};
 use super::reload::Correspondence;
 
 /// A file's number times its weight, from this on down, is a fault (keepalived's bound).
 const FAULT: i64 = -254;
 
-/// What is known of the host. A link is down, and of a script, file or process nothing is known, until
+/// What is known of the host. A link is down, and of a script, file, process or unit nothing is known, until
 /// something else is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
@@ -26,6 +28,9 @@ pub(super) struct Facts {
     scripts: Vec<Option<ScriptState>>,
     files: Vec<Option<i32>>,
     processes: Vec<Option<bool>>,
+    /// None in what an earlier version hands over.
+    #[serde(default)]
+    units: Vec<Option<bool>>,
 }
 
 /// Whether a virtual router may take part.
@@ -34,7 +39,7 @@ pub(super) enum Standing {
     /// All is well.
     Ready,
     /// Something that may be a fault is not known yet: a script without a weight has not run, a file has not
-    /// been read, a process has not been looked for.
+    /// been read, a process or unit has not been looked for.
     Pending,
     /// Something without a weight fails.
     Failing(Reason),
@@ -59,6 +64,7 @@ impl Facts {
             scripts: vec![None; model.scripts.len()],
             files: vec![None; model.files.len()],
             processes: vec![None; model.processes.len()],
+            units: vec![None; model.units.len()],
         }
     }
 
@@ -75,6 +81,8 @@ impl Facts {
             .processes
             .carry(std::mem::take(&mut self.processes));
         self.processes = processes.into_iter().map(Option::flatten).collect();
+        let units = correspondence.units.carry(std::mem::take(&mut self.units));
+        self.units = units.into_iter().map(Option::flatten).collect();
     }
 
     /// Note a link's state; false for an unknown link or no change.
@@ -105,6 +113,13 @@ impl Facts {
             .is_some_and(|known| known.replace(quorum) != Some(quorum))
     }
 
+    /// Note whether a unit is steady; false for an unknown unit or no change.
+    pub(super) fn note_unit(&mut self, unit: UnitId, steady: bool) -> bool {
+        self.units
+            .get_mut(unit.index())
+            .is_some_and(|known| known.replace(steady) != Some(steady))
+    }
+
     /// The last verdict on a script.
     pub(super) fn script(&self, script: ScriptId) -> Option<ScriptState> {
         self.scripts.get(script.index()).copied().flatten()
@@ -120,8 +135,13 @@ impl Facts {
         self.processes.get(process.index()).copied().flatten()
     }
 
+    /// Whether a unit is steady.
+    pub(super) fn unit(&self, unit: UnitId) -> Option<bool> {
+        self.units.get(unit.index()).copied().flatten()
+    }
+
     /// What a track amounts to. A weighted script that has not run counts for nothing; a file is read, and a
-    /// process looked for, at once, so these are waited for in any case.
+    /// process or unit looked for, at once, so these are waited for in any case.
     pub(super) fn share(&self, track: &Track) -> Share {
         let well = match track.object {
             TrackObject::Link(link) => Some(self.is_up(link)),
@@ -136,6 +156,7 @@ impl Facts {
                     .map_or(Share::Unknown, |value| file_share(track, value));
             }
             TrackObject::Process(process) => self.process(process),
+            TrackObject::Unit(unit) => self.unit(unit),
         };
         let Some(well) = well else { return Share::Unknown };
         if track.weight == 0 {
@@ -219,17 +240,19 @@ fn reason(object: TrackObject) -> Reason {
         TrackObject::Script(script) => Reason::ScriptFailing { script },
         TrackObject::File(file) => Reason::FileFailing { file },
         TrackObject::Process(process) => Reason::ProcessFailing { process },
+        TrackObject::Unit(unit) => Reason::UnitFailing { unit },
     }
 }
 
 /// What is left of a track whose weight cannot count: a script or an interface is not tracked at all, a number
-/// other than 0 in a file is a fault, and a process keeps its weight; each as keepalived 2.2.7 was seen to do.
+/// other than 0 in a file is a fault, and a process keeps its weight; each as keepalived 2.2.7 was seen to do. A unit,
+/// which keepalived does not track, is as a process.
 fn unweighted(track: &Track) -> Option<Track> {
     match track.object {
         _ if track.weight == 0 => Some(*track),
         TrackObject::Link(_) | TrackObject::Script(_) => None,
         TrackObject::File(_) => Some(Track { weight: 0, ..*track }),
-        TrackObject::Process(_) => Some(*track),
+        TrackObject::Process(_) | TrackObject::Unit(_) => Some(*track),
     }
 }
 

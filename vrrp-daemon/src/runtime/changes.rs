@@ -347,6 +347,7 @@ fn tracks(model: &Model, tracks: &[Track]) -> BTreeSet<String> {
                 let process = model.processes.get(process.index());
                 ("process", process.map(|process| &process.name))
             }
+            TrackObject::Unit(unit) => ("unit", model.units.get(unit.index()).map(|unit| &unit.name)),
         };
         let reverse = if track.reverse { " reverse" } else { "" };
         let name = name.map_or("?", String::as_str);

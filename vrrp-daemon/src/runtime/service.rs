@@ -22,7 +22,7 @@ use crate::ingress::control::events::Events;
 use crate::ingress::control::message::{Ending, LogLevel, Shown};
 use crate::ingress::control::{BindError, Control, ControlRequest, Desks};
 use crate::ingress::links::LinkEvent;
-use crate::proto::{ScriptId, ScriptState};
+use crate::proto::{ScriptId, ScriptState, UnitId};
 use crate::sys::{sched, scripts};
 use crate::track::{News, Plan, Trackers};
 
@@ -112,6 +112,8 @@ pub struct Managed {
 pub struct Go {
     /// What it knew of tracked scripts, by the ids of this configuration.
     pub verdicts: Vec<(ScriptId, ScriptState)>,
+    /// Tracked units that it knew not to be steady, likewise.
+    pub unsteady: Vec<UnitId>,
 }
 
 /// Start it. Without a control socket that can be written the daemon runs, and says so; a socket on which
@@ -182,7 +184,7 @@ pub fn start(setup: Setup) -> Result<(Service, Ports), ServiceError> {
                     },
                 };
                 reader.begin(
-                    plan.remembering(&go.verdicts),
+                    plan.remembering(&go.verdicts, &go.unsteady),
                     news,
                     control.as_ref().map(Control::access),
                 );

@@ -11,10 +11,11 @@ use super::kernel_path::KernelPath;
 use super::observer::Observer;
 use crate::ingress::control::status::{
     Address, Counters, Daemon, File, Frames, Group, Instance, Master, Preemption, Process, Reload,
-    ReloadResult, Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome, by_name,
+    ReloadResult, Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome, Unit,
+    by_name,
 };
 use crate::proto::model::{Preempt, Track, TrackObject, VirtualRouter};
-use crate::proto::{FileId, Model, Outlook, ProcessId, RouterId, ScriptId, Share, State, Vrrp};
+use crate::proto::{FileId, Model, Outlook, ProcessId, RouterId, ScriptId, Share, State, UnitId, Vrrp};
 use crate::xdp::{self, Arrivals};
 
 /// What a snapshot shows besides the protocol's own state.
@@ -151,6 +152,15 @@ impl Snapshots {
                     quorum: view.vrrp.process(ProcessId(id)),
                 })
                 .collect(),
+            units: model
+                .units
+                .iter()
+                .zip(0..)
+                .map(|(unit, id)| Unit {
+                    name: unit.name.clone(),
+                    steady: view.vrrp.unit(UnitId(id)),
+                })
+                .collect(),
             refused_elsewhere: by_name(&self.refused_elsewhere),
             frames: view.kernel.counters().map(|counters| frames(&counters)),
         }
@@ -249,6 +259,10 @@ fn tracked(model: &Model, track: Track, share: Share) -> Tracked {
         TrackObject::Process(process) => {
             let process = model.processes.get(process.index());
             (TrackedKind::Process, process.map(|process| &process.name))
+        }
+        TrackObject::Unit(unit) => {
+            let unit = model.units.get(unit.index());
+            (TrackedKind::Unit, unit.map(|unit| &unit.name))
         }
     };
     Tracked {

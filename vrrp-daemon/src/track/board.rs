@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::News;
-use crate::proto::{FileId, ProcessId, ScriptId, ScriptState};
+use crate::proto::{FileId, ProcessId, ScriptId, ScriptState, UnitId};
 
 /// One tracker, for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,7 @@ pub(super) enum Word {
     Script(ScriptState),
     File(i32),
     Process(bool),
+    Unit(bool),
 }
 
 /// What a tracker's object is called in the running configuration.
@@ -36,6 +37,7 @@ pub(super) enum Id {
     Script(ScriptId),
     File(FileId),
     Process(ProcessId),
+    Unit(UnitId),
 }
 
 /// Who is to hear each tracker.
@@ -165,7 +167,8 @@ impl State {
             (Id::Script(id), Word::Script(state)) => Some(News::Script(id, state)),
             (Id::File(id), Word::File(value)) => Some(News::File(id, value)),
             (Id::Process(id), Word::Process(quorum)) => Some(News::Process(id, quorum)),
-            (Id::Script(_) | Id::File(_) | Id::Process(_), _) => None,
+            (Id::Unit(id), Word::Unit(steady)) => Some(News::Unit(id, steady)),
+            (Id::Script(_) | Id::File(_) | Id::Process(_) | Id::Unit(_), _) => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is watched besides adverts and interfaces: scripts, files, processes. What they say reaches the
+//! What is watched besides adverts and interfaces: scripts, files, processes, units. What they say reaches the
 //! protocol as inputs.
 //!
 //! Everything here runs on the service runtime. Each tracker puts its latest word on a [`board`], which passes
@@ -9,6 +9,7 @@ mod board;
 mod file;
 mod process;
 mod script;
+mod unit;
 mod verdict;
 
 use std::collections::HashSet;
@@ -19,9 +20,10 @@ use self::board::Board;
 use self::file::{Files, Followed};
 use self::process::{Processes, Watched};
 use self::script::Scripts;
+use self::unit::{Counted, Units};
 use crate::config::{Config, ScriptSpec, ScriptUser};
 use crate::proto::model::TrackObject;
-use crate::proto::{FileId, Input, ProcessId, ScriptId, ScriptState};
+use crate::proto::{FileId, Input, ProcessId, ScriptId, ScriptState, UnitId};
 use crate::sys;
 
 /// What a tracked object says: the first word on it, or another one than the last.
@@ -33,6 +35,8 @@ pub enum News {
     File(FileId, i32),
     /// Whether as many of a process run as wanted, after the delays.
     Process(ProcessId, bool),
+    /// Whether a unit is steady: not restarted too often, and not failed.
+    Unit(UnitId, bool),
 }
 
 impl From<News> for Input {
@@ -41,6 +45,7 @@ impl From<News> for Input {
             News::Script(script, state) => Self::Script { script, state },
             News::File(file, value) => Self::File { file, value },
             News::Process(process, quorum) => Self::Process { process, quorum },
+            News::Unit(unit, steady) => Self::Unit { unit, steady },
         }
     }
 }
@@ -51,6 +56,7 @@ pub struct Plan {
     scripts: Vec<Tracked>,
     files: Vec<Followed>,
     processes: Vec<Watched>,
+    units: Vec<Counted>,
 }
 
 /// A script to run: its id, its name for the log, how, and as whom.
@@ -65,9 +71,13 @@ struct Tracked {
 }
 
 impl Plan {
-    /// Begin with these verdicts of an earlier process: a script may fail as often as ever before that counts.
+    /// Begin with these verdicts of an earlier process: a script may fail as often as ever before that counts, and a unit
+    /// that is not steady has its whole time before it is.
     #[must_use]
-    pub fn remembering(mut self, verdicts: &[(ScriptId, ScriptState)]) -> Self {
+    pub fn remembering(mut self, verdicts: &[(ScriptId, ScriptState)], unsteady: &[UnitId]) -> Self {
+        for unit in &mut self.units {
+            unit.unsteady = unsteady.contains(&unit.id);
+        }
         for script in &mut self.scripts {
             let of_it = verdicts.iter().find(|(id, _)| *id == script.id);
             script.last = of_it.map(|(_, state)| *state);
@@ -86,6 +96,7 @@ impl Plan {
         let scripts = config.scripts.iter().zip(&model.scripts).zip(0..);
         let files = config.files.iter().zip(&model.files).zip(0..);
         let processes = config.processes.iter().zip(&model.processes).zip(0..);
+        let units = config.units.iter().zip(&model.units).zip(0..);
         Self {
             scripts: scripts
                 .filter(|(_, id)| used.contains(&TrackObject::Script(ScriptId(*id))))
@@ -113,6 +124,15 @@ impl Plan {
                     spec: spec.clone(),
                 })
                 .collect(),
+            // Each is there because somebody tracks it.
+            units: units
+                .map(|((spec, unit), id)| Counted {
+                    id: UnitId(id),
+                    name: unit.name.clone(),
+                    spec: spec.clone(),
+                    unsteady: false,
+                })
+                .collect(),
         }
     }
 }
@@ -124,6 +144,7 @@ pub struct Trackers {
     scripts: Scripts,
     files: Files,
     processes: Processes,
+    units: Units,
 }
 
 impl Trackers {
@@ -137,6 +158,7 @@ impl Trackers {
             scripts: Scripts::new(scripts),
             files: Files::default(),
             processes: Processes::default(),
+            units: Units::default(),
         };
         trackers.reconfigure(plan, news);
         trackers
@@ -154,6 +176,7 @@ impl Trackers {
         self.files.reconfigure(plan.files, &mut routes, &self.board);
         self.processes
             .reconfigure(plan.processes, &mut routes, &self.board);
+        self.units.reconfigure(plan.units, &mut routes, &self.board);
         self.board.readdress(routes, news);
     }
 

@@ -92,7 +92,7 @@ impl Scripts {
             let old = before.get_mut(&script.spec.command.argv).and_then(Vec::pop);
             let last = match old.and_then(|old| board.desk().word(old.key)) {
                 Some(Word::Script(state)) => Some(state),
-                Some(Word::File(_) | Word::Process(_)) | None => script.last,
+                Some(Word::File(_) | Word::Process(_) | Word::Unit(_)) | None => script.last,
             };
             let (stop, stopped) = watch::channel(());
             let task = Task {

@@ -1,4 +1,4 @@
-//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, journald, tcpdump, nft, strace, mandoc and two
+//! Programs that only the tests and the bench talk to: keepalived, rsyslogd, journald, dbus-daemon, tcpdump, nft, strace, mandoc and two
 //! shells.
 
 use super::packages::{self, Unpacked};
@@ -12,6 +12,7 @@ const PEERS: Unpacked = Unpacked {
         // journald, and the library that has to be of the same build.
         "systemd",
         "libsystemd-shared",
+        "dbus-daemon",
         "tcpdump",
         "nftables",
         "strace",

@@ -89,6 +89,8 @@ pub enum InstanceKey {
     TrackFile,
     /// `track_process`
     TrackProcess,
+    /// `track_restarts`
+    TrackRestarts,
     /// `dont_track_primary`
     DontTrackPrimary,
     /// `notify…`
@@ -122,6 +124,8 @@ const VMAC: &str = "virtual MAC addresses are not used; the addresses move with 
 const BFD: &str = "BFD does not run: this protects NOTHING, and is never a fault";
 const MAIL: &str = "mail is not sent";
 const ACCEPT: &str = "the Master always answers on its addresses";
+
+pub(super) const RESTARTS: &str = "UNIT COUNT SECONDS [weight N]: the service manager restarted a service more than COUNT times in SECONDS, or it has failed; one line for each";
 
 const fn instance(name: &'static str, shape: Shape, key: InstanceKey, doc: &'static str) -> Keyword {
     works(name, shape, Key::Instance(key), doc)
@@ -206,7 +210,7 @@ pub(super) const TABLE: &[Keyword] = &[
     instance("vrrp_send_fault", Words, InstanceKey::Uncommon(UncommonKey::SendFault), "[SECONDS|off]: FAULT once no advert has left the host for so long").default("the global one").since("here only"),
     instance("vrrp_vip_removed", Word, InstanceKey::Uncommon(UncommonKey::WhenLost), "restore or backup: what a Master does when another program removes an address").default("the global one").since("here only"),
     instance("vrrp_link_hold", Word, InstanceKey::Uncommon(UncommonKey::LinkHold), "SECONDS or off: how long after the interface came up a Backup waits for it to receive a first frame").default("the global one").since("here only"),
-    to_come("track_restarts", Words, "restarts of units are not tracked", "Units of the service manager whose restart counts as a weight or a fault").since("here only"),
+    instance("track_restarts", Words, InstanceKey::TrackRestarts, RESTARTS).since("here only"),
 ];
 
 // One keyword a line, as a table.

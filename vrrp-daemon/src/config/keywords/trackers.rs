@@ -1,6 +1,7 @@
 //! `vrrp_sync_group`, what is tracked, and the small blocks of the top level.
 
 use super::Shape::{Address, Bool, Command, Entries, Flag, Number, Seconds, Word, Words};
+use super::instance::RESTARTS;
 use super::{Key, Keyword, NotifyKey, Shape, missing, to_come, works};
 
 /// Keywords of `vrrp_sync_group` that are lowered.
@@ -18,6 +19,8 @@ pub enum GroupKey {
     TrackFile,
     /// `track_process`
     TrackProcess,
+    /// `track_restarts`
+    TrackRestarts,
     /// `sync_group_tracking_weight`
     KeepWeights,
 }
@@ -121,6 +124,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     group("global_tracking", Flag, GroupKey::KeepWeights, "Old name of sync_group_tracking_weight").deprecated("track_interface, track_script and track_file of the group"),
     group("track_file", Entries, GroupKey::TrackFile, "Files whose number counts as weight").common(),
     group("track_process", Entries, GroupKey::TrackProcess, "Processes that must run").common(),
+    group("track_restarts", Words, GroupKey::TrackRestarts, RESTARTS).since("here only"),
     missing("track_bfd", Entries, "BFD does not run: this protects NOTHING, and is never a fault", "BFD sessions that must be up"),
     to_come("smtp_alert", Bool, "mail is not sent", "Mail on every change").common().default("the global one"),
     group("notify_priority_changes", Bool, GroupKey::Notify(NotifyKey::PriorityChanges), "Tell the FIFOs of its members' priority changes too").common(),

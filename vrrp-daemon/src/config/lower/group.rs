@@ -37,6 +37,7 @@ impl Lowering<'_> {
                 GroupKey::TrackScript => self.track_scripts(statement, &mut tracks),
                 GroupKey::TrackFile => self.track_files(statement, &mut tracks),
                 GroupKey::TrackProcess => self.track_processes(statement, &mut tracks),
+                GroupKey::TrackRestarts => self.track_restarts(statement, &mut tracks),
                 GroupKey::KeepWeights => keep_weights = true,
             }
         }

@@ -24,6 +24,7 @@ mod track;
 mod tracker;
 mod transport;
 mod uncommon;
+mod unit;
 mod user;
 mod value;
 mod weights;
@@ -31,13 +32,13 @@ mod weights;
 use std::collections::{HashMap, HashSet};
 
 pub(super) use self::value::in_seconds;
-use super::Config;
 use super::diag::{Diagnostic, Remark, Severity, Sink};
 use super::environment::Environment;
 use super::keywords::{Key, RootKey, Status};
 use super::raw::{Statement, Tree};
 use super::source::Span;
-use crate::proto::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId};
+use super::{Config, UnitSpec};
+use crate::proto::{FileId, GroupId, LinkId, ProcessId, RouterId, ScriptId, UnitId};
 
 /// Everything needed while lowering, and the configuration as far as it has come.
 struct Lowering<'a> {
@@ -52,6 +53,7 @@ struct Lowering<'a> {
     scripts: HashMap<String, script::Known>,
     files: HashMap<String, tracker::Known<FileId>>,
     processes: HashMap<String, tracker::Known<ProcessId>>,
+    units: HashMap<UnitSpec, UnitId>,
     routers: HashMap<String, RouterId>,
     groups: HashSet<String>,
     /// Where each router's `vrrp_instance` line stands.
@@ -76,6 +78,7 @@ pub(super) fn lower(tree: &Tree, environment: &dyn Environment, sink: &mut Sink)
         scripts: HashMap::new(),
         files: HashMap::new(),
         processes: HashMap::new(),
+        units: HashMap::new(),
         routers: HashMap::new(),
         groups: HashSet::new(),
         router_spans: Vec::new(),

@@ -84,6 +84,9 @@ impl Lowering<'_> {
         for block in &draft.track_processes {
             self.track_processes(block, &mut tracks);
         }
+        for line in &draft.track_restarts {
+            self.track_restarts(line, &mut tracks);
+        }
         let (routes, rules) = self.routes_and_rules(&draft, link, &mut tracks);
         for address in addresses.iter().chain(&excluded) {
             if !address.extra.untracked && address.link != link {

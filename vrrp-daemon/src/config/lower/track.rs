@@ -51,7 +51,7 @@ impl Entry<'_> {
 /// The weights of interfaces and scripts.
 pub(super) const WEIGHTS: RangeInclusive<i16> = -253..=253;
 
-fn weight(text: &str, range: &RangeInclusive<i16>) -> Option<i16> {
+pub(super) fn weight(text: &str, range: &RangeInclusive<i16>) -> Option<i16> {
     text.parse().ok().filter(|weight| range.contains(weight))
 }
 
@@ -162,7 +162,7 @@ impl Lowering<'_> {
         Some((weight?, reverse))
     }
 
-    fn track(&mut self, track: Track, name: &Word, tracks: &mut Tracks) {
+    pub(super) fn track(&mut self, track: Track, name: &Word, tracks: &mut Tracks) {
         if !tracks.seen.insert(track.object) {
             self.sink.push(
                 Diagnostic::warning(format!("`{}` is tracked twice", name.text))

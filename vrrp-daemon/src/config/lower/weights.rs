@@ -44,7 +44,7 @@ impl Lowering<'_> {
         let outcome = match track.object {
             _ if track.weight == 0 => return,
             // keepalived leaves these as they are, and says nothing.
-            TrackObject::Process(_) => return,
+            TrackObject::Process(_) | TrackObject::Unit(_) => return,
             TrackObject::Link(_) | TrackObject::Script(_) => "is not tracked",
             TrackObject::File(_) => "loses its weight: any number in it but 0 is a fault",
         };
@@ -71,6 +71,7 @@ impl Lowering<'_> {
                 "process",
                 model.processes.get(process.index()).map(|process| &process.name),
             ),
+            TrackObject::Unit(unit) => ("unit", model.units.get(unit.index()).map(|unit| &unit.name)),
         };
         format!("{kind} `{}`", name.map_or("?", String::as_str))
     }

@@ -29,6 +29,9 @@ pub struct Status {
     /// Tracked processes, in the order of the configuration.
     #[serde(default)]
     pub processes: Vec<Process>,
+    /// Tracked units, in the order of the configuration.
+    #[serde(default)]
+    pub units: Vec<Unit>,
     /// Messages refused that belong to no virtual router of ours, by reason; zeros left out.
     pub refused_elsewhere: BTreeMap<String, u64>,
     /// What the XDP program made of all frames of protocol 112; none without a program.
@@ -266,6 +269,8 @@ pub enum TrackedKind {
     File,
     /// `track_process`
     Process,
+    /// `track_restarts`
+    Unit,
 }
 
 impl TrackedKind {
@@ -277,6 +282,7 @@ impl TrackedKind {
             Self::Script => "script",
             Self::File => "file",
             Self::Process => "process",
+            Self::Unit => "unit",
         }
     }
 }
@@ -333,6 +339,15 @@ pub struct Process {
     pub name: String,
     /// Whether as many run as `quorum` and `quorum_max` want; none before it was looked for.
     pub quorum: Option<bool>,
+}
+
+/// One unit whose restarts are tracked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// `UNIT COUNT SECONDS`, as in the configuration.
+    pub name: String,
+    /// Whether it was not restarted more than COUNT times in SECONDS, and has not failed; none before it was looked at.
+    pub steady: Option<bool>,
 }
 
 /// One tracked script.

@@ -39,6 +39,7 @@ fn status() -> Status {
         scripts: Vec::new(),
         files: Vec::new(),
         processes: Vec::new(),
+        units: Vec::new(),
         refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
     }
 }
@@ -46,7 +47,7 @@ fn status() -> Status {
 const STATUS_LINE: &str = "{\"v\":1,\"status\":{\"daemon\":{\"version\":\"0.1.0\",\"pid\":42,\"uptime_ms\":1500,\
     \"config_file\":\"/etc/keepalived/keepalived.conf\",\"notifications_dropped\":0,\"last_reload\":null,\
     \"reloads\":0,\"reloads_refused\":0},\"instances\":[],\
-    \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\
+    \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\"units\":[],\
     \"refused_elsewhere\":{\"vrid\":3},\"frames\":null}}\n";
 
 /// Desks at which only the protocol thread sits.

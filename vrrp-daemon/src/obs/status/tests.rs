@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{render, show};
 use crate::ingress::control::status::{
     Address, Counters, Daemon, File, Frames, Group, Instance, Master, Preemption, Process, ReceivePath,
-    Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome,
+    Script, Sender, Standby, Status, Timers, Tracked, TrackedKind, TrackedOutcome, Unit,
 };
 use crate::proto::{ScriptState, State};
 
@@ -99,6 +99,10 @@ pub(in crate::obs) fn status() -> Status {
             name: "nginx".to_owned(),
             quorum: Some(false),
         }],
+        units: vec![Unit {
+            name: "haproxy.service 5 600".to_owned(),
+            steady: Some(false),
+        }],
         refused_elsewhere: BTreeMap::from([("vrid".to_owned(), 3)]),
         frames: Some(Frames {
             accepted: 12,
@@ -139,6 +143,7 @@ group VG_1: (members differ), members VI_1 VI_2
 script monitor_service: FAILING
 file load: -20
 process nginx: TOO FEW OR TOO MANY RUN
+unit haproxy.service 5 600: RESTARTS TOO OFTEN OR HAS FAILED
 refused, for no virtual router of ours: vrid 3
 XDP: 12 accepted, 289 unchanged, 0 kept (0 for the ring was full), 4 not ours, 0 not judged; refused: checksum 2, ttl 1
 ";

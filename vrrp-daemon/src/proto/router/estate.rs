@@ -15,7 +15,7 @@ use super::{Life, State, Vrrp};
 use crate::proto::deadlines::Deadlines;
 use crate::proto::hold::Holds;
 use crate::proto::instance::Instance;
-use crate::proto::model::{GroupId, Model, RouterId, ScriptId};
+use crate::proto::model::{GroupId, Model, RouterId, ScriptId, UnitId};
 use crate::proto::reload::Correspondence;
 use crate::proto::tracking::{Facts, Watch};
 use crate::proto::{NotifyState, ScriptState, Subject};
@@ -148,5 +148,11 @@ impl Vrrp {
     pub fn verdicts(&self) -> impl Iterator<Item = (ScriptId, ScriptState)> + '_ {
         let ids = (0..=u16::MAX).map(ScriptId).take(self.model.scripts.len());
         ids.filter_map(|id| Some((id, self.script(id)?)))
+    }
+
+    /// The tracked units that are known not to be steady.
+    pub fn unsteady(&self) -> impl Iterator<Item = UnitId> + '_ {
+        let ids = (0..=u16::MAX).map(UnitId).take(self.model.units.len());
+        ids.filter(|id| self.unit(*id) == Some(false))
     }
 }

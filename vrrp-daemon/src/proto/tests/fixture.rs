@@ -9,8 +9,8 @@ use vrrp_common::wire::ladder::Auth;
 
 use crate::proto::model::{
     AddressExtra, Announce, File, FileId, GroupId, LinkId, Model, Preempt, Process, ProcessId, RouterId,
-    Script, ScriptId, SyncGroup, Track, TrackObject, Transport, Uncommon, V3Checksum, VirtualAddress,
-    VirtualRouter,
+    Script, ScriptId, SyncGroup, Track, TrackObject, Transport, Uncommon, Unit, UnitId, V3Checksum,
+    VirtualAddress, VirtualRouter,
 };
 use crate::proto::{Effect, Heard, Input, LinkState, NotifyState, Reason, Remark, State, Subject, Vrrp};
 
@@ -24,6 +24,7 @@ pub(super) const S0: ScriptId = ScriptId(0);
 pub(super) const S1: ScriptId = ScriptId(1);
 pub(super) const F0: FileId = FileId(0);
 pub(super) const P0: ProcessId = ProcessId(0);
+pub(super) const U0: UnitId = UnitId(0);
 pub(super) const G0: GroupId = GroupId(0);
 
 /// Our own address, between [`LOW`] and [`HIGH`].
@@ -111,7 +112,7 @@ pub(super) fn track(object: TrackObject, weight: i16) -> Track {
     }
 }
 
-/// Three links, two scripts, a file and a process for the given routers to use.
+/// Three links, two scripts, a file, a process and a unit for the given routers to use.
 pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
     Model {
         links: ["eth0", "eth1", "eth2"].map(str::to_owned).to_vec(),
@@ -127,6 +128,9 @@ pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
         }],
         processes: vec![Process {
             name: "nginx".to_owned(),
+        }],
+        units: vec![Unit {
+            name: "haproxy.service 5 600".to_owned(),
         }],
         ..Model::default()
     }

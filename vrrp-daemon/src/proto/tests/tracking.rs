@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::fixture::{
-    Bench, F0, L0, L1, L2, OURS, P0, R0, S0, S1, acquire, grouped, link, model, ms, router, track, us,
+    Bench, F0, L0, L1, L2, OURS, P0, R0, S0, S1, U0, acquire, grouped, link, model, ms, router, track, us,
 };
 use crate::proto::model::{Track, TrackObject, VirtualRouter};
 use crate::proto::{Input, LinkState, Reason, ScriptState, State};
@@ -328,6 +328,27 @@ fn a_process() {
     }
 }
 
+#[test]
+fn a_unit_that_is_restarted_too_often() {
+    let table = [
+        (0, Some(100), None),
+        (20, Some(120), Some(100)),
+        (-20, Some(100), Some(80)),
+    ];
+    for (weight, steady, unsteady) in table {
+        let mut bench = Bench::started(model(vec![VirtualRouter {
+            track: vec![track(TrackObject::Unit(U0), weight)],
+            ..router(100)
+        }]));
+        assert_eq!(bench.state(R0), State::Init, "it is looked at first");
+        let mut seen = |steady| {
+            bench.feed(ms(1), Input::Unit { unit: U0, steady });
+            (bench.state(R0) == State::Backup).then(|| priority(&bench))
+        };
+        assert_eq!((seen(true), seen(false)), (steady, unsteady), "{weight}");
+    }
+}
+
 /// What a group tracks counts for each of its members, and instead of what a member says of the same object.
 #[test]
 fn a_group_tracks_for_its_members() {
@@ -359,7 +380,8 @@ fn a_group_tracks_for_its_members() {
 }
 
 /// What becomes of a member's own tracks: with the group's `sync_group_tracking_weight`, then without it. The
-/// script fails, the link is up, the file says 5, the process is not there.
+/// script fails, the link is up, the file says 5, the process is not there, the unit
+/// is restarted too often.
 #[test]
 fn a_members_own_weights() {
     let table = [
@@ -368,6 +390,7 @@ fn a_members_own_weights() {
         (track(TrackObject::File(F0), 1), Some(105), None),
         (track(TrackObject::File(F0), -3), Some(85), None),
         (track(TrackObject::Process(P0), -30), Some(70), Some(70)),
+        (track(TrackObject::Unit(U0), -30), Some(70), Some(70)),
         (track(TrackObject::Script(S0), 0), None, None),
         (track(TrackObject::Process(P0), 0), None, None),
         (track(TrackObject::Link(L2), 0), Some(100), Some(100)),
@@ -384,6 +407,8 @@ fn a_members_own_weights() {
             bench.feed(ms(1), script(S0, ScriptState::Failing));
             bench.feed(ms(1), file(5));
             bench.feed(ms(1), process(false));
+            let (unit, steady) = (U0, false);
+            bench.feed(ms(1), Input::Unit { unit, steady });
             let came = (bench.state(R0) == State::Backup).then(|| priority(&bench));
             assert_eq!(came, expected, "{tracked:?} {keep_weights}");
         }

@@ -87,6 +87,7 @@ impl Driver {
                 let vrrp = &self.parts.vrrp;
                 let _ = go.send(Go {
                     verdicts: vrrp.verdicts().collect(),
+                    unsteady: vrrp.unsteady().collect(),
                 });
                 self.resume(&known);
                 let took = clock::now().since(asked);

@@ -65,9 +65,9 @@ async fn a_successor_is_answered_and_its_word_is_handed_on() {
         answer,
         format!(
             "{{\"v\":1,\"handed\":{{\"format\":2,\"version\":\"{}\",\"estate\":{{\"model\":{{\"links\":[],\"routers\":[],\
-             \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\"log_unknown_vrids\":false,\
+             \"groups\":[],\"scripts\":[],\"files\":[],\"processes\":[],\"units\":[],\"log_unknown_vrids\":false,\
              \"pass_accepted\":false,\"statics\":{{\"addresses\":[],\"routes\":[],\"rules\":[]}}}},\
-             \"facts\":{{\"links\":[],\"scripts\":[],\"files\":[],\"processes\":[]}},\"holds\":[],\"instances\":[],\
+             \"facts\":{{\"links\":[],\"scripts\":[],\"files\":[],\"processes\":[],\"units\":[]}},\"holds\":[],\"instances\":[],\
              \"groups\":[]}}}}}}\n",
             env!("CARGO_PKG_VERSION")
         )
