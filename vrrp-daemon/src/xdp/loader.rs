@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fs, io};
 
+use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Xdp;
-use aya::{Ebpf, EbpfLoader};
 use nix::errno::Errno;
 use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, Router, StrangerKey};
 use vrrp_common::time::MonoNanos;
 
 use super::attach::Attached;
+use super::blind;
 use super::link::Link;
 use super::refusals::{Refusals, Rungs};
 use super::seats::Seats;
@@ -133,9 +134,7 @@ impl XdpPath {
             return Err(XdpError::KernelTooOld { release });
         }
         let clock = Clock::of_this_namespace().map_err(XdpError::Clock)?;
-        // The program needs no relocation against the kernel's types: reading those would cost megabytes.
-        let mut ebpf = EbpfLoader::new()
-            .btf(None)
+        let mut ebpf = blind::loader()
             .map_max_entries(abi::SEEN, seats)
             .map_max_entries(abi::UNLISTED, seats)
             .load(object)

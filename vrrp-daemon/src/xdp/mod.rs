@@ -6,6 +6,7 @@
 //! each error says in one line why, and what would help.
 
 mod attach;
+mod blind;
 mod copies;
 mod events;
 mod link;
