@@ -9,10 +9,12 @@ use vrrp_common::time::Nanos;
 use super::Vrrp;
 use crate::proto::effect::Effect;
 
-/// So many adverts may go together.
+/// So many adverts may go together: to send them takes some 0.1 ms.
 const TOGETHER: usize = 32;
+/// That is a larger share of a shorter interval than this, so there half as many go together.
+const SHORT: Nanos = Nanos::from_millis(50);
 /// Waking up more often costs more than it gains.
-const APART: Nanos = Nanos::from_millis(1);
+const APART: Nanos = Nanos::from_micros(500);
 
 impl Vrrp {
     /// Masters that sent at the same moment, by `effects`, do not do so for ever.
@@ -50,7 +52,8 @@ const fn is_crowd(adverts: usize) -> bool {
 /// down to one step for the last.
 fn next_interval(interval: Nanos, place: usize, of: usize) -> Nanos {
     let steps = usize::try_from(interval.0 / APART.0).unwrap_or(usize::MAX).max(1);
-    let together = of.div_ceil(steps).max(TOGETHER);
+    let most = if interval < SHORT { TOGETHER / 2 } else { TOGETHER };
+    let together = of.div_ceil(steps).max(most);
     let groups = u64::try_from(of.div_ceil(together)).unwrap_or(1).max(1);
     let group = u64::try_from(place / together).unwrap_or(0).min(groups - 1);
     interval - Nanos(interval.0 / groups * group)
@@ -76,16 +79,19 @@ mod tests {
         assert_eq!(at(100, 31, 80), 100_000);
         assert_eq!(at(100, 32, 80), 66_666);
         assert_eq!(at(100, 79, 80), 33_333);
-        // 250 at 10 ms: eight groups.
-        assert_eq!(at(10, 31, 250), 10_000);
-        assert_eq!(at(10, 32, 250), 8_750);
-        assert_eq!(at(10, 249, 250), 1_250);
-        // 1000 at 10 ms: no less than 1 ms apart, so ten groups of 100.
-        assert_eq!(at(10, 99, 1000), 10_000);
-        assert_eq!(at(10, 100, 1000), 9_000);
-        assert_eq!(at(10, 999, 1000), 1_000);
+        // 250 at 50 ms: eight groups; at 10 ms sixteen.
+        assert_eq!(at(50, 31, 250), 50_000);
+        assert_eq!(at(50, 32, 250), 43_750);
+        assert_eq!(at(50, 249, 250), 6_250);
+        assert_eq!(at(10, 15, 250), 10_000);
+        assert_eq!(at(10, 16, 250), 9_375);
+        assert_eq!(at(10, 249, 250), 625);
+        // 1000 at 10 ms: no less than 0.5 ms apart, so twenty groups of 50.
+        assert_eq!(at(10, 49, 1000), 10_000);
+        assert_eq!(at(10, 50, 1000), 9_500);
+        assert_eq!(at(10, 999, 1000), 500);
         // Alone, and with an interval that cannot be shared out.
         assert_eq!(at(10, 0, 1), 10_000);
-        assert_eq!(at(1, 999, 1000), 1_000);
+        assert_eq!(at(1, 999, 1000), 500);
     }
 }
