@@ -2,7 +2,8 @@
 //! stamped them, so no clock needs to be right.
 //!
 //! The kernel counts gaps between adverts in classes, each twice as wide as the one before. A gap of `n` intervals is
-//! `n - 1` lost adverts, so a class gives two bounds for what was lost in its gaps.
+//! `n - 1` lost adverts, so a class gives two bounds for what was lost in its gaps. A gap of a Master_Down_Interval or more
+//! is a silence: it was dead for us, or another was Master, and nothing is known to be lost.
 
 use std::net::IpAddr;
 
@@ -97,7 +98,7 @@ pub fn peers(instance: &Instance) -> Vec<Peer> {
                 priority: followed.map(|master| master.priority),
                 age_us: sender.last_us,
                 interval_us,
-                gaps: gaps(sender, interval_us),
+                gaps: gaps(sender, interval_us, instance.master_down_us),
             }
         })
         .collect();
@@ -118,7 +119,7 @@ pub fn peers(instance: &Instance) -> Vec<Peer> {
     peers
 }
 
-fn gaps(sender: &Sender, interval_us: u64) -> Option<Gaps> {
+fn gaps(sender: &Sender, interval_us: u64, master_down_us: u64) -> Option<Gaps> {
     let count: u64 = sender.gaps_us.iter().map(|(_, count)| count).sum();
     // Of several senders together a gap says nothing of any of them.
     if count == 0 || sender.source.is_none() {
@@ -135,8 +136,11 @@ fn gaps(sender: &Sender, interval_us: u64) -> Option<Gaps> {
     };
     let lost = |gap: u64| intervals(gap, interval_us).saturating_sub(1);
     let bound = |end: fn(Class) -> u64| {
-        let classes = sender.gaps_us.iter();
-        let lost = classes.map(|(from, in_class)| in_class.saturating_mul(lost(end(Class::starting(*from)))));
+        let classes = sender.gaps_us.iter().filter(|(from, _)| *from < master_down_us);
+        let lost = classes.map(|(from, in_class)| {
+            let gap = end(Class::starting(*from)).min(master_down_us);
+            in_class.saturating_mul(lost(gap))
+        });
         lost.fold(0, u64::saturating_add)
     };
     Some(Gaps {
