@@ -158,7 +158,7 @@ fn every_field_of_the_json_stands_in_the_document() {
                 track_file load {\n file /run/load\n}\n\
                 vrrp_track_process proc {\n process nonesuch\n}\n";
     let tracks = "    track_interface {\n eth0 weight 1\n }\n    track_script {\n chk weight 1\n }\n    track_file {\n \
-                  load weight 1\n }\n    track_process {\n proc weight 1\n }\n}\n";
+                  load weight 1\n }\n    track_process {\n proc weight 1\n }\n    track_restarts nonesuch 5 600 weight 1\n}\n";
     let of_a = file_of_a(&document);
     let file = format!("{more}{}{tracks}", of_a.trim_end().trim_end_matches('}'));
     a.install(Daemon::FILE, &file, 0o644).unwrap();
