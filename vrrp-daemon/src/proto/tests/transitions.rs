@@ -7,8 +7,8 @@ use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ladder::Refusal;
 
 use super::fixture::{
-    Bench, HIGH, L0, L1, LOW, OURS, R0, S0, S1, acquire, advert, announce, link, model, ms, notify, release,
-    remark, router, send, track, us, went,
+    Bench, HIGH, L0, L1, LOW, OURS, R0, S0, S1, acquire, advert, announce, link, model, ms, notify, numbered,
+    release, remark, router, send, track, us, went,
 };
 use crate::proto::model::{TrackObject, VirtualRouter};
 use crate::proto::{Effect, Input, LinkState, NotifyState, Reason, Remark, ScriptState, State};
@@ -574,4 +574,20 @@ fn unsigned_comparison_of_addresses() {
         bench.hear(now, R0, theirs.parse::<IpAddr>().unwrap(), 100);
         assert_eq!(bench.state(R0), expected, "{theirs} heard by {ours}");
     }
+}
+
+/// Who gets up early for a takeover must not get up for anything else.
+#[test]
+fn the_next_takeover_is_a_backups_and_the_next_deadline() {
+    let mut bench = Bench::started(model(vec![numbered(51, 100), numbered(52, 200)]));
+    // 3 s + (256 - 200)/256 s, and 3 s + (256 - 100)/256 s.
+    assert_eq!(bench.vrrp.next_takeover(), Some(us(3_218_750)));
+    bench.tick(us(3_218_750));
+    assert_eq!(bench.vrrp.next_takeover(), Some(us(3_609_375)));
+    bench.tick(us(3_609_375));
+    // Two Masters: what comes next is an advert.
+    assert_eq!(
+        (bench.vrrp.next_takeover(), bench.deadline()),
+        (None, Some(us(4_218_750)))
+    );
 }
