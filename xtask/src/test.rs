@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
     /// Only what runs in virtual machines: other kernels, devices that this one may not have, a whole Debian;
-    /// with a NAME only those whose name contains it (`--vm systemd`)
+    /// with a NAME only the one called so, or those whose name contains it (`--vm systemd`)
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with = "full")]
     vm: Option<String>,
 }

@@ -29,8 +29,8 @@ const PROGRAMS: Unpacked = Unpacked {
 /// Kernels of Debian 12: its own, and the one of Debian 13.
 const SERIES: [&str; 2] = ["6.1", "6.12"];
 
-/// Run the part of the tests that needs other kernels, or a system: in each guest whose name contains `wanted`,
-/// whatever the ones before it said.
+/// Run the part of the tests that needs other kernels, or a system: in the guest called `wanted`, else in each whose name
+/// contains it, whatever the ones before it said.
 ///
 /// # Errors
 /// A test failed, or something was not to be had.
@@ -45,16 +45,28 @@ pub(crate) fn run(wanted: &str) -> anyhow::Result<()> {
         .map(|series| Kernel::fetch(series))
         .collect::<anyhow::Result<_>>()?;
     let first = kernels.first().context("no kernel")?;
-    let first_package = first.package()?;
+    let mut names = Vec::new();
+    for kernel in &kernels {
+        names.push(kernel.package()?);
+    }
+    let first_name = names.first().context("no kernel")?;
     let mut guests = Vec::new();
     let of_system = [("", "vm_systemd"), (", the documents", "vm_quickstart")]
-        .map(|(what, test)| (format!("{first_package} with systemd{what}"), test));
-    let system = match of_system.iter().any(|(name, _)| name.contains(wanted)) {
+        .map(|(what, test)| (format!("{first_name} with systemd{what}"), test));
+    let is_one = names.iter().any(|name| name == wanted);
+    let is_meant = |name: &str| {
+        if is_one {
+            name == wanted
+        } else {
+            name.contains(wanted)
+        }
+    };
+    let system = match of_system.iter().any(|(name, _)| is_meant(name)) {
         true => Some(System::fetch()?),
         false => None,
     };
     for (name, test) in of_system {
-        if name.contains(wanted) {
+        if is_meant(&name) {
             let tests = vec![Test::compile(test, &["--features", "vm"])?];
             let system = system.as_ref();
             guests.push((
@@ -67,9 +79,8 @@ pub(crate) fn run(wanted: &str) -> anyhow::Result<()> {
             ));
         }
     }
-    for kernel in &kernels {
-        let name = kernel.package()?;
-        if name.contains(wanted) {
+    for (kernel, name) in kernels.iter().zip(names) {
+        if is_meant(&name) {
             let tests = vec![
                 Test::compile("xdp_packets", &[])?,
                 Test::compile("vm_placement", &["--features", "vm"])?,
