@@ -294,15 +294,20 @@ fn without_a_service_manager_nothing_is_tracked_and_that_is_said() {
     .unwrap();
     assert_eq!(instance(&on_a)["priority_effective"], 50);
 
-    // And across a reload, which tracks another one as well.
+    // And across a reload: another weight, and one unit more.
     drop(bus);
     let bus = Bus::start(&a.host, 6);
     bus.await_subscriber();
     let file = a.host.read(Daemon::FILE).unwrap();
-    let file = file.replace("weight -150", "weight -100");
+    let more = "weight -100\n    track_restarts flaky.service 1 3600 weight -1";
+    let file = file.replace("weight -150", more);
     a.host.install(Daemon::FILE, file, 0o644).unwrap();
     on_a.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
     await_in_status(&on_a, "the new weight counts", |status| {
         status["instances"][0]["priority_effective"] == 100
+    });
+    bus.restarted(8);
+    await_in_status(&on_a, "the new one counts, too", |status| {
+        status["instances"][0]["priority_effective"] == 99
     });
 }

@@ -131,7 +131,8 @@ impl Flaky {
 
     fn ails() {
         run(&format!("rm {SCRATCH}/well"));
-        run("systemctl kill vm-flaky.service");
+        // SIGTERM would be a clean end.
+        run("systemctl kill --signal KILL vm-flaky.service");
     }
 
     fn recovers() {
@@ -174,10 +175,13 @@ fn a_service_that_systemd_restarts_too_often_is_a_fault() {
 
     // What nobody restarts any more has failed; what somebody stops has not.
     run("systemctl stop vm-flaky.service");
+    wait_until("it is stopped", || {
+        property("vm-flaky.service", "ActiveState") == "inactive"
+    });
+    assert_eq!(instance()["state"], "MASTER");
     write(FLAKY_UNIT, &FLAKY.replace("Restart=always", "Restart=no"));
     run("systemctl daemon-reload");
     run("systemctl start vm-flaky.service");
-    assert_eq!(instance()["state"], "MASTER");
     Flaky::ails();
     await_state("FAULT");
     assert_eq!(property("vm-flaky.service", "ActiveState"), "failed");

@@ -24,6 +24,8 @@ use crate::sys::clock;
 const RETRY: Duration = Duration::from_secs(5);
 /// They are looked at so often even if no change is told: a manager that was replaced may have forgotten us.
 const LOOK: Duration = Duration::from_secs(30);
+/// Between looks, however much is told: units change in bursts, and anybody may send signals that look like systemd's.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A unit to count the restarts of: its id, its name for the log, and how many there may be.
 #[derive(Clone, Debug)]
@@ -68,10 +70,10 @@ impl Units {
             self.counting.push(Wanted { key, spec, unsteady });
         }
         match &self.task {
+            _ if self.counting.is_empty() => self.stop(),
             Some((tell, _)) => {
                 tell.send_replace(self.counting.clone());
             }
-            None if self.counting.is_empty() => {}
             None => {
                 let (tell, told) = watch::channel(self.counting.clone());
                 self.task = Some((tell, tokio::spawn(follow(told, board.desk()))));
@@ -80,11 +82,17 @@ impl Units {
     }
 }
 
-impl Drop for Units {
-    fn drop(&mut self) {
+impl Units {
+    fn stop(&mut self) {
         if let Some((_, task)) = self.task.take() {
             task.abort();
         }
+    }
+}
+
+impl Drop for Units {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -126,13 +134,15 @@ impl Counts {
         for count in self.0.values_mut().filter(|count| count.spec.unit == unit) {
             match report {
                 Some(report) => count.window.report(report, now),
-                None if !count.missing => {
-                    tracing::warn!(
-                        unit,
-                        "track_restarts: there is no unit {unit}, so its restarts protect nothing"
-                    );
+                None => {
+                    count.window.forget();
+                    if !count.missing {
+                        tracing::warn!(
+                            unit,
+                            "track_restarts: there is no unit {unit}, so its restarts protect nothing"
+                        );
+                    }
                 }
-                None => {}
             }
             count.missing = report.is_none();
         }
@@ -239,7 +249,10 @@ async fn ask(
             let due = counts.deadline(now);
             tokio::select! {
                 changed = systemd.changed() => match changed {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        tokio::time::sleep(PAUSE).await;
+                        break;
+                    }
                     Err(why) => return Anew::Unanswered(why),
                 },
                 () = tokio::time::sleep(due.unwrap_or(LOOK).min(LOOK)) => if due.is_none_or(|due| due > LOOK) { break },

@@ -115,7 +115,8 @@ fn service(text: &str) -> Option<String> {
         Some((_, "service")) => text.to_owned(),
         Some((
             _,
-            "socket" | "target" | "timer" | "mount" | "path" | "slice" | "scope" | "device" | "swap",
+            "socket" | "target" | "timer" | "mount" | "automount" | "path" | "slice" | "scope" | "device"
+            | "swap",
         )) => {
             return None;
         }
@@ -124,7 +125,11 @@ fn service(text: &str) -> Option<String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte);
     let stem = name.strip_suffix(".service").unwrap_or_default();
     // A template has no restarts, its instances do.
-    let fits = !stem.is_empty() && !stem.ends_with('@') && name.len() <= 255 && stem.bytes().all(known);
+    let fits = !stem.is_empty()
+        && !stem.starts_with('@')
+        && !stem.ends_with('@')
+        && name.len() <= 255
+        && stem.bytes().all(known);
     fits.then_some(name)
 }
 
@@ -143,7 +148,17 @@ mod tests {
         ] {
             assert_eq!(service(text).as_deref(), Some(name), "{text}");
         }
-        for bad in ["", ".service", "sshd.socket", "getty@.service", "a b", "a/b", "é"] {
+        for bad in [
+            "",
+            ".service",
+            "sshd.socket",
+            "home.automount",
+            "getty@.service",
+            "@1",
+            "a b",
+            "a/b",
+            "é",
+        ] {
             assert_eq!(service(bad), None, "{bad}");
         }
     }

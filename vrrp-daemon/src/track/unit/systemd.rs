@@ -71,7 +71,8 @@ struct Seat {
 /// The connection, and the units in question. Dropping it ends both.
 #[derive(Debug)]
 pub(super) struct Systemd {
-    seats: Vec<Seat>,
+    /// In the order in which they were named; none for what cannot be a unit.
+    seats: Vec<Option<Seat>>,
     /// Each waits for signals of one unit.
     listeners: JoinSet<()>,
     changed: Arc<Notify>,
@@ -95,15 +96,20 @@ impl Systemd {
         // First, so that nothing falls between the first report and the first signal.
         manager.subscribe().await?;
         for name in units {
-            let path = manager.load_unit(name).await?;
-            systemd.seat(&connection, path).await?;
+            let seat = match manager.load_unit(name).await {
+                Ok(path) => Some(systemd.seat(&connection, path).await?),
+                Err(zbus::Error::MethodError(..)) => None,
+                Err(error) => return Err(error),
+            };
+            systemd.seats.push(seat);
         }
         Ok(systemd)
     }
 
-    async fn seat(&mut self, connection: &Connection, path: OwnedObjectPath) -> zbus::Result<()> {
+    async fn seat(&mut self, connection: &Connection, path: OwnedObjectPath) -> zbus::Result<Seat> {
         let rule = MatchRule::builder()
             .msg_type(message::Type::Signal)
+            .sender("org.freedesktop.systemd1")
             .interface("org.freedesktop.DBus.Properties")
             .member("PropertiesChanged")
             .path(path.clone())
@@ -117,7 +123,7 @@ impl Systemd {
             }
         });
         // Read when asked: what a signal says may be old already.
-        self.seats.push(Seat {
+        Ok(Seat {
             unit: UnitProxy::builder(connection)
                 .path(path.clone())
                 .cache_properties(CacheProperties::No)
@@ -128,16 +134,20 @@ impl Systemd {
                 .cache_properties(CacheProperties::No)
                 .build()
                 .await?,
-        });
-        Ok(())
+        })
     }
 
     /// How all of them are now, in the order in which they were named; `None` for one that there is not.
     pub(super) async fn reports(&self) -> Result<Vec<Option<Report>>, Unanswered> {
         let mut reports = Vec::new();
         for seat in &self.seats {
-            let report = timeout(PATIENCE, seat.report()).await;
-            reports.push(report.map_err(|_| Unanswered::Silent)??);
+            let report = match seat {
+                Some(seat) => timeout(PATIENCE, seat.report())
+                    .await
+                    .map_err(|_| Unanswered::Silent)??,
+                None => None,
+            };
+            reports.push(report);
         }
         Ok(reports)
     }

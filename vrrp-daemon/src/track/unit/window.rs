@@ -25,6 +25,8 @@ pub(super) struct Window {
     /// As last reported; `None` before that.
     last: Option<u32>,
     failed: bool,
+    /// What was seen is only taken from an earlier process's word.
+    is_hearsay: bool,
 }
 
 impl Window {
@@ -37,6 +39,7 @@ impl Window {
             seen: VecDeque::new(),
             last: None,
             failed: false,
+            is_hearsay: unsteady,
         };
         if unsteady {
             window.note(limit + 1, now);
@@ -46,6 +49,10 @@ impl Window {
 
     /// Restarts since the last report happened now; those before the first one, long ago.
     pub(super) fn report(&mut self, report: Report, now: MonoNanos) {
+        if std::mem::take(&mut self.is_hearsay) && report.failed {
+            // That is what the earlier process meant.
+            self.seen.clear();
+        }
         let before = self.last.replace(report.restarts);
         let new = match before {
             None => 0,
@@ -55,6 +62,14 @@ impl Window {
         };
         self.failed = report.failed;
         self.note(usize::try_from(new).unwrap_or(usize::MAX), now);
+    }
+
+    /// There is no such unit (any more).
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+        self.last = None;
+        self.failed = false;
+        self.is_hearsay = false;
     }
 
     fn note(&mut self, count: usize, now: MonoNanos) {
@@ -162,6 +177,31 @@ mod tests {
         assert!(!window.steady(at(100)));
         window.report(report(0), at(101));
         assert!(window.steady(at(101)));
+    }
+
+    #[test]
+    fn a_unit_that_was_removed_is_not_failed() {
+        let mut window = Window::new(&spec(0), false, at(0));
+        let (restarts, failed) = (3, true);
+        window.report(report(2), at(0));
+        window.report(Report { restarts, failed }, at(1));
+        assert!(!window.steady(at(1)));
+        window.forget();
+        assert!(window.steady(at(1)));
+        // It is installed again: its count begins anew.
+        window.report(report(5), at(2));
+        assert!(window.steady(at(2)));
+    }
+
+    /// It was unsteady because the unit had failed, so it is steady as soon as that is mended.
+    #[test]
+    fn an_earlier_process_may_have_meant_the_failure() {
+        let mut window = Window::new(&spec(2), true, at(50));
+        let (restarts, failed) = (0, true);
+        window.report(Report { restarts, failed }, at(50));
+        assert!(!window.steady(at(50)));
+        window.report(report(0), at(51));
+        assert!(window.steady(at(51)));
     }
 
     #[test]
