@@ -135,13 +135,19 @@ fn gaps(sender: &Sender, interval_us: u64, master_down_us: u64) -> Option<Gaps> 
         Class::starting(class.map_or(0, |(from, _)| *from))
     };
     let lost = |gap: u64| intervals(gap, interval_us).saturating_sub(1);
-    let bound = |end: fn(Class) -> u64| {
-        let classes = sender.gaps_us.iter().filter(|(from, _)| *from < master_down_us);
-        let lost = classes.map(|(from, in_class)| {
-            let gap = end(Class::starting(*from)).min(master_down_us);
-            in_class.saturating_mul(lost(gap))
-        });
+    let sum = |lost_in: &dyn Fn(Class) -> u64| {
+        let classes = sender.gaps_us.iter();
+        let lost = classes.map(|(from, in_class)| in_class.saturating_mul(lost_in(Class::starting(*from))));
         lost.fold(0, u64::saturating_add)
+    };
+    // A class that reaches beyond may be all silence.
+    let at_least = |class: Class| match class.below {
+        Some(below) if below <= master_down_us => lost(class.from),
+        Some(_) | None => 0,
+    };
+    let at_most = |class: Class| match class.from {
+        from if from < master_down_us => lost(class.below.unwrap_or(from).min(master_down_us)),
+        _ => 0,
     };
     Some(Gaps {
         count,
@@ -149,8 +155,8 @@ fn gaps(sender: &Sender, interval_us: u64, master_down_us: u64) -> Option<Gaps> 
         p99_us: share(99),
         longest_us: share(100),
         late: sender.late,
-        lost_at_least: bound(|class| class.from),
-        lost_at_most: bound(|class| class.below.unwrap_or(class.from)),
+        lost_at_least: sum(&at_least),
+        lost_at_most: sum(&at_most),
     })
 }
 
