@@ -331,6 +331,11 @@ impl Instance {
         }
     }
 
+    /// When a Backup becomes Master, if nothing is heard and its group does not keep it.
+    pub(super) fn takes_over_at(&self) -> Option<MonoNanos> {
+        self.down_at().filter(|_| self.standby.is_none())
+    }
+
     /// Master already, or a Backup that would be: nothing here keeps its group from being Master.
     pub(super) fn may_be_master(&self) -> bool {
         match &self.phase {

@@ -325,7 +325,7 @@ impl Vrrp {
     pub fn next_takeover(&self) -> Option<MonoNanos> {
         let (at, router) = self.deadlines.first()?;
         let instance = self.instances.get(router.index())?;
-        instance.down_at().filter(|down_at| *down_at == at)
+        instance.takes_over_at().filter(|takeover| *takeover == at)
     }
 
     /// The virtual routers whose down timer is due at `now`: before the [`Input::Tick`], the driver reads

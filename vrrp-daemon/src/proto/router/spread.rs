@@ -52,8 +52,8 @@ const fn is_crowd(adverts: usize) -> bool {
 /// down to one step for the last.
 fn next_interval(interval: Nanos, place: usize, of: usize) -> Nanos {
     let steps = usize::try_from(interval.0 / APART.0).unwrap_or(usize::MAX).max(1);
-    let most = if interval < SHORT { TOGETHER / 2 } else { TOGETHER };
-    let together = of.div_ceil(steps).max(most);
+    let few = if interval < SHORT { TOGETHER / 2 } else { TOGETHER };
+    let together = of.div_ceil(steps).max(few);
     let groups = u64::try_from(of.div_ceil(together)).unwrap_or(1).max(1);
     let group = u64::try_from(place / together).unwrap_or(0).min(groups - 1);
     interval - Nanos(interval.0 / groups * group)
