@@ -55,6 +55,9 @@ const STOPPED: Nanos = Nanos::from_millis(100);
 const SOON: Nanos = Nanos::from_millis(10);
 /// So long before a takeover the thread gets up. A core that sleeps takes tens of microseconds to wake, and has cold caches.
 const EARLY: Nanos = Nanos::from_micros(200);
+/// The last stretch of that it waits awake. No longer: a thread of the kernel that hands packets over (ksoftirqd) may wait
+/// for the same core.
+const AWAKE: Nanos = Nanos::from_micros(50);
 /// After a stretch that it waited for awake it sleeps until the deadlines themselves for so long: thousands of virtual
 /// routers that lose their Masters one after another must not keep it awake.
 const REST: Nanos = Nanos::from_millis(10);
@@ -360,6 +363,7 @@ impl Driver {
         let Some(at) = self.takeover_to_await().filter(is_near) else {
             return false;
         };
+        clock::sleep_until(at - AWAKE);
         self.parts.writer.rouse();
         while clock::now() < at {
             std::hint::spin_loop();

@@ -1,6 +1,7 @@
 //! The daemon's only clocks.
 
-use nix::time::{ClockId, clock_gettime};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 use vrrp_common::time::{MonoNanos, Nanos};
 
 /// How long the host is up, suspensions included.
@@ -13,6 +14,12 @@ pub fn since_boot() -> Nanos {
 #[must_use]
 pub fn now() -> MonoNanos {
     MonoNanos(read(ClockId::CLOCK_MONOTONIC))
+}
+
+/// Sleep until then by [`now`], or until a signal comes: whoever needs the time looks at the clock.
+pub fn sleep_until(at: MonoNanos) {
+    let at = TimeSpec::nanoseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
+    let _ = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &at);
 }
 
 fn read(clock: ClockId) -> u64 {
