@@ -144,6 +144,9 @@ pub(crate) fn await_holder(master: &Side, backup: &Side, addresses: &[IpAddr]) -
     })
 }
 
+/// Of one who is still Master an advert may be under way when another's comes.
+const UNDER_WAY: Duration = Duration::from_millis(1);
+
 /// Adverts of `backup` for `vrid` since then that come less than `master_down` after one of `master`, and how often it
 /// began to send.
 pub(crate) fn takeovers(
@@ -162,13 +165,12 @@ pub(crate) fn takeovers(
     let (mut early, mut begun) = (Vec::new(), 0);
     let mut previous = Stamp(0);
     for at in backups.into_iter().filter(|at| *at >= since) {
-        let before = masters
-            .iter()
-            .rfind(|sent| **sent < at)
-            .copied()
-            .unwrap_or(Stamp(0));
+        let mut heard = masters.iter().rev().copied().filter(|sent| *sent < at);
+        let before = heard.next().unwrap_or(Stamp(0));
+        let before_that = heard.next().unwrap_or(Stamp(0));
+        let crosses = begun > 0 && previous > before_that && at.since(before) < UNDER_WAY;
         // The first after the Master's last one.
-        if before > previous || begun == 0 {
+        if (before > previous && !crosses) || begun == 0 {
             begun += 1;
             let waited = at.since(before);
             if waited < master_down {
