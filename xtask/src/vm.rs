@@ -53,7 +53,8 @@ pub(crate) fn run(wanted: &str) -> anyhow::Result<()> {
     let mut guests = Vec::new();
     let of_system = [("", "vm_systemd"), (", the documents", "vm_quickstart")]
         .map(|(what, test)| (format!("{first_name} with systemd{what}"), test));
-    let is_one = names.iter().any(|name| name == wanted);
+    let mut all = names.iter().chain(of_system.iter().map(|(name, _)| name));
+    let is_one = all.any(|name| name == wanted);
     let is_meant = |name: &str| {
         if is_one {
             name == wanted
