@@ -306,6 +306,12 @@ fn without_a_service_manager_nothing_is_tracked_and_that_is_said() {
     await_in_status(&on_a, "the new weight counts", |status| {
         status["instances"][0]["priority_effective"] == 100
     });
+    // What was before its first look is old.
+    await_in_status(&on_a, "the new one has been looked at", |status| {
+        let units = status["units"].as_array().into_iter().flatten();
+        let looked = |unit: &Value| unit["name"] == "flaky.service 1 3600" && unit["steady"] == true;
+        units.into_iter().any(looked)
+    });
     bus.restarted(8);
     await_in_status(&on_a, "the new one counts, too", |status| {
         status["instances"][0]["priority_effective"] == 99
