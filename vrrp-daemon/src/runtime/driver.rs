@@ -351,7 +351,7 @@ impl Driver {
             .then_some(at)
     }
 
-    /// If a takeover is near: hear whether the Master lives after all, and if not, wait awake until the takeover is due. What
+    /// If a takeover is near: hear whether the Master lives after all, and if not, nap, and wait awake until the takeover is due. What
     /// arrives meanwhile is read then, as before every timer. A Backup that follows a Master that lives never waits here.
     fn await_takeover(&mut self, now: MonoNanos) -> bool {
         let is_near = |at: &MonoNanos| *at > now && *at <= now + EARLY;

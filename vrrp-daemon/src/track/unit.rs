@@ -80,9 +80,7 @@ impl Units {
             }
         }
     }
-}
 
-impl Units {
     fn stop(&mut self) {
         if let Some((_, task)) = self.task.take() {
             task.abort();
