@@ -67,7 +67,9 @@ pub(crate) fn theirs(log: &str) -> Vec<String> {
     let topology = lines
         .skip_while(|line| !line.contains("< VRRP Topology >"))
         .skip(1)
-        .take_while(|line| !line.starts_with("---"));
+        .take_while(|line| !line.starts_with("---"))
+        // keepalived's main process writes to the same log, any time; its lines are not indented.
+        .filter(|line| line.starts_with(' '));
     let mut all: Vec<BTreeMap<&str, String>> = Vec::new();
     let mut list = "";
     for line in topology {
@@ -144,4 +146,30 @@ fn line_of_dump(router: &BTreeMap<&str, String>) -> String {
         value("addresses"),
         value("excluded"),
     )
+}
+
+/// The main process says "Startup complete" whenever it likes, between a list's head and its entries too.
+#[test]
+fn another_process_may_write_into_the_dump() {
+    let dump = [
+        "------< VRRP Topology >------",
+        " VRRP Instance = T",
+        "   Virtual Router ID = 93",
+        "   Virtual IP (2):",
+        "Startup complete",
+        "     192.0.2.193/24 dev eth0 scope global",
+        "     192.0.2.194/24 dev eth0 scope global",
+        "   Using smtp notification = no",
+        "------< Interfaces >------",
+    ];
+    let log: String = dump
+        .map(|line| format!("Sun Nov 29 14:06:49 2026: {line}\n"))
+        .concat();
+    let lines = theirs(&log);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("vrid 93"), "{lines:?}");
+    assert!(
+        lines[0].contains("[192.0.2.193/24@eth0 192.0.2.194/24@eth0] []"),
+        "{lines:?}"
+    );
 }

@@ -31,7 +31,6 @@ pub(crate) const SCRIPTS: &[&str] = &[
     "/etc/keepalived/check_apiserver.sh",
     "/usr/local/bin/check_service",
     "/usr/local/bin/killall",
-    "/usr/local/bin/killall",
 ];
 
 const LOG: &str = "/run/corpus.log";
@@ -98,11 +97,11 @@ fn test(program: &Program, host: &Host, file: &File) -> anyhow::Result<(u8, Vec<
     Ok((u8::try_from(code)?, remarks))
 }
 
-/// Whether it starts, VRRP alone.
+/// Whether it starts, VRRP alone: the process for BFD (`-B`) would write its own dump into the same log.
 fn runs(program: &Program, host: &Host, file: &File) -> anyhow::Result<bool> {
     let log = host.namespace().inside(|| Ok(Log::create(LOG)?))?;
     let mut child = command(program, host, file)
-        .args(["-n", "-P", "-d", "-p", "/run/k.pid", "-r", "/run/kv.pid"])
+        .args(["-n", "-P", "-B", "-d", "-p", "/run/k.pid", "-r", "/run/kv.pid"])
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()?;
