@@ -163,11 +163,30 @@ impl Lab {
         while !condition(self) {
             assert!(
                 Instant::now() < deadline,
-                "waited too long; log: {:?}",
-                self.read("log")
+                "waited too long; log: {:?}, processes: {}",
+                self.read("log"),
+                self.evidence()
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// What the kernel says of all processes here: what they wait for, and which signals are pending, blocked and caught.
+    fn evidence(&self) -> String {
+        let pids = self.read("pids");
+        let all = std::iter::once(self.parent.id().to_string()).chain(pids.lines().map(str::to_owned));
+        all.map(|pid| {
+            let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let status = read("status");
+            let lines = status.lines().filter(|line| {
+                ["Name", "State", "Sig", "Shd"]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            });
+            let lines: Vec<&str> = lines.collect();
+            format!("\n{pid} in {}: {}", read("wchan"), lines.join(", "))
+        })
+        .collect()
     }
 
     fn ends(&mut self) -> Option<i32> {
