@@ -6,9 +6,11 @@
 //!
 //! | map | key -> value | written by |
 //! |---|---|---|
-//! | [`ROUTERS`] | [`RouterKey::number`] -> [`Router`] | the daemon |
-//! | [`PEERS`] | [`PeerKey`] -> [`PeerRules`] | the daemon |
-//! | [`SEEN`] | seat -> [`PeerSeen`], read by the daemon through shared memory | the kernel |
+//! | [`ROUTER_INDEX`] | [`bucket`] of [`RouterKey::hash`] -> [`Bucket`], through shared memory | the daemon |
+//! | [`ROUTERS`] | cell -> [`Router`] | the daemon |
+//! | [`PEER_INDEX`] | [`bucket`] of [`PeerKey::hash`] -> [`Bucket`], through shared memory | the daemon |
+//! | [`PEERS`] | cell -> [`Peer`] | the daemon |
+//! | [`SEEN`] | seat -> [`PeerSeen`], read by the daemon through shared memory | the kernel, but for a word |
 //! | [`KEPT`] | seat -> [`Record`] | the kernel |
 //! | [`REFUSED`] | [`refused_key`] -> [`RefusedState`] per CPU | the kernel |
 //! | [`UNLISTED`] | [`RouterRules::seat`] -> [`RefusedState`] per CPU | the kernel |
@@ -17,6 +19,7 @@
 //! | [`RING`] | [`Record`]s | the kernel |
 
 mod event;
+mod index;
 #[cfg(feature = "user")]
 mod pod;
 mod rules;
@@ -27,8 +30,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::id::Family;
 
 pub use event::{Record, RecordHeader};
+pub use index::{BUCKET, Bucket, INDEX_MASK, MAX_CELLS, MAX_INDEX, bucket, cell, entry};
 pub use rules::{
-    ADVERTS_PER_INTERVAL, BURST, Known, PeerKey, PeerRules, Router, RouterKey, RouterRules, source_bit,
+    ADVERTS_PER_INTERVAL, BURST, Known, Peer, PeerKey, PeerRules, Router, RouterKey, RouterRules, source_bit,
     with_tag,
 };
 pub use stats::{
@@ -37,7 +41,7 @@ pub use stats::{
 };
 
 /// Version of this layout.
-pub const ABI_VERSION: u32 = 8;
+pub const ABI_VERSION: u32 = 9;
 /// The section of the object that holds [`ABI_VERSION`], as a `u32`.
 pub const ABI_SECTION: &str = ".rodata.abi";
 
@@ -46,8 +50,12 @@ pub const PROGRAM: &str = "vrrp";
 
 /// What is demanded of adverts for each virtual router, and which of them are no news.
 pub const ROUTERS: &str = "ROUTERS";
+/// Where in [`ROUTERS`].
+pub const ROUTER_INDEX: &str = "ROUTER_INDEX";
 /// What is demanded of each sender.
 pub const PEERS: &str = "PEERS";
+/// Where in [`PEERS`].
+pub const PEER_INDEX: &str = "PEER_INDEX";
 /// What the kernel saw of each sender.
 pub const SEEN: &str = "SEEN";
 /// The newest advert of each sender that did not get into the ring.

@@ -31,9 +31,9 @@ pub(crate) enum Judged {
 /// An advert that held every rule.
 pub(crate) struct Held {
     pub(crate) rules: &'static RouterRules,
-    /// What the daemon said of the sender, if anything.
-    pub(crate) peer: Option<&'static PeerRules>,
-    /// It is the one that the daemon knows already.
+    /// Where the sender sits.
+    pub(crate) seat: u32,
+    /// It is the one that is known, and no news unless the daemon wants it.
     pub(crate) unchanged: bool,
     /// A gap before it of so many nanoseconds is news all the same.
     pub(crate) late_after: u64,
@@ -84,38 +84,34 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
     }
     let head = Head::read(&packet.head).map_err(Verdict::Refused)?;
 
-    let is_known = known.peer.seat != NO_SEAT && same_address(&known.source, &packet.source);
-    let peer = if is_known {
-        Some(&known.peer)
-    } else {
+    let is_known = known.peer.seat != NO_SEAT && maps::is_address(&known.source, &packet.source);
+    let Sender { seat, ttl } = if is_known {
+        listed(packet, &known.peer)?
+    } else if rules.flags & RouterRules::CHECK_SOURCE != 0 {
         // Most strangers are known by this, which is cheaper than asking for each.
-        if rules.flags & RouterRules::CHECK_SOURCE != 0 && rules.sources & source_bit(&packet.source) == 0 {
-            return refuse(Refusal::Source);
-        }
-        if rules.flags & RouterRules::CHECK_SOURCE == 0 && !may_be_source(packet.family, &packet.source) {
+        if rules.sources & source_bit(&packet.source) == 0 {
             return refuse(Refusal::Source);
         }
         let [a, b, c, d] = packet.source;
-        maps::peer(&PeerKey {
+        let peer = maps::peer(&PeerKey {
             slot: rules.slot,
             source: [a, b, c, d],
-        })
-    };
-    let ttl = match (peer, rules.flags & RouterRules::CHECK_SOURCE) {
-        (_, 0) => TtlRange {
-            min: rules.ttl_min,
-            max: rules.ttl_max,
-        },
-        (Some(peer), _) => {
-            if peer.pinned != 0 && peer.mac != packet.source_mac() {
-                return refuse(Refusal::Mac);
-            }
-            TtlRange {
-                min: peer.ttl_min,
-                max: peer.ttl_max,
-            }
+        });
+        match peer {
+            Some(peer) => listed(packet, peer)?,
+            None => return refuse(Refusal::Source),
         }
-        (None, _) => return refuse(Refusal::Source),
+    } else {
+        if !may_be_source(packet.family, &packet.source) {
+            return refuse(Refusal::Source);
+        }
+        Sender {
+            seat: rules.seat,
+            ttl: TtlRange {
+                min: rules.ttl_min,
+                max: rules.ttl_max,
+            },
+        }
     };
     if !ttl.admits(packet.ttl) {
         return refuse(Refusal::Ttl);
@@ -132,7 +128,7 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
     if is_known && known.len == packet.pdu_len && packet.is(&known.message) {
         return Ok(Held {
             rules,
-            peer,
+            seat,
             unchanged: true,
             late_after,
         });
@@ -152,17 +148,31 @@ fn advert(packet: &Packet<'_>, router: &'static Router) -> Result<Held, Verdict>
     head.interval_fits(rules.interval).map_err(Verdict::Refused)?;
     Ok(Held {
         rules,
-        peer,
+        seat,
         unchanged: false,
         late_after,
     })
 }
 
-/// Word by word: a comparison of the whole becomes a call, byte by byte.
+/// What is known of who sent a packet.
+struct Sender {
+    seat: u32,
+    ttl: TtlRange,
+}
+
+/// A sender with rules of its own.
 #[inline(always)]
-fn same_address(ours: &AddressWords, theirs: &AddressWords) -> bool {
-    let ([a, b, c, d], [e, f, g, h]) = (*ours, *theirs);
-    a == e && b == f && c == g && d == h
+fn listed(packet: &Packet<'_>, peer: &PeerRules) -> Result<Sender, Verdict> {
+    if peer.pinned != 0 && peer.mac != packet.source_mac() {
+        return refuse(Refusal::Mac);
+    }
+    Ok(Sender {
+        seat: peer.seat,
+        ttl: TtlRange {
+            min: peer.ttl_min,
+            max: peer.ttl_max,
+        },
+    })
 }
 
 /// The rung "password": the message's last eight bytes, which `fits` has shown to be there.

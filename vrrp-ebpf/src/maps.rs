@@ -6,25 +6,36 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
+use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use vrrp_common::abi::{
-    BURST, COUNTER_SLOTS, GAP_BUCKETS, NO_SEAT, PeerKey, PeerRules, PeerSeen, Record, RecordHeader,
-    RefusedState, Router, RouterKey, StrangerKey, gap_bucket, stranger_mac,
+    self, AddressWords, BURST, Bucket, COUNTER_SLOTS, GAP_BUCKETS, NO_SEAT, Peer, PeerKey, PeerRules,
+    PeerSeen, Record, RecordHeader, RefusedState, Router, RouterKey, StrangerKey, gap_bucket, stranger_mac,
 };
 
 use crate::cursor;
 use crate::opaque::opaque;
 
+/// As many cells as the daemon says at load, as for all arrays here that have 1 024.
 #[map]
-static ROUTERS: HashMap<u64, Router> = HashMap::with_max_entries(4_096, BPF_F_NO_PREALLOC);
+static ROUTERS: Array<Router> = Array::with_max_entries(1_024, 0);
 
 #[map]
-static PEERS: HashMap<PeerKey, PeerRules> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+static ROUTER_INDEX: Array<Bucket> = Array::with_max_entries(1_024, BPF_F_MMAPABLE);
 
-/// One for each sender, by its seat; the daemon says at load how many. Read through shared memory, so that looking
-/// at a stamp is no system call.
+#[map]
+static PEERS: Array<Peer> = Array::with_max_entries(1_024, 0);
+
+#[map]
+static PEER_INDEX: Array<Bucket> = Array::with_max_entries(1_024, BPF_F_MMAPABLE);
+
+/// The length of the indexes less one.
+#[unsafe(no_mangle)]
+static INDEX_MASK: Global<u32> = Global::new(1_023);
+
+/// One for each sender, by its seat. Read through shared memory, so that looking at a stamp is no system call.
 #[map]
 static SEEN: Array<PeerSeen> = Array::with_max_entries(1_024, BPF_F_MMAPABLE);
 
@@ -36,7 +47,7 @@ static KEPT: HashMap<u32, Record> = HashMap::with_max_entries(65_536, BPF_F_NO_P
 #[map]
 static REFUSED: PerCpuHashMap<u32, RefusedState> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
-/// As many as there are seats.
+/// By seat.
 #[map]
 static UNLISTED: PerCpuArray<RefusedState> = PerCpuArray::with_max_entries(1_024, 0);
 
@@ -58,29 +69,59 @@ static SCRATCH: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 /// What we know of a virtual router, if it is ours.
 #[inline(always)]
 pub(crate) fn router(key: &RouterKey) -> Option<&'static Router> {
-    // SAFETY: with BPF_F_NO_PREALLOC an entry is freed only after a grace period, which does not end before
-    // this run of the program, and the daemon replaces entries instead of writing into them.
-    let router = unsafe { ROUTERS.get(key.number()) }?;
-    // Another frame may have the same number.
+    let cell = find(&ROUTER_INDEX, key.hash())?;
+    let router = lasting(ROUTERS.get(cell)?);
     is_key(&router.key, key).then_some(router)
 }
 
-/// Word by word: a comparison of the whole becomes a call, byte by byte.
+/// Word by word: a comparison of the whole becomes a call, byte by byte. The device is known by its hash alone: there are not
+/// two of them whose hashes agree in all bits that are looked at, as long as the rest is the same.
 #[inline(always)]
 fn is_key(ours: &RouterKey, key: &RouterKey) -> bool {
-    let ([a, b, c, d], [e, f, g, h]) = (ours.destination, key.destination);
-    ours.ifindex == key.ifindex
-        && ours.vlan == key.vlan
+    ours.vlan == key.vlan
         && ours.family == key.family
         && ours.vrid == key.vrid
-        && (a == e && b == f && c == g && d == h)
+        && is_address(&ours.destination, &key.destination)
+}
+
+/// Likewise.
+#[inline(always)]
+pub(crate) fn is_address(ours: &AddressWords, theirs: &AddressWords) -> bool {
+    let ([a, b, c, d], [e, f, g, h]) = (*ours, *theirs);
+    a == e && b == f && c == g && d == h
 }
 
 /// What the daemon said of a sender, if anything.
 #[inline(always)]
 pub(crate) fn peer(key: &PeerKey) -> Option<&'static PeerRules> {
-    // SAFETY: as above.
-    unsafe { PEERS.get(key) }
+    let cell = find(&PEER_INDEX, key.hash())?;
+    let Peer { key: ours, rules } = lasting(PEERS.get(cell)?);
+    (ours.slot == key.slot && is_address(&ours.source, &key.source)).then_some(rules)
+}
+
+/// The cell to look into for a key with this hash: see `vrrp_common::abi::index`.
+#[inline(always)]
+fn find(index: &Array<Bucket>, hash: u64) -> Option<u32> {
+    let bucket = index.get_ptr(abi::bucket(hash, INDEX_MASK.load()))?.cast::<u64>();
+    // SAFETY: not null, aligned, and of four words, which the daemon stores whole. What is read in a cell depends on the entry
+    // that was read here, which every machine that Linux runs on puts in order (rcu_dereference).
+    let bucket = unsafe {
+        [
+            bucket.read_volatile(),
+            bucket.add(1).read_volatile(),
+            bucket.add(2).read_volatile(),
+            bucket.add(3).read_volatile(),
+        ]
+    };
+    Some(abi::cell(&bucket, hash))
+}
+
+/// For as long as this run of the program lasts, and it has no way to keep it longer.
+#[inline(always)]
+fn lasting<T>(cell: &T) -> &'static T {
+    // SAFETY: arrays live as long as the program, and the daemon writes into a cell again only when every run that may have
+    // found it has ended.
+    unsafe { &*core::ptr::from_ref(cell) }
 }
 
 /// A sender's seat.
@@ -127,6 +168,13 @@ impl Seen {
             add(&raw mut (*self.0).quiet);
             (&raw mut (*self.0).alive).write_volatile(now);
         }
+    }
+
+    /// Whether the advert that is known is no news.
+    #[inline(always)]
+    pub(crate) fn is_hushed(self) -> bool {
+        // SAFETY: as above.
+        unsafe { (&raw const (*self.0).hushed).read_volatile() != 0 }
     }
 
     /// When it was last the advert that is known.
@@ -181,7 +229,8 @@ unsafe fn add(count: *mut u64) {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(count, 1) };
 }
 
-/// Keep the newest advert of a sender for when the daemon asks. Replaced as a whole, so that it never reads half of one.
+/// Keep the newest advert of a sender for when the daemon asks. As the memory of a replaced one is used again at once, the
+/// daemon may copy parts of two; so it looks whose it is and judges the message anew, checksum and all.
 #[inline(always)]
 pub(crate) fn keep(seat: u32, record: &Record) {
     // Without memory for it the daemon is told of a kept advert and finds an older one, or none.

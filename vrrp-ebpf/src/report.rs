@@ -23,16 +23,12 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
     } else {
         XDP_PASS
     };
-    let seat = match held.peer {
-        Some(peer) => peer.seat,
-        None => held.rules.seat,
-    };
-    let Some(seen) = maps::seen(seat) else {
+    let Some(seen) = maps::seen(held.seat) else {
         return (Verdict::NotJudged, XDP_PASS);
     };
     let now = now();
     let late = seen.arrives(now, held.late_after);
-    if held.unchanged && !late {
+    if held.unchanged && !late && seen.is_hushed() {
         seen.lives(now);
         return (Verdict::Unchanged, action);
     }
@@ -45,7 +41,7 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
     record.header.alive = seen.alive();
     record.header.quiet = seen.quiet();
     record.header.slot = held.rules.slot;
-    record.header.seat = seat;
+    record.header.seat = held.seat;
     record.header.verdict = Verdict::Accepted.number();
     if seen.may_wake(now, held.rules.spacing) {
         if maps::submit(record) {
@@ -53,7 +49,7 @@ pub(crate) fn held(packet: &Packet<'_>, held: Held) -> (Verdict, u32) {
         }
         maps::count(RING_FULL_COUNTER);
     }
-    maps::keep(seat, record);
+    maps::keep(held.seat, record);
     seen.kept();
     (Verdict::Kept, action)
 }

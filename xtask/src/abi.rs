@@ -10,10 +10,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use vrrp_common::abi::{
-    self, ABI_SECTION, ABI_VERSION, ADVERTS_PER_INTERVAL, BURST, COUNTER_SLOTS, COUNTERS, GAP_BUCKETS, KEPT,
-    Known, MAX_PDU, NO_SEAT, PEERS, PROGRAM, PeerKey, PeerRules, PeerSeen, REFUSED, RING, RING_FULL_COUNTER,
-    ROUTERS, Record, RecordHeader, RefusedState, Router, RouterKey, RouterRules, SEEN, STRANGERS,
-    StrangerKey, UNLISTED, Verdict,
+    self, ABI_SECTION, ABI_VERSION, ADVERTS_PER_INTERVAL, BUCKET, BURST, COUNTER_SLOTS, COUNTERS,
+    GAP_BUCKETS, INDEX_MASK, KEPT, Known, MAX_CELLS, MAX_INDEX, MAX_PDU, NO_SEAT, PEER_INDEX, PEERS, PROGRAM,
+    Peer, PeerKey, PeerRules, PeerSeen, REFUSED, RING, RING_FULL_COUNTER, ROUTER_INDEX, ROUTERS, Record,
+    RecordHeader, RefusedState, Router, RouterKey, RouterRules, SEEN, STRANGERS, StrangerKey, UNLISTED,
+    Verdict,
 };
 use vrrp_common::id::Family;
 use vrrp_common::wire::ethernet::EtherType;
@@ -145,6 +146,7 @@ fn layout() -> String {
             pinned,
             pad
         }),
+        fields!(Peer { key, rules }),
         fields!(Known {
             late_after,
             source,
@@ -166,6 +168,7 @@ fn layout() -> String {
             kept,
             full_at,
             late,
+            hushed,
             gaps
         }),
         fields!(RefusedState { silent, told }),
@@ -197,7 +200,13 @@ fn layout() -> String {
             ABI_SECTION,
             PROGRAM,
             ROUTERS,
+            ROUTER_INDEX,
             PEERS,
+            PEER_INDEX,
+            INDEX_MASK,
+            MAX_INDEX,
+            MAX_CELLS,
+            BUCKET,
             SEEN,
             KEPT,
             REFUSED,
@@ -232,7 +241,7 @@ fn layout() -> String {
     text.push_str(&format!("stranger_mac(1, 2, 3, 4, 5, 6) = {stranger:?}\n"));
     text.push_str(&format!("with_tag(10, SERVICE_VLAN, 0xf014) = {tag:#x}\n"));
     text.push_str(&format!("refused_key(5, Interval) = {key:#x}\n"));
-    let number = RouterKey {
+    let router = RouterKey {
         ifindex: 2,
         vlan: 10,
         destination: abi::address_words([224, 0, 0, 18].into()),
@@ -240,8 +249,19 @@ fn layout() -> String {
         vrid: 51,
         pad: [0; 2],
     }
-    .number();
-    text.push_str(&format!("number(2, 10, 224.0.0.18, 51) = {number:#x}\n"));
+    .hash();
+    text.push_str(&format!("hash(2, 10, 224.0.0.18, 51) = {router:#x}\n"));
+    let peer = PeerKey {
+        slot: 3,
+        source: abi::address_words([192, 0, 2, 1].into()),
+    }
+    .hash();
+    text.push_str(&format!("hash(3, 192.0.2.1) = {peer:#x}\n"));
+    text.push_str(&format!(
+        "bucket({router:#x}) = {}\n",
+        abi::bucket(router, MAX_INDEX - 1)
+    ));
+    text.push_str(&format!("entry({router:#x}, 9) = {:#x}\n", abi::entry(router, 9)));
     text.push_str(&format!("Known::NOBODY sits in {}\n", Known::NOBODY.peer.seat));
     let bit = abi::source_bit(&abi::address_words([192, 0, 2, 1].into()));
     text.push_str(&format!("source_bit(192.0.2.1) = {bit:#x}\n"));

@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "pre_exec, sockaddr_ll and bpf(2) have no safe form")]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
@@ -84,6 +84,40 @@ pub fn detach_bpf_link(id: u32) -> io::Result<()> {
     let link = unsafe { OwnedFd::from_raw_fd(link) };
     let number = u32::try_from(link.as_raw_fd()).map_err(io::Error::other)?;
     bpf(LINK_DETACH, &[number]).map(drop)
+}
+
+/// Run the XDP program behind `program` on `frame` so many times (`BPF_PROG_TEST_RUN`), while others use what it belongs to.
+///
+/// # Errors
+/// As the kernel says.
+pub fn run_xdp(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> io::Result<()> {
+    const PROG_TEST_RUN: libc::c_long = 10;
+    /// The member `test` of `union bpf_attr` (include/uapi/linux/bpf.h).
+    #[repr(C)]
+    #[derive(Default)]
+    struct Run {
+        prog_fd: u32,
+        retval: u32,
+        data_size_in: u32,
+        data_size_out: u32,
+        data_in: u64,
+        data_out: u64,
+        repeat: u32,
+        duration: u32,
+    }
+    let mut run = Run {
+        prog_fd: u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?,
+        data_size_in: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        data_in: frame.as_ptr() as u64,
+        repeat,
+        ..Run::default()
+    };
+    // SAFETY: the kernel reads `frame`, whose length is given, and reads and writes `run`, both alive until it is done.
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, PROG_TEST_RUN, &raw mut run, size_of::<Run>()) };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 fn bpf<const N: usize>(command: libc::c_long, ask: &[u32; N]) -> io::Result<i32> {

@@ -47,7 +47,7 @@ pub use daemon::{Daemon, Program, peer_command, target_dir};
 pub use duo::{Duo, Side};
 pub use frame::{Advert, Frame};
 pub use host::Host;
-pub use kernel::detach_bpf_link;
+pub use kernel::{detach_bpf_link, run_xdp};
 pub use memory::Memory;
 pub use namespace::{Namespace, end_all_on_interrupt};
 pub use netlink::{AddressBatch, AddressWatch, Change, Netlink, interface_index};

@@ -8,9 +8,7 @@
 // assertions beside the types), so every bit pattern is a value and every byte is initialised.
 unsafe impl aya::Pod for super::Router {}
 // SAFETY: see above.
-unsafe impl aya::Pod for super::PeerKey {}
-// SAFETY: see above.
-unsafe impl aya::Pod for super::PeerRules {}
+unsafe impl aya::Pod for super::Peer {}
 // SAFETY: see above.
 unsafe impl aya::Pod for super::PeerSeen {}
 // SAFETY: see above.

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use super::index::{mix, pair};
 use super::{AddressWords, MAX_PDU, address_words, family_byte};
 use crate::id::{Family, Version, Vrid};
 use crate::time::{Centis, Nanos};
@@ -29,18 +30,13 @@ pub struct RouterKey {
 }
 
 impl RouterKey {
-    /// What stands for the key in the map [`ROUTERS`](super::ROUTERS): a short number is found several nanoseconds
-    /// sooner. Keys of IPv4 that agree in their low 32 bits of `vlan` and differ anywhere differ in it, nearly always;
-    /// two that do not cannot both be in the map.
+    /// What its entry in [`ROUTER_INDEX`](super::ROUTER_INDEX) is found by.
     #[inline(always)]
     #[must_use]
-    pub const fn number(&self) -> u64 {
+    pub const fn hash(&self) -> u64 {
         let [a, b, c, d] = self.destination;
         let name = u32::from_be_bytes([0, 0, self.family, self.vrid]);
-        // Odd factors lose nothing.
-        pair(self.ifindex, self.vlan).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ pair(a, b ^ name).wrapping_mul(0xc2b2_ae3d_27d4_eb4f)
-            ^ pair(c, d)
+        mix(pair(self.ifindex, self.vlan), pair(a ^ c, b ^ d ^ name))
     }
 
     /// The key of a virtual router whose adverts reach `ifindex` behind these VLAN tags.
@@ -55,13 +51,6 @@ impl RouterKey {
             pad: [0; 2],
         }
     }
-}
-
-/// Two words as one.
-#[inline(always)]
-#[expect(clippy::as_conversions, reason = "`u64::from` is not const yet")]
-const fn pair(high: u32, low: u32) -> u64 {
-    (high as u64) << 32 | low as u64
 }
 
 /// `outer` ([`RouterKey::vlan`]) and behind it one more tag: 13 bits of it, the VLAN identifier, and above it whether it
@@ -186,7 +175,17 @@ pub struct PeerKey {
     pub source: AddressWords,
 }
 
-/// What the kernel is told of a sender. The daemon replaces the whole, so the kernel never sees half of it.
+impl PeerKey {
+    /// What its entry in [`PEER_INDEX`](super::PEER_INDEX) is found by.
+    #[inline(always)]
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        let [a, b, c, d] = self.source;
+        mix(pair(self.slot, b ^ c), pair(a, d))
+    }
+}
+
+/// What the kernel is told of a sender.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerRules {
@@ -219,6 +218,16 @@ impl PeerRules {
     }
 }
 
+/// A cell of [`PEERS`](super::PEERS).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Whom it is for.
+    pub key: PeerKey,
+    /// What is demanded of it.
+    pub rules: PeerRules,
+}
+
 /// The Master that the daemon follows, and the advert of it that is no news. Its rules stand beside it, so that one
 /// look-up finds all that judging it takes.
 #[repr(C)]
@@ -230,11 +239,12 @@ pub struct Known {
     pub source: AddressWords,
     /// As in [`PEERS`](super::PEERS). With [`NO_SEAT`](super::NO_SEAT) nobody is followed.
     pub peer: PeerRules,
-    /// Bytes of `message` that count; 0: the daemon wants to hear every advert.
+    /// Bytes of `message` that count; 0: none is known.
     pub len: u16,
     /// Zero.
     pub pad: [u8; 6],
-    /// One that the daemon has accepted, zeros behind it.
+    /// One that the daemon has accepted by the same rules, zeros behind it. It is no news while
+    /// [`PeerSeen::hushed`](super::PeerSeen::hushed) says so.
     pub message: [u8; MAX_PDU],
 }
 
@@ -256,7 +266,7 @@ impl Known {
         message: [0; MAX_PDU],
     };
 
-    /// `message` of `source` is no news, unless it comes `late_after` after the one before. `None` for one that is too
+    /// `message` of `source` may be no news, unless it comes `late_after` after the one before. `None` for one that is too
     /// long.
     #[must_use]
     pub fn new(source: AddressWords, peer: PeerRules, message: &[u8], late_after: Nanos) -> Option<Self> {
@@ -272,13 +282,13 @@ impl Known {
     }
 }
 
-/// All that the kernel is told of a virtual router. The daemon replaces the whole, as with [`PeerRules`].
+/// All that the kernel is told of a virtual router: a cell of [`ROUTERS`](super::ROUTERS).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Router {
     /// Its demands.
     pub rules: RouterRules,
-    /// Whose [number](RouterKey::number) it is found by. A frame with another key is not for it.
+    /// Whom it is for. The devices of a bond have entries in the index that point here too, so this one's is not compared.
     pub key: RouterKey,
     /// Zero.
     pub pad: [u8; 4],
@@ -291,6 +301,7 @@ const _: () = {
     assert!(size_of::<RouterRules>() == 56);
     assert!(size_of::<PeerKey>() == 20);
     assert!(size_of::<PeerRules>() == 16);
+    assert!(size_of::<Peer>() == 36);
     assert!(size_of::<Known>() == 48 + MAX_PDU);
     assert!(size_of::<Router>() == 56 + 28 + 4 + 48 + MAX_PDU);
     assert!(MAX_PDU.is_multiple_of(64));
@@ -298,45 +309,8 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
-    use core::net::IpAddr;
-    use std::collections::BTreeSet;
-
-    use super::{RouterKey, with_tag};
-    use crate::id::Vrid;
+    use super::with_tag;
     use crate::wire::ethernet::EtherType;
-
-    /// 64 devices with 8 VLANs each, all VRIDs, four destinations of both families.
-    #[test]
-    fn virtual_routers_have_numbers_of_their_own() {
-        let destinations: [IpAddr; 4] = [
-            [224, 0, 0, 18].into(),
-            [192, 0, 2, 1].into(),
-            "ff02::12".parse().unwrap(),
-            "fe80::1".parse().unwrap(),
-        ];
-        let mut numbers = BTreeSet::new();
-        for ifindex in 1..=64 {
-            for vlan in [0, 1, 2, 100, 4_094, 4_096 + 10, 81_930, 33_550_000] {
-                for vrid in 1..=255 {
-                    for destination in destinations {
-                        let key = RouterKey::new(ifindex, vlan, Vrid::new(vrid).unwrap(), destination);
-                        numbers.insert(key.number());
-                    }
-                }
-            }
-        }
-        assert_eq!(numbers.len(), 64 * 8 * 255 * 4);
-    }
-
-    /// The group's address read as the first word of an IPv6 one.
-    #[test]
-    fn the_family_is_part_of_a_number() {
-        let vrid = Vrid::new(1).unwrap();
-        let v4 = RouterKey::new(1, 0, vrid, [224, 0, 0, 18].into());
-        let v6 = RouterKey::new(1, 0, vrid, "e000:12::".parse().unwrap());
-        assert_eq!(v4.destination, v6.destination);
-        assert_ne!(v4.number(), v6.number());
-    }
 
     #[test]
     fn tags_make_one_number_and_a_priority_makes_none() {

@@ -6,8 +6,8 @@ use crate::wire::ladder::Refusal;
 /// Buckets of [`PeerSeen::gaps`].
 pub const GAP_BUCKETS: usize = 32;
 
-/// What the kernel saw of a sender. Nobody else writes it; the daemon reads it through shared memory, each field by
-/// itself.
+/// What the kernel saw of a sender. The daemon reads it through shared memory, each field by itself, and writes one of
+/// them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerSeen {
@@ -24,6 +24,8 @@ pub struct PeerSeen {
     pub full_at: u64,
     /// Gaps between two adverts that were longer than [`Known::late_after`](super::Known::late_after).
     pub late: u64,
+    /// The daemon's: not 0 while [`Known::message`](super::Known::message) of it is no news.
+    pub hushed: u64,
     /// How many gaps were how long; see [`gap_bucket`].
     pub gaps: [u64; GAP_BUCKETS],
 }
@@ -37,6 +39,7 @@ impl PeerSeen {
         kept: 0,
         full_at: 0,
         late: 0,
+        hushed: 0,
         gaps: [0; GAP_BUCKETS],
     };
 }
@@ -180,7 +183,7 @@ const _: () = {
     assert!(Refusal::ALL.len() <= 16);
     assert!(size_of::<RefusedState>() == 16);
     assert!(size_of::<StrangerKey>() == 20);
-    assert!(size_of::<PeerSeen>() == 6 * 8 + GAP_BUCKETS * 8);
+    assert!(size_of::<PeerSeen>() == 7 * 8 + GAP_BUCKETS * 8);
 };
 
 #[cfg(test)]

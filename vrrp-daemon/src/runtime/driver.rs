@@ -410,6 +410,7 @@ impl Driver {
         self.feed_arrived();
         let Parts { vrrp, kernel, .. } = &mut self.parts;
         kernel.hush(|router| vrrp.quiet(router));
+        kernel.pay(vrrp.model());
         more
     }
 

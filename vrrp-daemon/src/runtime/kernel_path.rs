@@ -242,7 +242,7 @@ impl KernelPath {
     /// have come since the stamps were read, it is the next one that the protocol hears.
     pub fn listen(&mut self, router: RouterId, sink: &mut impl FnMut(Judged)) {
         let Some(loaded) = &mut self.loaded else { return };
-        let result = loaded.path.listen(router, |source, life| {
+        loaded.path.listen(router, |source, life| {
             sink(Judged::Unchanged {
                 router,
                 source,
@@ -250,9 +250,6 @@ impl KernelPath {
                 adverts: life.adverts,
             });
         });
-        if let Err(error) = result {
-            tracing::warn!("{error}; some adverts may be missed");
-        }
     }
 
     /// An interface has this index and this address now, or is gone: attach there, for the virtual routers on it.
@@ -336,6 +333,14 @@ impl KernelPath {
     /// every virtual router there is.
     pub fn refresh(&mut self, model: &Model) {
         if let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.stale) {
+            loaded.configure(model);
+        }
+    }
+
+    /// Tell the program what there was no room for when it was to be told, as there may be after a grace period of the
+    /// kernel's. Cheap when nothing is owed.
+    pub fn pay(&mut self, model: &Model) {
+        if let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.path.owes()) {
             loaded.configure(model);
         }
     }
@@ -522,10 +527,8 @@ impl Loaded {
     fn configure(&mut self, model: &Model) {
         self.stale = false;
         for (ifindex, around) in self.links.iter().zip(&self.around) {
-            if let Some(ifindex) = ifindex
-                && let Err(error) = self.path.set_members(*ifindex, &around.members)
-            {
-                tracing::warn!("{error}; adverts go to the raw sockets");
+            if let Some(ifindex) = ifindex {
+                self.path.set_members(*ifindex, &around.members);
             }
         }
         match self.path.configure(model, &self.places, model.pass_accepted) {

@@ -5,12 +5,12 @@
 
 use std::net::IpAddr;
 
-use vrrp_common::abi::{self, StrangerKey};
+use vrrp_common::abi::{self, Record, StrangerKey};
 use vrrp_common::time::{MonoNanos, Nanos};
 use vrrp_common::wire::ethernet::Mac;
 
 use super::events::Event;
-use super::maps::router_family;
+use super::maps::Told;
 use super::table::KnownSender;
 use super::tallies::subtract;
 use super::{MapsError, XdpPath};
@@ -61,26 +61,38 @@ impl XdpPath {
         let Some(entry) = self.table.entries.get_mut(&key) else {
             return Ok(());
         };
-        if message.len() > abi::MAX_PDU || !entry.senders.contains_key(&source) {
+        let Some(seat) = entry.senders.get(&source).map(|sender| sender.seat.number) else {
+            return Ok(());
+        };
+        if message.len() > abi::MAX_PDU {
             return Ok(());
         }
-        if let Some(known) = &mut entry.known
-            && known.source == source
-        {
-            if known.message == message && known.late_after == late_after {
-                return Ok(());
-            }
-            known.message.clear();
-            known.message.extend_from_slice(message);
-            known.late_after = late_after;
-        } else {
+        let told = !entry.owed
+            && entry.known.as_ref().is_some_and(|known| {
+                known.source == source && known.message == message && known.late_after == late_after
+            });
+        if !told {
+            self.seats.set_hushed(seat, false);
             entry.known = Some(KnownSender {
                 source,
                 message: message.to_vec(),
+                hushed: false,
                 late_after,
             });
+            if self.publish(&key)? != Told::All {
+                return Ok(());
+            }
         }
-        self.publish(&key)
+        if let Some(known) = self
+            .table
+            .entry_mut(router)
+            .and_then(|entry| entry.known.as_mut())
+            && !known.hushed
+        {
+            known.hushed = true;
+            self.seats.set_hushed(seat, true);
+        }
+        Ok(())
     }
 
     /// From now on an advert of `source` is news if it comes `late_after` after the one before. Of use for one whose adverts
@@ -103,14 +115,13 @@ impl XdpPath {
             .entry_mut(router)
             .and_then(|entry| entry.known.as_mut());
         match known {
-            Some(known)
-                if known.source == source && !known.message.is_empty() && known.late_after != late_after =>
-            {
+            Some(known) if known.source == source && known.hushed && known.late_after != late_after => {
                 known.late_after = late_after;
             }
             Some(_) | None => return Ok(()),
         }
-        self.publish(&key)
+        self.publish(&key)?;
+        Ok(())
     }
 
     /// The Ethernet address that `source` had when it sent something on this device that was for no virtual router of
@@ -124,37 +135,27 @@ impl XdpPath {
         Some(Mac([a, b, c, d, e, f]))
     }
 
-    /// Every advert for `router` is news from now on. Hands over what came until this moment and was not told. Cheap when
-    /// nothing was hushed.
-    ///
-    /// # Errors
-    /// [`MapsError`].
-    pub fn listen(
-        &mut self,
-        router: RouterId,
-        mut untold: impl FnMut(IpAddr, Life),
-    ) -> Result<(), MapsError> {
-        let Some(key) = self.table.key(router).copied() else {
-            return Ok(());
+    /// Every advert for `router` is news from now on. Hands over what came until this moment and was not told. No system
+    /// call, and cheap when nothing was hushed.
+    pub fn listen(&mut self, router: RouterId, mut untold: impl FnMut(IpAddr, Life)) {
+        let Some(entry) = self.table.entry_mut(router) else {
+            return;
         };
-        let known = self
-            .table
-            .entry_mut(router)
-            .and_then(|entry| entry.known.as_mut());
-        let source = match known {
-            Some(known) if !known.message.is_empty() => {
-                known.message.clear();
+        let source = match &mut entry.known {
+            Some(known) if known.hushed => {
+                known.hushed = false;
                 known.source
             }
-            Some(_) | None => return Ok(()),
+            Some(_) | None => return,
         };
-        let result = self.publish(&key);
+        if let Some(sender) = entry.senders.get(&source) {
+            self.seats.set_hushed(sender.seat.number, false);
+        }
         // After that, so that none is missed between the two.
-        let source = abi::address(router_family(&key), source);
+        let source = abi::address(entry.family, source);
         if let Some(life) = self.life(router, source) {
             untold(source, life);
         }
-        result
     }
 
     /// What `source` sent for `router` that was no news, since it was last asked. Reads shared memory.
@@ -183,6 +184,7 @@ impl XdpPath {
         self.kept_told = self.seats.kept_of_all();
         let clock = self.clock;
         for (key, entry) in &mut self.table.entries {
+            let slot = entry.slot;
             let senders = entry.senders.values_mut().map(|sender| &mut sender.seat);
             for seat in std::iter::once(&mut entry.others).chain(senders) {
                 let kept = self.seats.kept(seat.number);
@@ -190,7 +192,10 @@ impl XdpPath {
                     continue;
                 }
                 let record = match self.kept.get(&seat.number, 0) {
-                    Ok(record) => Some(record),
+                    Ok(record) => Some(record).filter(|Record { header, .. }| {
+                        // Or it was replaced while it was copied, and this is another's.
+                        (header.seat, header.slot) == (seat.number, slot)
+                    }),
                     // There was no memory for it.
                     Err(aya::maps::MapError::KeyNotFound) => None,
                     Err(error) => return Err(error.into()),

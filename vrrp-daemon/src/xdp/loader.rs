@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::{fs, io};
 
-use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, RingBuf};
 use aya::programs::Xdp;
+use aya::{Ebpf, Pod};
 use nix::errno::Errno;
-use vrrp_common::abi::{self, ABI_VERSION, PeerKey, PeerRules, Record, Router, StrangerKey};
+use vrrp_common::abi::{self, ABI_VERSION, MAX_CELLS, Peer, Record, Router, StrangerKey};
 use vrrp_common::time::MonoNanos;
 
 use super::attach::Attached;
 use super::blind;
+use super::cells::{Cells, index_len};
+use super::grace::Grace;
 use super::link::Link;
 use super::refusals::{Refusals, Rungs};
 use super::seats::Seats;
@@ -31,9 +33,12 @@ const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time 
 /// The loaded program with its maps and its devices.
 pub struct XdpPath {
     pub(super) ebpf: Ebpf,
-    pub(super) routers: HashMap<MapData, u64, Router>,
-    pub(super) peers: HashMap<MapData, PeerKey, PeerRules>,
+    pub(super) routers: Cells<Router>,
+    pub(super) peers: Cells<Peer>,
     pub(super) seats: Seats,
+    pub(super) grace: Grace,
+    /// Something could not be told for want of a cell or a seat that will be free again.
+    pub(super) owing: bool,
     pub(super) kept: HashMap<MapData, u32, Record>,
     /// How many kept adverts, of all senders, have been looked for.
     pub(super) kept_told: u64,
@@ -134,9 +139,18 @@ impl XdpPath {
             return Err(XdpError::KernelTooOld { release });
         }
         let clock = Clock::of_this_namespace().map_err(XdpError::Clock)?;
+        // There is a seat for each of the virtual routers and one more, so that there are more cells than are in use.
+        let cells = seats.min(MAX_CELLS);
+        let index = index_len(cells);
+        let mask = index - 1;
         let mut ebpf = blind::loader()
             .map_max_entries(abi::SEEN, seats)
             .map_max_entries(abi::UNLISTED, seats)
+            .map_max_entries(abi::ROUTERS, cells)
+            .map_max_entries(abi::PEERS, cells)
+            .map_max_entries(abi::ROUTER_INDEX, index)
+            .map_max_entries(abi::PEER_INDEX, index)
+            .override_global(abi::INDEX_MASK, &mask, true)
             .load(object)
             .map_err(|error| explain(&error))?;
         let found = abi_version(&ebpf);
@@ -170,9 +184,11 @@ impl XdpPath {
         Ok(Self {
             #[cfg(feature = "xdp-log")]
             verdicts: super::verdicts::Verdicts::of(&mut ebpf),
-            routers: take(&mut ebpf, abi::ROUTERS)?,
-            peers: take(&mut ebpf, abi::PEERS)?,
-            seats: take_seats(&mut ebpf, seats)?,
+            routers: take_cells(&mut ebpf, abi::ROUTERS, abi::ROUTER_INDEX, cells)?,
+            peers: take_cells(&mut ebpf, abi::PEERS, abi::PEER_INDEX, cells)?,
+            seats: Seats::new(take_array(&mut ebpf, abi::SEEN)?, seats).map_err(|error| explain(&error))?,
+            grace: Grace::start().map_err(|error| explain(&error))?,
+            owing: false,
             kept: take(&mut ebpf, abi::KEPT)?,
             kept_told: 0,
             counters: take(&mut ebpf, abi::COUNTERS)?,
@@ -245,12 +261,15 @@ fn abi_version(ebpf: &Ebpf) -> Option<u32> {
     array.get(&0, 0).ok()
 }
 
-fn take_seats(ebpf: &mut Ebpf, seats: u32) -> Result<Seats, XdpError> {
-    match ebpf.take_map(abi::SEEN) {
-        Some(Map::Array(map)) => {
-            Seats::new(map, seats).map_err(|error| XdpError::Load(format!("map {}: {error}", abi::SEEN)))
-        }
-        Some(_) | None => Err(XdpError::Load(format!("no array {} in it", abi::SEEN))),
+fn take_cells<V: Pod>(ebpf: &mut Ebpf, values: &str, index: &str, cells: u32) -> Result<Cells<V>, XdpError> {
+    let (values, index) = (take_array(ebpf, values)?, take_array(ebpf, index)?);
+    Cells::new(values, &index, cells).map_err(|error| explain(&error))
+}
+
+fn take_array(ebpf: &mut Ebpf, name: &str) -> Result<MapData, XdpError> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(map)) => Ok(map),
+        Some(_) | None => Err(XdpError::Load(format!("no array {name} in it"))),
     }
 }
 

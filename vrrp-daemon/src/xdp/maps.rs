@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aya::maps::MapError;
-use vrrp_common::abi::{self, AddressWords, PeerKey, RouterKey, RouterRules};
+use vrrp_common::abi::{self, AddressWords, Peer, PeerKey, RouterKey, RouterRules};
 use vrrp_common::id::Family;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::XdpPath;
+use super::cells::Cell;
+use super::grace::Retired;
 use super::refusals::ticks_a_second;
 use super::seats::Seats;
 use super::table::{Entry, Seat, Sender, SenderDemand};
@@ -53,6 +55,8 @@ impl XdpPath {
         places: &[Place],
         pass_accepted: bool,
     ) -> Result<Vec<RouterId>, MapsError> {
+        self.collect();
+        self.owing = false;
         let (wanted, mut left_out) = wanted(model, places, pass_accepted);
         let gone: Vec<RouterKey> = self
             .table
@@ -75,17 +79,14 @@ impl XdpPath {
 
     /// `members` are the devices of `device`, a bond: the driver runs the program there, and frames come in under their
     /// numbers. Cheap when nothing changes.
-    ///
-    /// # Errors
-    /// [`MapsError`].
-    pub fn set_members(&mut self, device: u32, members: &BTreeSet<u32>) -> Result<(), MapsError> {
+    pub fn set_members(&mut self, device: u32, members: &BTreeSet<u32>) {
         let known = self.table.members.iter();
         let known: BTreeSet<u32> = known
             .filter(|(_, of)| **of == device)
             .map(|(member, _)| *member)
             .collect();
         if known == *members {
-            return Ok(());
+            return;
         }
         for gone in known.difference(members) {
             self.table.members.remove(gone);
@@ -94,22 +95,41 @@ impl XdpPath {
             self.table.members.insert(*new, device);
         }
         for (key, entry) in self.table.entries.iter().filter(|(key, _)| key.ifindex == device) {
-            for ifindex in known.difference(members) {
-                let gone = RouterKey {
+            let Some(cell) = entry.cell else { continue };
+            let at = |ifindex: &u32| {
+                let alias = RouterKey {
                     ifindex: *ifindex,
                     ..*key
                 };
-                gone_is_fine(self.routers.remove(&gone.number()))?;
+                alias.hash()
+            };
+            for hash in known.difference(members).map(at) {
+                self.routers.hide(hash, cell);
             }
-            for ifindex in members.difference(&known) {
-                let key = RouterKey {
-                    ifindex: *ifindex,
-                    ..*key
-                };
-                self.routers.insert(key.number(), entry.at(key), 0)?;
+            for hash in members.difference(&known).map(at) {
+                if !self.routers.show(hash, None, cell) {
+                    tracing::debug!("no room for a bond's device: its adverts go to the raw socket");
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Whether some of what [`configure`](Self::configure) was told is still to be told to the kernel, and can be soon: it is
+    /// to be called again.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.owing && self.grace.is_under_way()
+    }
+
+    /// Use again what nobody reads any more.
+    fn collect(&mut self) {
+        while let Some(retired) = self.grace.over() {
+            match retired {
+                Retired::Router(cell) => self.routers.give_back(cell),
+                Retired::Peer(cell) => self.peers.give_back(cell),
+                Retired::Seat(seat) => self.seats.give_back(seat),
+            }
+        }
     }
 
     /// The device at which the program judges adverts for `router`, `None` if they are the raw socket's.
@@ -132,13 +152,11 @@ impl XdpPath {
         if entry.rules.flags & RouterRules::CHECK_SOURCE != 0 || entry.senders.contains_key(&source) {
             return Ok(());
         }
-        let (slot, ttl) = (
-            entry.slot,
-            TtlRange {
-                min: entry.rules.ttl_min,
-                max: entry.rules.ttl_max,
-            },
-        );
+        let slot = entry.slot;
+        let ttl = TtlRange {
+            min: entry.rules.ttl_min,
+            max: entry.rules.ttl_max,
+        };
         let before: Vec<AddressWords> = entry.senders.keys().copied().collect();
         let Some(key) = self.table.key(router).copied() else {
             return Ok(());
@@ -146,18 +164,46 @@ impl XdpPath {
         for source in before {
             self.take_out_sender(&key, slot, source)?;
         }
+        self.collect();
         let Some(seat) = self.seats.take()? else {
             return Ok(());
         };
         let sender = Sender {
             seat: Seat::new(seat),
+            cell: None,
             demand: SenderDemand { ttl, mac: None },
         };
-        self.peers.insert(PeerKey { slot, source }, sender.rules(), 0)?;
         if let Some(entry) = self.table.entry_mut(router) {
             entry.senders.insert(source, sender);
         }
         Ok(())
+    }
+
+    /// A listed peer that takes a seat. `None`: there is no room for it, or none at the moment.
+    fn admit_sender(
+        &mut self,
+        key: PeerKey,
+        seat: u32,
+        demand: SenderDemand,
+    ) -> Result<Option<Sender>, MapsError> {
+        let rules = demand.at(seat);
+        let cell = self.peers.write(Peer { key, rules })?;
+        self.owing |= cell.is_none();
+        let cell = cell.filter(|cell| {
+            let shown = self.peers.show(key.hash(), None, *cell);
+            if !shown {
+                self.peers.give_back(*cell);
+            }
+            shown
+        });
+        if cell.is_none() {
+            self.seats.give_back(seat);
+        }
+        Ok(cell.map(|cell| Sender {
+            seat: Seat::new(seat),
+            cell: Some(cell),
+            demand,
+        }))
     }
 
     /// A virtual router as it is wanted, new or known. False: there is no room for it.
@@ -171,6 +217,7 @@ impl XdpPath {
         if !self.table.entries.contains_key(&key) {
             // One for the others, and one for the Master of a router that lists nobody.
             if self.seats.left() < listed.len().max(1) + 1 {
+                self.owing = true;
                 return Ok(false);
             }
             let Some(seat) = self.seats.take()? else {
@@ -186,6 +233,8 @@ impl XdpPath {
                 others: Seat::new(seat),
                 senders: BTreeMap::new(),
                 known: None,
+                cell: None,
+                owed: true,
                 refused_when_cleared: [0; Refusal::ALL.len()],
             };
             self.table.entries.insert(key, entry);
@@ -199,6 +248,10 @@ impl XdpPath {
             // What was accepted by other rules may not hold these: everything is news again, as soon as they count.
             if let Some(known) = &mut entry.known {
                 known.message.clear();
+                known.hushed = false;
+            }
+            for seat in entry.seats() {
+                self.seats.set_hushed(seat.number, false);
             }
         }
         if demand.flags & !entry.rules.flags & RouterRules::PASS_ACCEPTED != 0 {
@@ -206,10 +259,13 @@ impl XdpPath {
                 seat.expect_no_copies(&self.seats.seen(seat.number));
             }
         }
-        let room = self.admit_senders(&key, demand, listed)?;
-        if let Some(entry) = self.table.entries.get_mut(&key).filter(|_| changed && room) {
+        let mut room = self.admit_senders(&key, demand, listed)?;
+        if let Some(entry) = self.table.entries.get_mut(&key).filter(|_| room) {
             entry.rules = demand;
-            self.publish(&key)?;
+            if changed || entry.owed {
+                // With nothing but a cell wanting, the old rules hold a little longer.
+                room = self.publish(&key)? != Told::NoRoom;
+            }
         }
         if !room {
             self.take_out(&key)?;
@@ -217,15 +273,48 @@ impl XdpPath {
         Ok(room)
     }
 
-    /// Tell the kernel what stands in the table, at all keys of a virtual router.
-    pub(super) fn publish(&mut self, key: &RouterKey) -> Result<(), MapsError> {
-        let Some(entry) = self.table.entries.get(key) else {
-            return Ok(());
+    /// Tell the kernel what stands in the table of a virtual router.
+    pub(super) fn publish(&mut self, key: &RouterKey) -> Result<Told, MapsError> {
+        self.collect();
+        let Some(entry) = self.table.entries.get_mut(key) else {
+            return Ok(Told::NoRoom);
         };
+        // Should it fail, too.
+        entry.owed = true;
+        let Some(cell) = self.routers.write(entry.at(*key))? else {
+            self.owing = true;
+            return Ok(if entry.cell.is_some() {
+                Told::Later
+            } else {
+                Told::NoRoom
+            });
+        };
+        entry.owed = false;
+        let before = entry.cell.replace(cell);
+        let mut told = Told::All;
         for key in self.table.aliases(*key) {
-            self.routers.insert(key.number(), entry.at(key), 0)?;
+            if !self.routers.show(key.hash(), before, cell) {
+                told = Told::NoRoom;
+            }
         }
-        Ok(())
+        if let Some(before) = before {
+            self.grace.retire(Retired::Router(before));
+        }
+        Ok(told)
+    }
+
+    /// From now on the adverts of a virtual router go to the raw socket.
+    fn withdraw(&mut self, key: &RouterKey) {
+        let Some(entry) = self.table.entries.get_mut(key) else {
+            return;
+        };
+        entry.owed = true;
+        if let Some(cell) = entry.cell.take() {
+            for key in self.table.aliases(*key) {
+                self.routers.hide(key.hash(), cell);
+            }
+            self.grace.retire(Retired::Router(cell));
+        }
     }
 
     /// The peers of a virtual router as they are listed. False: there is no room for one of them.
@@ -251,44 +340,53 @@ impl XdpPath {
                 self.take_out_sender(key, slot, source)?;
             }
         }
-        let mut known_changed = false;
-        let Some(entry) = self.table.entries.get_mut(key) else {
-            return Ok(false);
-        };
         for (source, demand) in listed {
-            let key = PeerKey {
+            let peer = PeerKey {
                 slot,
                 source: *source,
             };
+            let Some(entry) = self.table.entries.get_mut(key) else {
+                return Ok(false);
+            };
             if let Some(sender) = entry.senders.get_mut(source) {
-                if sender.demand != *demand {
-                    sender.demand = *demand;
-                    self.peers.insert(key, sender.rules(), 0)?;
-                    known_changed |= entry.follows(*source);
+                if sender.demand == *demand && sender.cell.is_some() {
+                    continue;
                 }
+                let rules = demand.at(sender.seat.number);
+                let Some(cell) = self.peers.write(Peer { key: peer, rules })? else {
+                    // The old rules hold a little longer.
+                    self.owing = true;
+                    continue;
+                };
+                if !self.peers.show(peer.hash(), sender.cell, cell) {
+                    self.peers.give_back(cell);
+                    return Ok(false);
+                }
+                let before = sender.cell.replace(cell);
+                if let Some(before) = before {
+                    self.grace.retire(Retired::Peer(before));
+                }
+                sender.demand = *demand;
+                entry.owed |= entry.follows(*source);
                 continue;
             }
             let Some(seat) = self.seats.take()? else {
+                self.owing = true;
                 return Ok(false);
             };
-            let sender = Sender {
-                seat: Seat::new(seat),
-                demand: *demand,
+            let Some(sender) = self.admit_sender(peer, seat, *demand)? else {
+                return Ok(false);
             };
-            self.peers.insert(key, sender.rules(), 0)?;
-            entry.senders.insert(*source, sender);
-        }
-        if known_changed {
-            self.publish(key)?;
+            if let Some(entry) = self.table.entries.get_mut(key) {
+                entry.senders.insert(*source, sender);
+            }
         }
         Ok(true)
     }
 
     /// A virtual router is not ours any more, or not here.
     fn take_out(&mut self, key: &RouterKey) -> Result<(), MapsError> {
-        for key in self.table.aliases(*key) {
-            gone_is_fine(self.routers.remove(&key.number()))?;
-        }
+        self.withdraw(key);
         let Some(entry) = self.table.entries.remove(key) else {
             return Ok(());
         };
@@ -299,34 +397,59 @@ impl XdpPath {
         }
         for seat in entry.seats() {
             gone_is_fine(self.kept.remove(&seat.number))?;
-            self.seats.give_back(seat.number);
+            self.grace.retire(Retired::Seat(seat.number));
         }
-        for source in entry.senders.into_keys() {
-            gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
+        for (source, sender) in entry.senders {
+            self.forget_peer(&PeerKey { slot, source }, sender.cell);
         }
         Ok(())
     }
 
+    /// Nothing is known any more of a peer that stands in `cell`.
+    fn forget_peer(&mut self, key: &PeerKey, cell: Option<Cell>) {
+        if let Some(cell) = cell {
+            self.peers.hide(key.hash(), cell);
+            self.grace.retire(Retired::Peer(cell));
+        }
+    }
+
     fn take_out_sender(&mut self, key: &RouterKey, slot: u32, source: AddressWords) -> Result<(), MapsError> {
-        gone_is_fine(self.peers.remove(&PeerKey { slot, source }))?;
         let Some(entry) = self.table.entries.get_mut(key) else {
             return Ok(());
         };
-        if entry.follows(source) {
+        let follows = entry.follows(source);
+        let Some(sender) = entry.senders.remove(&source) else {
+            return Ok(());
+        };
+        self.forget_peer(&PeerKey { slot, source }, sender.cell);
+        if follows {
             // Before its seat can be another's.
-            entry.known = None;
-            self.publish(key)?;
+            if let Some(entry) = self.table.entries.get_mut(key) {
+                entry.known = None;
+            }
+            if self.publish(key)? != Told::All {
+                self.withdraw(key);
+            }
         }
-        let Some(entry) = self.table.entries.get_mut(key) else {
-            return Ok(());
-        };
-        if let Some(sender) = entry.senders.remove(&source) {
-            gone_is_fine(self.kept.remove(&sender.seat.number))?;
-            entry.others.lost += unread(&self.seats, &sender.seat);
-            self.seats.give_back(sender.seat.number);
+        gone_is_fine(self.kept.remove(&sender.seat.number))?;
+        let unread = unread(&self.seats, &sender.seat);
+        if let Some(entry) = self.table.entries.get_mut(key) {
+            entry.others.lost += unread;
         }
+        self.grace.retire(Retired::Seat(sender.seat.number));
         Ok(())
     }
+}
+
+/// What became of what the kernel was to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It has been told.
+    All,
+    /// It will be, when a cell is free again; till then what it was told before holds.
+    Later,
+    /// There is no room for it.
+    NoRoom,
 }
 
 /// Adverts of who sits there that nobody has read, nor will.
@@ -339,18 +462,17 @@ type Wanted = BTreeMap<RouterKey, (RouterId, Demand, BTreeMap<AddressWords, Send
 /// What the maps should hold, and the virtual routers that share a key.
 fn wanted(model: &Model, places: &[Place], pass_accepted: bool) -> (Wanted, Vec<RouterId>) {
     let mut wanted = Wanted::new();
-    // Two keys that are not the same would have one number once in a lifetime.
-    let mut shared: BTreeMap<u64, Vec<RouterId>> = BTreeMap::new();
+    let mut shared: BTreeMap<RouterKey, Vec<RouterId>> = BTreeMap::new();
     for ((index, router), place) in (0..).zip(&model.routers).zip(places) {
         let Some(key) = key(router, place) else {
             continue;
         };
         let id = RouterId(index);
-        shared.entry(key.number()).or_default().push(id);
+        shared.entry(key).or_default().push(id);
         wanted.insert(key, (id, demand(router, place, pass_accepted), listed(router)));
     }
     shared.retain(|_, routers| routers.len() > 1);
-    wanted.retain(|key, _| !shared.contains_key(&key.number()));
+    wanted.retain(|key, _| !shared.contains_key(key));
     (wanted, shared.into_values().flatten().collect())
 }
 

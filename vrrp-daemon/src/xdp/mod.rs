@@ -7,8 +7,10 @@
 
 mod attach;
 mod blind;
+mod cells;
 mod copies;
 mod events;
+mod grace;
 mod link;
 mod liveness;
 mod loader;
@@ -16,6 +18,7 @@ mod maps;
 mod object;
 mod refusals;
 mod seats;
+mod shared;
 mod table;
 mod tallies;
 #[cfg(feature = "xdp-log")]

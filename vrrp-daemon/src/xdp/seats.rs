@@ -1,59 +1,38 @@
 //! What the kernel saw of each sender, read through shared memory: looking at a stamp is no system call, and 250
 //! of them are looked at in a few microseconds.
-#![allow(
-    unsafe_code,
-    reason = "a map of the kernel is mapped into this process; all of that is here"
-)]
 
-use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use aya::maps::{Array, Map, MapData, MapError};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use vrrp_common::abi::{NO_SEAT, PeerSeen};
+
+use super::cells::mapping;
+use super::shared::Shared;
 
 /// The map [`SEEN`](vrrp_common::abi::SEEN), and who sits where.
 pub(super) struct Seats {
     map: Array<MapData, PeerSeen>,
     seats: u32,
-    memory: NonNull<PeerSeen>,
-    bytes: NonZeroUsize,
+    seen: Shared,
     /// Seats that were given back, to be given again.
     free: Vec<u32>,
     /// The first seat that nobody has sat in.
     next: u32,
 }
 
-// SAFETY: the mapping belongs to this value alone, is only read, and every read is atomic.
-unsafe impl Send for Seats {}
+const WORD: usize = size_of::<u64>();
+/// Words of a seat.
+const WORDS: usize = size_of::<PeerSeen>() / WORD;
 
 impl Seats {
     /// Map `map`, which the program was built to be mapped, into this process.
-    pub(super) fn new(map: MapData, seats: u32) -> io::Result<Self> {
-        let bytes = usize::try_from(seats)
-            .ok()
-            .and_then(|seats| seats.checked_mul(size_of::<PeerSeen>()))
-            .and_then(NonZeroUsize::new)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: a new mapping, at an address that the kernel chooses; it refuses one that is longer than the map.
-        let memory = unsafe {
-            mmap(
-                None,
-                bytes,
-                ProtFlags::PROT_READ,
-                MapFlags::MAP_SHARED,
-                map.fd().as_fd(),
-                0,
-            )?
-        };
+    pub(super) fn new(map: MapData, seats: u32) -> Result<Self, MapError> {
+        let words = usize::try_from(seats).unwrap_or(0).saturating_mul(WORDS);
         Ok(Self {
-            map: Array::try_from(Map::Array(map)).map_err(io::Error::other)?,
+            seen: Shared::new(&map, words).map_err(mapping)?,
+            map: Array::try_from(Map::Array(map))?,
             seats,
-            memory: memory.cast(),
-            bytes,
             free: Vec::new(),
             next: NO_SEAT + 1,
         })
@@ -79,7 +58,7 @@ impl Seats {
         Ok(Some(seat))
     }
 
-    /// Nobody sits there any more, and the program has been told.
+    /// Nobody sits there any more, and no run of the program thinks so.
     pub(super) fn give_back(&mut self, seat: u32) {
         self.free.push(seat);
     }
@@ -87,49 +66,28 @@ impl Seats {
     /// What was seen of who sits in `seat`. The fields are read one by one, in the order that makes them agree: the
     /// kernel counts before it stamps.
     pub(super) fn seen(&self, seat: u32) -> PeerSeen {
-        let Some(seen) = self.at(seat) else {
-            return PeerSeen::NOTHING;
-        };
-        // SAFETY: `seen` points into the mapping, where every field is aligned and of eight bytes. The kernel writes
-        // them whole.
-        let read = |field: *mut u64| unsafe { AtomicU64::from_ptr(field) }.load(Ordering::Acquire);
-        // SAFETY: as above; only addresses are made here.
-        unsafe {
-            let gaps = (&raw mut (*seen).gaps).cast::<u64>();
-            PeerSeen {
-                alive: read(&raw mut (*seen).alive),
-                quiet: read(&raw mut (*seen).quiet),
-                last: read(&raw mut (*seen).last),
-                kept: read(&raw mut (*seen).kept),
-                full_at: read(&raw mut (*seen).full_at),
-                late: read(&raw mut (*seen).late),
-                gaps: std::array::from_fn(|at| read(gaps.add(at))),
-            }
+        let read = |field| self.read(seat, field);
+        PeerSeen {
+            alive: read(offset_of!(PeerSeen, alive)),
+            quiet: read(offset_of!(PeerSeen, quiet)),
+            last: read(offset_of!(PeerSeen, last)),
+            kept: read(offset_of!(PeerSeen, kept)),
+            full_at: read(offset_of!(PeerSeen, full_at)),
+            late: read(offset_of!(PeerSeen, late)),
+            hushed: read(offset_of!(PeerSeen, hushed)),
+            gaps: std::array::from_fn(|at| read(offset_of!(PeerSeen, gaps) + at * WORD)),
         }
     }
 
     /// When the sender in `seat` last sent what it was known to send, and how often it has: all that a timer asks.
     pub(super) fn life(&self, seat: u32) -> (u64, u64) {
-        let Some(seen) = self.at(seat) else {
-            return (0, 0);
-        };
-        // SAFETY: as in `seen`.
-        unsafe {
-            let alive = AtomicU64::from_ptr(&raw mut (*seen).alive).load(Ordering::Acquire);
-            (
-                alive,
-                AtomicU64::from_ptr(&raw mut (*seen).quiet).load(Ordering::Acquire),
-            )
-        }
+        let alive = self.read(seat, offset_of!(PeerSeen, alive));
+        (alive, self.read(seat, offset_of!(PeerSeen, quiet)))
     }
 
     /// Adverts of the sender in `seat` that did not get into the ring.
     pub(super) fn kept(&self, seat: u32) -> u64 {
-        let Some(seen) = self.at(seat) else {
-            return 0;
-        };
-        // SAFETY: as in `seen`.
-        unsafe { AtomicU64::from_ptr(&raw mut (*seen).kept) }.load(Ordering::Acquire)
+        self.read(seat, offset_of!(PeerSeen, kept))
     }
 
     /// Adverts kept of all senders together.
@@ -137,18 +95,23 @@ impl Seats {
         self.kept(NO_SEAT)
     }
 
-    fn at(&self, seat: u32) -> Option<*mut PeerSeen> {
-        let within = seat < self.seats;
-        let seat = usize::try_from(seat).ok()?;
-        // SAFETY: within the mapping, whose length is that of the map.
-        within.then(|| unsafe { self.memory.as_ptr().add(seat) })
+    /// Whether what the sender in `seat` is known to send is no news.
+    pub(super) fn set_hushed(&self, seat: u32, hushed: bool) {
+        if let Some(word) = self.word(seat, offset_of!(PeerSeen, hushed)) {
+            word.store(u64::from(hushed), Ordering::Release);
+            // Who looks at a stamp after this sees those of every run that has not seen this.
+            fence(Ordering::SeqCst);
+        }
     }
-}
 
-impl Drop for Seats {
-    fn drop(&mut self) {
-        // SAFETY: the mapping made in `new`, which nobody else knows of.
-        let unmapped = unsafe { munmap(self.memory.cast(), self.bytes.get()) };
-        debug_assert!(unmapped.is_ok());
+    /// A field of a seat.
+    fn read(&self, seat: u32, field: usize) -> u64 {
+        let word = self.word(seat, field);
+        word.map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    fn word(&self, seat: u32, field: usize) -> Option<&AtomicU64> {
+        let seat = usize::try_from(seat).ok()?;
+        self.seen.word(seat * WORDS + field / WORD)
     }
 }

@@ -9,6 +9,7 @@ use vrrp_common::time::Nanos;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
+use super::cells::Cell;
 use super::maps::Demand;
 use crate::proto::model::RouterId;
 
@@ -37,6 +38,10 @@ pub(super) struct Entry {
     pub(super) senders: BTreeMap<AddressWords, Sender>,
     /// The one of them that is followed.
     pub(super) known: Option<KnownSender>,
+    /// Where what the kernel has been told of it stands; `None`: nowhere, so that its adverts go to the raw socket.
+    pub(super) cell: Option<Cell>,
+    /// The kernel is still to be told what stands here.
+    pub(super) owed: bool,
     /// What was refused silently, by rung, when the counters were cleared.
     pub(super) refused_when_cleared: [u64; Refusal::ALL.len()],
 }
@@ -45,6 +50,9 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) seat: Seat,
+    /// Where what the kernel has been told of it stands; `None` for one that is not listed, of whom it knows only as the one
+    /// that is followed.
+    pub(super) cell: Option<Cell>,
     pub(super) demand: SenderDemand,
 }
 
@@ -52,8 +60,10 @@ pub(super) struct Sender {
 #[derive(Debug)]
 pub(super) struct KnownSender {
     pub(super) source: AddressWords,
-    /// What it says that is no news; empty: everything is.
+    /// What it says; empty if what was accepted of it may not hold the rules any more.
     pub(super) message: Vec<u8>,
+    /// That is no news.
+    pub(super) hushed: bool,
     /// The gap that is news all the same.
     pub(super) late_after: Nanos,
 }
@@ -97,20 +107,24 @@ impl Seat {
     }
 }
 
-impl Sender {
-    /// As the kernel is to have it.
-    pub(super) fn rules(&self) -> PeerRules {
-        let SenderDemand { ttl, mac } = self.demand;
-        PeerRules::new(self.seat.number, ttl, mac)
+impl SenderDemand {
+    /// As the kernel is to have it of who sits in `seat`.
+    pub(super) fn at(self, seat: u32) -> PeerRules {
+        PeerRules::new(seat, self.ttl, self.mac)
     }
 }
 
 impl Entry {
-    /// All that the kernel is to have, at one of its keys.
+    /// All that the kernel is to have.
     pub(super) fn at(&self, key: RouterKey) -> Router {
         let known = self.known.as_ref().and_then(|known| {
             let sender = self.senders.get(&known.source)?;
-            Known::new(known.source, sender.rules(), &known.message, known.late_after)
+            Known::new(
+                known.source,
+                sender.demand.at(sender.seat.number),
+                &known.message,
+                known.late_after,
+            )
         });
         Router {
             rules: Demand {

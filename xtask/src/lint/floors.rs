@@ -38,14 +38,15 @@ const IMPURE_NAMES: [&str; 7] = [
 ];
 
 /// Where `unsafe` may stand: files, or folders with all that is in them.
-const UNSAFE: [&str; 12] = [
+const UNSAFE: [&str; 13] = [
     "tests/src/lab/kernel",
     "tests/tests/steady_state",
     "vrrp-common/src/abi",
     "vrrp-daemon/src/obs/log/stamp",
     "vrrp-daemon/src/sys",
+    "vrrp-daemon/src/xdp/grace",
     "vrrp-daemon/src/xdp/link",
-    "vrrp-daemon/src/xdp/seats",
+    "vrrp-daemon/src/xdp/shared",
     "vrrp-ebpf/src/cursor",
     "vrrp-ebpf/src/maps",
     "vrrp-ebpf/src/object",
