@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions};
 use vrrp_common::time::Nanos;
+use vrrp_common::wire::ladder::Peer;
+use vrrp_daemon::proto::model::Transport;
 use vrrp_daemon::proto::{Model, RouterId};
 use vrrp_daemon::xdp::{Counters, Life, Place, XdpPath};
 use vrrp_tests::lab::{root_or_skip, run_xdp, until};
@@ -48,6 +50,36 @@ impl Bench {
         Some(Self { xdp, model, places })
     }
 
+    /// VRID 53 alone, with a second peer, and little room.
+    fn small() -> Option<Self> {
+        if !root_or_skip() {
+            return None;
+        }
+        let mut xdp = XdpPath::load_for(object_or_skip()?, 4).unwrap();
+        let (mut model, mut places) = model();
+        for place in &mut places {
+            place.ifindex = None;
+        }
+        places[UNICAST.index()].ifindex = Some(1);
+        let peers = peers(&mut model, UNICAST).1;
+        let mut other = peers[0];
+        other.address = OTHER_PEER;
+        peers.push(other);
+        xdp.configure(&model, &places, false).unwrap();
+        Some(Self { xdp, model, places })
+    }
+
+    /// Change something so often that there is no room for it. What was there before is used again after some
+    /// milliseconds, and a change takes microseconds.
+    fn exhaust(&mut self, change: impl Fn(&mut XdpPath, u64)) {
+        let mut turn = 0;
+        while !self.xdp.owes() {
+            assert!(turn < 10_000, "a few cells are used again in no time");
+            change(&mut self.xdp, turn);
+            turn += 1;
+        }
+    }
+
     fn run(&self, frame: &[u8], repeat: u32) {
         let options = TestRunOptions {
             data_in: Some(frame),
@@ -71,6 +103,16 @@ impl Bench {
 
     fn hush(&mut self, router: RouterId, source: IpAddr, message: &str) {
         self.xdp.hush(router, source, &hex(message), NEVER_LATE).unwrap();
+    }
+}
+
+/// Whether a unicast virtual router checks its sources, and its peers.
+fn peers(model: &mut Model, router: RouterId) -> (&mut bool, &mut Vec<Peer>) {
+    match &mut model.routers[router.index()].transport {
+        Transport::Unicast {
+            check_source, peers, ..
+        } => (check_source, peers),
+        Transport::Multicast { .. } => unreachable!("it is unicast"),
     }
 }
 
@@ -342,7 +384,9 @@ fn rules_are_replaced_while_they_are_read() {
             bench.xdp.set_late_after(UNICAST, PEER, late_after).unwrap();
             bench.xdp.set_late_after(other, other_peer, late_after).unwrap();
             while bench.xdp.owes() {
-                bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+                if bench.xdp.can_pay() {
+                    bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+                }
             }
         }
         over.store(true, Ordering::Relaxed);
@@ -367,15 +411,9 @@ fn a_reload_may_list_who_is_followed() {
     let message = packets::summed(hex("313c c801 0064 0000 c000026f"));
     let frame = Frame::new("192.0.2.1", "192.0.2.2", message.clone()).bytes();
     bench.xdp.hush(router, PEER, &message, NEVER_LATE).unwrap();
-    let transport = &mut bench.model.routers[router.index()].transport;
-    let vrrp_daemon::proto::model::Transport::Unicast {
-        check_source, peers, ..
-    } = transport
-    else {
-        unreachable!("VRID 60 is unicast");
-    };
+    let (check_source, peers) = peers(&mut bench.model, router);
     *check_source = true;
-    let mut other = peers[0].clone();
+    let mut other = peers[0];
     other.address = OTHER_PEER;
     peers.push(other);
     bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
@@ -388,31 +426,22 @@ fn a_reload_may_list_who_is_followed() {
 /// then all is news.
 #[test]
 fn what_cannot_be_told_at_once_is_told_later() {
-    if !root_or_skip() {
+    let Some(mut bench) = Bench::small() else {
         return;
-    }
-    let Some(object) = object_or_skip() else { return };
-    let (model, mut places) = model();
-    for place in &mut places {
-        place.ifindex = None;
-    }
-    places[UNICAST.index()].ifindex = Some(1);
-    let mut xdp = XdpPath::load_for(object, 4).unwrap();
-    xdp.configure(&model, &places, false).unwrap();
-    let mut bench = Bench { xdp, model, places };
+    };
     let other = hex("3135 c901 0019 bebf c000026f");
-    let mut turns = 0;
-    while !bench.xdp.owes() {
-        assert!(turns < 100, "five cells are used again in no time");
-        bench.hush(UNICAST, PEER, V3_UNICAST);
-        bench.xdp.hush(UNICAST, PEER, &other, NEVER_LATE).unwrap();
-        turns += 1;
-    }
+    bench.exhaust(|xdp, turn| {
+        let message = if turn % 2 == 0 { &other } else { &hex(V3_UNICAST) };
+        xdp.hush(UNICAST, PEER, message, NEVER_LATE).unwrap();
+    });
+    bench.xdp.hush(UNICAST, PEER, &other, NEVER_LATE).unwrap();
     bench.run(&v3_unicast().bytes(), 1);
     bench.run(&other_priority(), 1);
     assert_eq!(bench.told().len(), 2);
     until("it is told", GRACE, || {
-        bench.xdp.configure(&bench.model, &bench.places, false)?;
+        if bench.xdp.can_pay() {
+            bench.xdp.configure(&bench.model, &bench.places, false)?;
+        }
         Ok(!bench.xdp.owes())
     })
     .unwrap();
@@ -420,6 +449,28 @@ fn what_cannot_be_told_at_once_is_told_later() {
     bench.xdp.hush(UNICAST, PEER, &other, NEVER_LATE).unwrap();
     bench.run(&other_priority(), 1);
     assert_eq!((bench.told().len(), bench.counters().unchanged), (0, 1));
+}
+
+/// Another Master is followed and the kernel cannot be told yet: what it was told of the first one is news then.
+#[test]
+fn the_first_master_is_heard_though_the_second_cannot_be_told() {
+    let Some(mut bench) = Bench::small() else {
+        return;
+    };
+    bench.hush(UNICAST, PEER, V3_UNICAST);
+    let frame = v3_unicast().bytes();
+    bench.run(&frame, 1);
+    assert_eq!((bench.told().len(), bench.counters().unchanged), (0, 1));
+    bench.exhaust(|xdp, turn| {
+        let late_after = Nanos(u64::MAX - turn);
+        xdp.set_late_after(UNICAST, PEER, late_after).unwrap();
+    });
+    bench
+        .xdp
+        .hush(UNICAST, OTHER_PEER, &hex(V3_UNICAST), NEVER_LATE)
+        .unwrap();
+    bench.run(&frame, 1);
+    assert_eq!((bench.told().len(), bench.counters().unchanged), (1, 1));
 }
 
 /// More virtual routers and peers than the program was loaded for: the rest is the raw sockets', and said so.
@@ -443,7 +494,7 @@ fn without_room_a_virtual_router_is_left_to_the_raw_socket() {
     let mut left_out = xdp.configure(&model, &fewer, false).unwrap();
     // And no run of the program thinks any more that they are there.
     until("the others' seats are free", GRACE, || {
-        if xdp.owes() {
+        if xdp.can_pay() {
             left_out = xdp.configure(&model, &fewer, false)?;
         }
         Ok(!xdp.owes())
@@ -485,6 +536,44 @@ fn what_arrives_at_a_member_arrives_at_its_bond() {
     assert_eq!(bench.told().len(), 1);
 }
 
+/// A device leaves its bond for another one, and the first bond is told of its own in vain; then a bond is made anew.
+#[test]
+fn a_member_of_another_bond_is_the_first_ones_no_more() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    // VRID 62 runs on device 77, VRID 53 on 78.
+    bench.places[UNICAST.index()].ifindex = Some(78);
+    bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+    let of_62 = Frame::new(
+        "192.0.2.1",
+        "192.0.2.2",
+        packets::summed(hex("313e c801 0064 0000 c000026f")),
+    )
+    .bytes();
+    let of_53 = v3_unicast().bytes();
+    let told = |bench: &mut Bench, frame: &[u8]| {
+        bench.run(frame, 1);
+        let mut told = Vec::new();
+        bench.xdp.drain(|event| told.push(event.ifindex));
+        told
+    };
+    bench.xdp.set_members(77, &[1].into());
+    assert_eq!(told(&mut bench, &of_62), [77]);
+    bench.xdp.set_members(78, &[1].into());
+    assert_eq!(told(&mut bench, &of_53), [78]);
+    assert!(told(&mut bench, &of_62).is_empty());
+    bench.xdp.set_members(77, &[].into());
+    assert_eq!(told(&mut bench, &of_53), [78]);
+    // The bond has another index now, and its devices are those that it had.
+    bench.xdp.set_members(79, &[1].into());
+    bench.places[UNICAST.index()].ifindex = Some(79);
+    let left_out = bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
+    assert_eq!(left_out.len(), 2, "those that share a key");
+    assert_eq!(told(&mut bench, &of_53), [79]);
+    assert_eq!(bench.counters().not_ours, 1);
+}
+
 /// A unicast frame to another host's MAC address is not ours, whatever IP address it carries.
 #[test]
 fn a_frame_for_another_machine_passes() {
@@ -510,11 +599,7 @@ fn a_pinned_peer_is_known_by_its_mac_address() {
         return;
     };
     let pin = |model: &mut Model, mac| {
-        let transport = &mut model.routers[2].transport;
-        let vrrp_daemon::proto::model::Transport::Unicast { peers, .. } = transport else {
-            unreachable!("VRID 53 is unicast");
-        };
-        peers[0].mac = Some(vrrp_common::wire::ethernet::Mac(mac));
+        peers(model, UNICAST).1[0].mac = Some(vrrp_common::wire::ethernet::Mac(mac));
     };
     let refused = vrrp_common::wire::ladder::Refusal::Mac;
     bench.hush(UNICAST, PEER, V3_UNICAST);

@@ -74,8 +74,8 @@ pub(crate) fn router(key: &RouterKey) -> Option<&'static Router> {
     is_key(&router.key, key).then_some(router)
 }
 
-/// Word by word: a comparison of the whole becomes a call, byte by byte. The device is known by its hash alone: there are not
-/// two of them whose hashes agree in all bits that are looked at, as long as the rest is the same.
+/// Word by word: a comparison of the whole becomes a call, byte by byte. The device is known by its hash alone, of which
+/// 48 bits and those that choose the bucket are looked at: where all else is the same, so are two hashes once in a lifetime.
 #[inline(always)]
 fn is_key(ours: &RouterKey, key: &RouterKey) -> bool {
     ours.vlan == key.vlan

@@ -340,7 +340,9 @@ impl KernelPath {
     /// Tell the program what there was no room for when it was to be told, as there may be after a grace period of the
     /// kernel's. Cheap when nothing is owed.
     pub fn pay(&mut self, model: &Model) {
-        if let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.path.owes()) {
+        if let Some(loaded) = &mut self.loaded
+            && loaded.path.can_pay()
+        {
             loaded.configure(model);
         }
     }

@@ -1,26 +1,37 @@
-//! What the program reads while it is replaced: numbered cells, and an index that says where the current one is.
+//! What the program reads while it is replaced: numbered cells, and an [index](super::index) that says which is current.
 //!
-//! This is the writer's half of what `vrrp_common`'s module `index` describes. Who replaces a cell has it
-//! [retired](super::grace::Grace::retire) before it is [given back](Cells::give_back).
+//! Who replaces a cell has it [retired](super::grace::Grace::retire) before it is [given back](Cells::give_back).
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::AsFd;
 
 use aya::Pod;
 use aya::maps::{Array, Map, MapData, MapError};
-use vrrp_common::abi::{self, BUCKET, MAX_INDEX};
 
-use super::shared::Shared;
+use super::index::Index;
 
 /// The number of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cell(u16);
+pub(super) struct Cell(pub(super) u16);
+
+/// A cell that is found, and by what.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) cell: Cell,
+    hashes: Vec<u64>,
+}
+
+impl Shown {
+    /// Whether it is found by this one.
+    pub(super) fn is_at(&self, hash: u64) -> bool {
+        self.hashes.contains(&hash)
+    }
+}
 
 /// An array of cells and its index.
 pub(super) struct Cells<V: Pod> {
     values: Array<MapData, V>,
-    index: Shared,
-    mask: u32,
+    index: Index,
     /// Cells that were given back.
     free: Vec<Cell>,
     /// The first cell that was never used.
@@ -28,24 +39,12 @@ pub(super) struct Cells<V: Pod> {
     cells: u32,
 }
 
-/// Buckets of the index of so many cells: twice as many, so that all keys find a place, nearly always.
-pub(super) const fn index_len(cells: u32) -> u32 {
-    match cells.saturating_mul(2).checked_next_power_of_two() {
-        Some(len) if len < MAX_INDEX => len,
-        _ => MAX_INDEX,
-    }
-}
-
 impl<V: Pod> Cells<V> {
-    /// All are free. The maps have been made with `cells` and `index_len(cells)` entries.
-    pub(super) fn new(values: MapData, index: &MapData, cells: u32) -> Result<Self, MapError> {
-        let len = index_len(cells);
-        let words = usize::try_from(len).unwrap_or(0).saturating_mul(BUCKET);
-        let index = Shared::new(index, words).map_err(mapping)?;
+    /// All `cells` are free, and nothing is found by the index of `len` buckets.
+    pub(super) fn new(values: MapData, cells: u32, index: &MapData, len: u32) -> Result<Self, MapError> {
         Ok(Self {
             values: Map::Array(values).try_into()?,
-            index,
-            mask: len - 1,
+            index: Index::new(index.fd().as_fd(), len).map_err(mapping)?,
             free: Vec::new(),
             // The first is nobody's.
             next: 1,
@@ -70,47 +69,39 @@ impl<V: Pod> Cells<V> {
         Ok(Some(cell))
     }
 
-    /// From now on `cell` is what is found by `hash`, in place of `before`. False: there is no room in the index.
-    pub(super) fn show(&self, hash: u64, before: Option<Cell>, cell: Cell) -> bool {
-        let entry = abi::entry(hash, cell.0);
-        if let Some(before) = before
-            && self.replace(hash, abi::entry(hash, before.0), entry)
-        {
-            return true;
+    /// From now on `cell` is found by `hashes`, as far as there is room, in place of `before`, which is found no more.
+    pub(super) fn show(
+        &self,
+        hashes: impl Iterator<Item = u64>,
+        before: Option<&Shown>,
+        cell: Cell,
+    ) -> Shown {
+        let hashes: Vec<u64> = hashes.collect();
+        if let Some(Shown { cell, hashes: known }) = before {
+            for gone in known.iter().filter(|hash| !hashes.contains(hash)) {
+                self.index.clear(*gone, *cell);
+            }
         }
-        // Two keys that cannot be told apart there are met once in a lifetime.
-        let bits = abi::entry(hash, 0);
-        let is_taken = self
-            .bucket(hash)
-            .any(|word| abi::entry(word.load(Ordering::Relaxed), 0) == bits && bits != 0);
-        !is_taken && self.replace(hash, 0, entry)
+        let found = hashes.into_iter().filter(|hash| {
+            let before = before.filter(|before| before.is_at(*hash));
+            self.index.point(*hash, before.map(|before| before.cell), cell)
+        });
+        Shown {
+            cell,
+            hashes: found.collect(),
+        }
     }
 
-    /// From now on nothing is found by `hash`, where `cell` was.
-    pub(super) fn hide(&self, hash: u64, cell: Cell) {
-        self.replace(hash, abi::entry(hash, cell.0), 0);
+    /// From now on it is not found.
+    pub(super) fn hide(&self, shown: &Shown) {
+        for hash in &shown.hashes {
+            self.index.clear(*hash, shown.cell);
+        }
     }
 
     /// Nobody reads `cell` any more.
     pub(super) fn give_back(&mut self, cell: Cell) {
         self.free.push(cell);
-    }
-
-    /// An entry for `hash` that is `before`. Who reads the new one finds written what it points to.
-    fn replace(&self, hash: u64, before: u64, entry: u64) -> bool {
-        let word = self
-            .bucket(hash)
-            .find(|word| word.load(Ordering::Relaxed) == before);
-        if let Some(word) = word {
-            word.store(entry, Ordering::Release);
-        }
-        word.is_some()
-    }
-
-    fn bucket(&self, hash: u64) -> impl Iterator<Item = &AtomicU64> {
-        let bucket = usize::try_from(abi::bucket(hash, self.mask)).unwrap_or(usize::MAX);
-        let first = bucket.saturating_mul(BUCKET);
-        (0..BUCKET).filter_map(move |at| self.index.word(first + at))
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use aya::maps::{ArrayOfMaps, Map, MapData, MapError};
@@ -33,8 +33,6 @@ pub(super) enum Retired {
 pub(super) struct Grace {
     retired: Sender<Retired>,
     over: Receiver<Retired>,
-    /// How many have been retired and are not back yet.
-    waiting: usize,
 }
 
 /// It calls two functions and the kernel.
@@ -67,40 +65,18 @@ impl Grace {
                     }
                 }
             })?;
-        Ok(Self {
-            retired,
-            over,
-            waiting: 0,
-        })
+        Ok(Self { retired, over })
     }
 
     /// Nothing points to it any more.
-    pub(super) fn retire(&mut self, one: Retired) {
-        // Without the thread it is never used again.
-        if self.retired.send(one).is_ok() {
-            self.waiting += 1;
-        }
+    pub(super) fn retire(&self, one: Retired) {
+        // Without the thread, which has said why, it is never used again.
+        let _ = self.retired.send(one);
     }
 
     /// One that nobody reads any more, if there is one.
-    pub(super) fn over(&mut self) -> Option<Retired> {
-        match self.over.try_recv() {
-            Ok(one) => {
-                self.waiting -= 1;
-                Some(one)
-            }
-            Err(TryRecvError::Empty) => None,
-            // The thread has said why.
-            Err(TryRecvError::Disconnected) => {
-                self.waiting = 0;
-                None
-            }
-        }
-    }
-
-    /// Whether some will be back.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.waiting > 0
+    pub(super) fn over(&self) -> Option<Retired> {
+        self.over.try_recv().ok()
     }
 }
 
@@ -196,33 +172,23 @@ mod tests {
         }
     }
 
-    fn next(grace: &mut Grace) -> Retired {
-        let one = grace.over.recv().unwrap();
-        grace.waiting -= 1;
-        one
-    }
-
     #[test]
     fn what_is_retired_in_a_period_waits_for_the_next() {
         let (begun, has_begun) = channel();
         let (end, ends) = channel();
-        let mut grace = Grace::of(Held { begun, end: ends }).unwrap();
+        let grace = Grace::of(Held { begun, end: ends }).unwrap();
         grace.retire(Retired::Seat(1));
         has_begun.recv().unwrap();
         grace.retire(Retired::Seat(2));
         grace.retire(Retired::Seat(3));
         assert_eq!(grace.over(), None);
         end.send(()).unwrap();
-        assert_eq!(next(&mut grace), Retired::Seat(1));
+        assert_eq!(grace.over.recv(), Ok(Retired::Seat(1)));
         // The thread says so before it waits, and nothing can be back before it has waited.
         has_begun.recv().unwrap();
         assert_eq!(grace.over(), None);
-        assert!(grace.is_under_way());
         end.send(()).unwrap();
-        assert_eq!(
-            [next(&mut grace), next(&mut grace)],
-            [Retired::Seat(2), Retired::Seat(3)]
-        );
-        assert!(!grace.is_under_way());
+        let two = [grace.over.recv(), grace.over.recv()];
+        assert_eq!(two, [Ok(Retired::Seat(2)), Ok(Retired::Seat(3))]);
     }
 }

@@ -72,7 +72,9 @@ impl XdpPath {
                 known.source == source && known.message == message && known.late_after == late_after
             });
         if !told {
-            self.seats.set_hushed(seat, false);
+            for seat in entry.seats() {
+                self.seats.set_hushed(seat.number, false);
+            }
             entry.known = Some(KnownSender {
                 source,
                 message: message.to_vec(),
@@ -151,7 +153,7 @@ impl XdpPath {
         if let Some(sender) = entry.senders.get(&source) {
             self.seats.set_hushed(sender.seat.number, false);
         }
-        // After that, so that none is missed between the two.
+        // After that, so that no more than a run that is under way is missed between the two.
         let source = abi::address(entry.family, source);
         if let Some(life) = self.life(router, source) {
             untold(source, life);

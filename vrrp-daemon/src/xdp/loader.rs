@@ -13,8 +13,9 @@ use vrrp_common::time::MonoNanos;
 
 use super::attach::Attached;
 use super::blind;
-use super::cells::{Cells, index_len};
+use super::cells::Cells;
 use super::grace::Grace;
+use super::index::index_len;
 use super::link::Link;
 use super::refusals::{Refusals, Rungs};
 use super::seats::Seats;
@@ -26,6 +27,9 @@ const OLDEST_KERNEL: (u32, u32) = (5, 18);
 
 /// Virtual routers and peers that there is room for if nobody says how many.
 const DEFAULT_SENDERS: u32 = 1_023;
+
+/// Cells that are never in use all at once, even with as many virtual routers as there is room for.
+const SPARE: u32 = 16;
 
 /// What the verifier's log ends with, after the reason.
 const STATISTICS: [&str; 3] = ["processed ", "stack depth ", "verification time "];
@@ -39,6 +43,8 @@ pub struct XdpPath {
     pub(super) grace: Grace,
     /// Something could not be told for want of a cell or a seat that will be free again.
     pub(super) owing: bool,
+    /// Some have been free again since that was tried last.
+    pub(super) came_back: bool,
     pub(super) kept: HashMap<MapData, u32, Record>,
     /// How many kept adverts, of all senders, have been looked for.
     pub(super) kept_told: u64,
@@ -139,15 +145,17 @@ impl XdpPath {
             return Err(XdpError::KernelTooOld { release });
         }
         let clock = Clock::of_this_namespace().map_err(XdpError::Clock)?;
-        // There is a seat for each of the virtual routers and one more, so that there are more cells than are in use.
-        let cells = seats.min(MAX_CELLS);
-        let index = index_len(cells);
+        // A virtual router takes two seats, and a cell; some more cells are for what is replaced.
+        let routers = (seats / 2 + SPARE).min(MAX_CELLS);
+        let peers = (seats + SPARE).min(MAX_CELLS);
+        // One mask is enough for both.
+        let index = index_len(peers);
         let mask = index - 1;
         let mut ebpf = blind::loader()
             .map_max_entries(abi::SEEN, seats)
             .map_max_entries(abi::UNLISTED, seats)
-            .map_max_entries(abi::ROUTERS, cells)
-            .map_max_entries(abi::PEERS, cells)
+            .map_max_entries(abi::ROUTERS, routers)
+            .map_max_entries(abi::PEERS, peers)
             .map_max_entries(abi::ROUTER_INDEX, index)
             .map_max_entries(abi::PEER_INDEX, index)
             .override_global(abi::INDEX_MASK, &mask, true)
@@ -184,11 +192,12 @@ impl XdpPath {
         Ok(Self {
             #[cfg(feature = "xdp-log")]
             verdicts: super::verdicts::Verdicts::of(&mut ebpf),
-            routers: take_cells(&mut ebpf, abi::ROUTERS, abi::ROUTER_INDEX, cells)?,
-            peers: take_cells(&mut ebpf, abi::PEERS, abi::PEER_INDEX, cells)?,
+            routers: take_cells(&mut ebpf, abi::ROUTERS, abi::ROUTER_INDEX, routers, index)?,
+            peers: take_cells(&mut ebpf, abi::PEERS, abi::PEER_INDEX, peers, index)?,
             seats: Seats::new(take_array(&mut ebpf, abi::SEEN)?, seats).map_err(|error| explain(&error))?,
             grace: Grace::start().map_err(|error| explain(&error))?,
             owing: false,
+            came_back: false,
             kept: take(&mut ebpf, abi::KEPT)?,
             kept_told: 0,
             counters: take(&mut ebpf, abi::COUNTERS)?,
@@ -261,9 +270,15 @@ fn abi_version(ebpf: &Ebpf) -> Option<u32> {
     array.get(&0, 0).ok()
 }
 
-fn take_cells<V: Pod>(ebpf: &mut Ebpf, values: &str, index: &str, cells: u32) -> Result<Cells<V>, XdpError> {
+fn take_cells<V: Pod>(
+    ebpf: &mut Ebpf,
+    values: &str,
+    index: &str,
+    cells: u32,
+    len: u32,
+) -> Result<Cells<V>, XdpError> {
     let (values, index) = (take_array(ebpf, values)?, take_array(ebpf, index)?);
-    Cells::new(values, &index, cells).map_err(|error| explain(&error))
+    Cells::new(values, cells, &index, len).map_err(|error| explain(&error))
 }
 
 fn take_array(ebpf: &mut Ebpf, name: &str) -> Result<MapData, XdpError> {

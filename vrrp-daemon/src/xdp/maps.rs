@@ -10,7 +10,7 @@ use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
 use super::XdpPath;
-use super::cells::Cell;
+use super::cells::Shown;
 use super::grace::Retired;
 use super::refusals::ticks_a_second;
 use super::seats::Seats;
@@ -56,7 +56,7 @@ impl XdpPath {
         pass_accepted: bool,
     ) -> Result<Vec<RouterId>, MapsError> {
         self.collect();
-        self.owing = false;
+        (self.owing, self.came_back) = (false, false);
         let (wanted, mut left_out) = wanted(model, places, pass_accepted);
         let gone: Vec<RouterKey> = self
             .table
@@ -94,36 +94,37 @@ impl XdpPath {
         for new in members.difference(&known) {
             self.table.members.insert(*new, device);
         }
-        for (key, entry) in self.table.entries.iter().filter(|(key, _)| key.ifindex == device) {
-            let Some(cell) = entry.cell else { continue };
-            let at = |ifindex: &u32| {
-                let alias = RouterKey {
-                    ifindex: *ifindex,
-                    ..*key
-                };
-                alias.hash()
+        // Of all: a device may have left another bond for this one.
+        let keys: Vec<RouterKey> = self.table.entries.keys().copied().collect();
+        for key in keys {
+            let hashes = self.table.aliases(key).map(|key| key.hash());
+            let Some(entry) = self.table.entries.get_mut(&key) else {
+                continue;
             };
-            for hash in known.difference(members).map(at) {
-                self.routers.hide(hash, cell);
-            }
-            for hash in members.difference(&known).map(at) {
-                if !self.routers.show(hash, None, cell) {
-                    tracing::debug!("no room for a bond's device: its adverts go to the raw socket");
-                }
+            if let Some(shown) = &entry.shown {
+                entry.shown = Some(self.routers.show(hashes, Some(shown), shown.cell));
             }
         }
     }
 
-    /// Whether some of what [`configure`](Self::configure) was told is still to be told to the kernel, and can be soon: it is
-    /// to be called again.
+    /// Whether some of what [`configure`](Self::configure) was told could not be told to the kernel.
     #[must_use]
     pub fn owes(&self) -> bool {
-        self.owing && self.grace.is_under_way()
+        self.owing
+    }
+
+    /// Whether there may be room for it now: then `configure` is to be called again.
+    pub fn can_pay(&mut self) -> bool {
+        self.owing && {
+            self.collect();
+            self.came_back
+        }
     }
 
     /// Use again what nobody reads any more.
     fn collect(&mut self) {
         while let Some(retired) = self.grace.over() {
+            self.came_back = true;
             match retired {
                 Retired::Router(cell) => self.routers.give_back(cell),
                 Retired::Peer(cell) => self.peers.give_back(cell),
@@ -138,8 +139,8 @@ impl XdpPath {
         self.table.key(router).map(|key| key.ifindex)
     }
 
-    /// Have an entry for `source`, the Master that `router` follows now. Peers of a router that checks its sources
-    /// have one anyway; for multicast there is one, so strangers cannot push the Master's out. Cheap when nothing
+    /// Have a seat for `source`, the Master that `router` follows now. Peers of a router that checks its sources
+    /// have one anyway; for multicast there is one, so strangers cannot push the Master out. Cheap when nothing
     /// changes.
     ///
     /// # Errors
@@ -152,7 +153,6 @@ impl XdpPath {
         if entry.rules.flags & RouterRules::CHECK_SOURCE != 0 || entry.senders.contains_key(&source) {
             return Ok(());
         }
-        let slot = entry.slot;
         let ttl = TtlRange {
             min: entry.rules.ttl_min,
             max: entry.rules.ttl_max,
@@ -162,7 +162,7 @@ impl XdpPath {
             return Ok(());
         };
         for source in before {
-            self.take_out_sender(&key, slot, source)?;
+            self.take_out_sender(&key, source)?;
         }
         self.collect();
         let Some(seat) = self.seats.take()? else {
@@ -170,7 +170,7 @@ impl XdpPath {
         };
         let sender = Sender {
             seat: Seat::new(seat),
-            cell: None,
+            shown: None,
             demand: SenderDemand { ttl, mac: None },
         };
         if let Some(entry) = self.table.entry_mut(router) {
@@ -187,23 +187,31 @@ impl XdpPath {
         demand: SenderDemand,
     ) -> Result<Option<Sender>, MapsError> {
         let rules = demand.at(seat);
-        let cell = self.peers.write(Peer { key, rules })?;
-        self.owing |= cell.is_none();
-        let cell = cell.filter(|cell| {
-            let shown = self.peers.show(key.hash(), None, *cell);
-            if !shown {
-                self.peers.give_back(*cell);
+        let cell = self.peers.write(Peer { key, rules });
+        self.owing |= matches!(cell, Ok(None));
+        let shown = match cell {
+            Ok(Some(cell)) => Some(self.peers.show(std::iter::once(key.hash()), None, cell)),
+            Ok(None) => None,
+            Err(error) => {
+                self.seats.give_back(seat);
+                return Err(error.into());
             }
-            shown
-        });
-        if cell.is_none() {
-            self.seats.give_back(seat);
+        };
+        match shown {
+            Some(shown) if shown.is_at(key.hash()) => Ok(Some(Sender {
+                seat: Seat::new(seat),
+                shown: Some(shown),
+                demand,
+            })),
+            // Neither has been found by anybody.
+            unseen => {
+                if let Some(Shown { cell, .. }) = unseen {
+                    self.peers.give_back(cell);
+                }
+                self.seats.give_back(seat);
+                Ok(None)
+            }
         }
-        Ok(cell.map(|cell| Sender {
-            seat: Seat::new(seat),
-            cell: Some(cell),
-            demand,
-        }))
     }
 
     /// A virtual router as it is wanted, new or known. False: there is no room for it.
@@ -223,6 +231,7 @@ impl XdpPath {
             let Some(seat) = self.seats.take()? else {
                 return Ok(false);
             };
+            self.refusals.begin(seat)?;
             self.table.last_slot += 1;
             let entry = Entry {
                 router,
@@ -233,7 +242,7 @@ impl XdpPath {
                 others: Seat::new(seat),
                 senders: BTreeMap::new(),
                 known: None,
-                cell: None,
+                shown: None,
                 owed: true,
                 refused_when_cleared: [0; Refusal::ALL.len()],
             };
@@ -283,22 +292,27 @@ impl XdpPath {
         entry.owed = true;
         let Some(cell) = self.routers.write(entry.at(*key))? else {
             self.owing = true;
-            return Ok(if entry.cell.is_some() {
+            return Ok(if entry.shown.is_some() {
                 Told::Later
             } else {
                 Told::NoRoom
             });
         };
         entry.owed = false;
-        let before = entry.cell.replace(cell);
-        let mut told = Told::All;
-        for key in self.table.aliases(*key) {
-            if !self.routers.show(key.hash(), before, cell) {
-                told = Told::NoRoom;
-            }
-        }
+        let before = entry.shown.take();
+        let hashes = self.table.aliases(*key).map(|key| key.hash());
+        let shown = self.routers.show(hashes, before.as_ref(), cell);
         if let Some(before) = before {
-            self.grace.retire(Retired::Router(before));
+            self.grace.retire(Retired::Router(before.cell));
+        }
+        // What comes in at one of a bond's devices that found no room goes to the raw socket.
+        let told = if shown.is_at(key.hash()) {
+            Told::All
+        } else {
+            Told::NoRoom
+        };
+        if let Some(entry) = self.table.entries.get_mut(key) {
+            entry.shown = Some(shown);
         }
         Ok(told)
     }
@@ -309,11 +323,9 @@ impl XdpPath {
             return;
         };
         entry.owed = true;
-        if let Some(cell) = entry.cell.take() {
-            for key in self.table.aliases(*key) {
-                self.routers.hide(key.hash(), cell);
-            }
-            self.grace.retire(Retired::Router(cell));
+        if let Some(shown) = entry.shown.take() {
+            self.routers.hide(&shown);
+            self.grace.retire(Retired::Router(shown.cell));
         }
     }
 
@@ -337,7 +349,7 @@ impl XdpPath {
                 .copied()
                 .collect();
             for source in gone {
-                self.take_out_sender(key, slot, source)?;
+                self.take_out_sender(key, source)?;
             }
         }
         for (source, demand) in listed {
@@ -349,24 +361,30 @@ impl XdpPath {
                 return Ok(false);
             };
             if let Some(sender) = entry.senders.get_mut(source) {
-                if sender.demand == *demand && sender.cell.is_some() {
+                if sender.demand == *demand && sender.shown.is_some() {
                     continue;
                 }
                 let rules = demand.at(sender.seat.number);
                 let Some(cell) = self.peers.write(Peer { key: peer, rules })? else {
-                    // The old rules hold a little longer.
                     self.owing = true;
-                    continue;
+                    if sender.shown.is_some() {
+                        // The old rules hold a little longer.
+                        continue;
+                    }
+                    return Ok(false);
                 };
-                if !self.peers.show(peer.hash(), sender.cell, cell) {
-                    self.peers.give_back(cell);
+                let before = sender.shown.take();
+                let shown = self
+                    .peers
+                    .show(std::iter::once(peer.hash()), before.as_ref(), cell);
+                if let Some(before) = before {
+                    self.grace.retire(Retired::Peer(before.cell));
+                }
+                let has_room = shown.is_at(peer.hash());
+                (sender.demand, sender.shown) = (*demand, Some(shown));
+                if !has_room {
                     return Ok(false);
                 }
-                let before = sender.cell.replace(cell);
-                if let Some(before) = before {
-                    self.grace.retire(Retired::Peer(before));
-                }
-                sender.demand = *demand;
                 entry.owed |= entry.follows(*source);
                 continue;
             }
@@ -390,54 +408,51 @@ impl XdpPath {
         let Some(entry) = self.table.entries.remove(key) else {
             return Ok(());
         };
-        let slot = entry.slot;
-        let refused = self.refusals.forget(slot, entry.others.number)?;
+        for sender in entry.senders.values() {
+            self.forget_peer(sender);
+        }
+        for seat in entry.seats() {
+            self.grace.retire(Retired::Seat(seat.number));
+        }
+        let refused = self.refusals.forget(entry.slot, entry.others.number)?;
         for (before, refused) in self.refused_before.iter_mut().zip(refused) {
             *before += refused;
         }
         for seat in entry.seats() {
             gone_is_fine(self.kept.remove(&seat.number))?;
-            self.grace.retire(Retired::Seat(seat.number));
-        }
-        for (source, sender) in entry.senders {
-            self.forget_peer(&PeerKey { slot, source }, sender.cell);
         }
         Ok(())
     }
 
-    /// Nothing is known any more of a peer that stands in `cell`.
-    fn forget_peer(&mut self, key: &PeerKey, cell: Option<Cell>) {
-        if let Some(cell) = cell {
-            self.peers.hide(key.hash(), cell);
-            self.grace.retire(Retired::Peer(cell));
+    /// A peer is not found any more.
+    fn forget_peer(&mut self, sender: &Sender) {
+        if let Some(shown) = &sender.shown {
+            self.peers.hide(shown);
+            self.grace.retire(Retired::Peer(shown.cell));
         }
     }
 
-    fn take_out_sender(&mut self, key: &RouterKey, slot: u32, source: AddressWords) -> Result<(), MapsError> {
+    fn take_out_sender(&mut self, key: &RouterKey, source: AddressWords) -> Result<(), MapsError> {
         let Some(entry) = self.table.entries.get_mut(key) else {
             return Ok(());
         };
         let follows = entry.follows(source);
+        if follows {
+            entry.known = None;
+        }
         let Some(sender) = entry.senders.remove(&source) else {
             return Ok(());
         };
-        self.forget_peer(&PeerKey { slot, source }, sender.cell);
-        if follows {
-            // Before its seat can be another's.
-            if let Some(entry) = self.table.entries.get_mut(key) {
-                entry.known = None;
-            }
-            if self.publish(key)? != Told::All {
-                self.withdraw(key);
-            }
-        }
-        gone_is_fine(self.kept.remove(&sender.seat.number))?;
-        let unread = unread(&self.seats, &sender.seat);
-        if let Some(entry) = self.table.entries.get_mut(key) {
-            entry.others.lost += unread;
+        entry.others.lost += unread(&self.seats, &sender.seat);
+        self.forget_peer(&sender);
+        // Before its seat can be another's.
+        let told = if follows { self.publish(key) } else { Ok(Told::All) };
+        if !matches!(told, Ok(Told::All)) {
+            self.withdraw(key);
         }
         self.grace.retire(Retired::Seat(sender.seat.number));
-        Ok(())
+        gone_is_fine(self.kept.remove(&sender.seat.number))?;
+        told.map(drop)
     }
 }
 

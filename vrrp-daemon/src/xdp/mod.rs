@@ -11,6 +11,7 @@ mod cells;
 mod copies;
 mod events;
 mod grace;
+mod index;
 mod link;
 mod liveness;
 mod loader;

@@ -70,9 +70,13 @@ impl Refusals {
             }
             super::maps::gone_is_fine(self.others.remove(&key))?;
         }
-        let none = PerCpuValues::try_from(vec![RefusedState::default(); self.cpus])?;
-        self.unlisted.set(seat, none, 0)?;
         Ok(refused)
+    }
+
+    /// Another virtual router's strangers sit in `seat` from now on: nothing of theirs has been refused.
+    pub(super) fn begin(&mut self, seat: u32) -> Result<(), MapError> {
+        let none = PerCpuValues::try_from(vec![RefusedState::default(); self.cpus])?;
+        self.unlisted.set(seat, none, 0)
     }
 }
 

@@ -2,7 +2,8 @@
 //! of them are looked at in a few microseconds.
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya::maps::{Array, Map, MapData, MapError};
 use vrrp_common::abi::{NO_SEAT, PeerSeen};
@@ -30,7 +31,7 @@ impl Seats {
     pub(super) fn new(map: MapData, seats: u32) -> Result<Self, MapError> {
         let words = usize::try_from(seats).unwrap_or(0).saturating_mul(WORDS);
         Ok(Self {
-            seen: Shared::new(&map, words).map_err(mapping)?,
+            seen: Shared::new(map.fd().as_fd(), words).map_err(mapping)?,
             map: Array::try_from(Map::Array(map))?,
             seats,
             free: Vec::new(),
@@ -95,12 +96,11 @@ impl Seats {
         self.kept(NO_SEAT)
     }
 
-    /// Whether what the sender in `seat` is known to send is no news.
+    /// Whether what the sender in `seat` is known to send is no news. A run of the program that has looked just before may still
+    /// stamp what it has; that is told with the sender's next advert.
     pub(super) fn set_hushed(&self, seat: u32, hushed: bool) {
         if let Some(word) = self.word(seat, offset_of!(PeerSeen, hushed)) {
             word.store(u64::from(hushed), Ordering::Release);
-            // Who looks at a stamp after this sees those of every run that has not seen this.
-            fence(Ordering::SeqCst);
         }
     }
 

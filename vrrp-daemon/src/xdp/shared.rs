@@ -3,11 +3,10 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-use aya::maps::MapData;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// The values of an array map that was built to be mapped, word by word.
@@ -21,7 +20,7 @@ unsafe impl Send for Shared {}
 
 impl Shared {
     /// Map the first `words` words of `map`.
-    pub(super) fn new(map: &MapData, words: usize) -> io::Result<Self> {
+    pub(super) fn new(map: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
         let words = NonZeroUsize::new(words).ok_or(io::ErrorKind::InvalidInput)?;
         let bytes = words
             .checked_mul(const { NonZeroUsize::new(size_of::<u64>()).unwrap() })
@@ -33,7 +32,7 @@ impl Shared {
                 bytes,
                 ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
                 MapFlags::MAP_SHARED,
-                map.fd().as_fd(),
+                map,
                 0,
             )?
         };

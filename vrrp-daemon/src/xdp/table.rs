@@ -9,7 +9,7 @@ use vrrp_common::time::Nanos;
 use vrrp_common::wire::ethernet::Mac;
 use vrrp_common::wire::ladder::{Refusal, TtlRange};
 
-use super::cells::Cell;
+use super::cells::Shown;
 use super::maps::Demand;
 use crate::proto::model::RouterId;
 
@@ -39,7 +39,7 @@ pub(super) struct Entry {
     /// The one of them that is followed.
     pub(super) known: Option<KnownSender>,
     /// Where what the kernel has been told of it stands; `None`: nowhere, so that its adverts go to the raw socket.
-    pub(super) cell: Option<Cell>,
+    pub(super) shown: Option<Shown>,
     /// The kernel is still to be told what stands here.
     pub(super) owed: bool,
     /// What was refused silently, by rung, when the counters were cleared.
@@ -52,7 +52,7 @@ pub(super) struct Sender {
     pub(super) seat: Seat,
     /// Where what the kernel has been told of it stands; `None` for one that is not listed, of whom it knows only as the one
     /// that is followed.
-    pub(super) cell: Option<Cell>,
+    pub(super) shown: Option<Shown>,
     pub(super) demand: SenderDemand,
 }
 
@@ -183,7 +183,7 @@ impl Table {
     }
 
     /// The key, and the same for each member of its device.
-    pub(super) fn aliases(&self, key: RouterKey) -> impl Iterator<Item = RouterKey> {
+    pub(super) fn aliases(&self, key: RouterKey) -> impl Iterator<Item = RouterKey> + use<> {
         let members: Vec<u32> = self.members(key.ifindex).collect();
         let members = members
             .into_iter()
