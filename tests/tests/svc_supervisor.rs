@@ -118,13 +118,15 @@ impl Lab {
     }
 
     /// The real parent blocks signals before it has threads. Here the test framework has made some by then,
-    /// so the process inherits a mask in which they are blocked.
+    /// so the process inherits a mask in which they are blocked. As after `nohup` and a shell's `&`, it ignores some.
     fn parent(directory: &Path) -> Child {
         let mask: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGCHLD]
             .into_iter()
             .collect();
         mask.thread_block().expect("blocking signals");
-        let parent = Command::new(std::env::current_exe().expect("this program"))
+        let parent = Command::new("/bin/sh")
+            .args(["-c", "trap '' HUP INT QUIT; exec \"$@\"", "parent"])
+            .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", "the_parent_process", "--nocapture"])
             .env(DIRECTORY, directory)
             .env("NOTIFY_SOCKET", directory.join("notify"))
@@ -320,7 +322,11 @@ fn a_second_daemon_is_told_of_the_first() {
 #[test]
 fn hooks_run_before_and_after_everything_else() {
     let mut lab = Lab::start("hooks", |directory| {
-        write_script(&directory.join("startup.sh"), "#!/bin/sh\necho up >> $1/log\n");
+        // A shell cannot trap what was ignored when it began.
+        write_script(
+            &directory.join("startup.sh"),
+            "#!/bin/sh\ntrap 'echo up >> $1/log' HUP\nkill -HUP $$\n",
+        );
         // It takes too long, and takes no notice of SIGTERM.
         write_script(
             &directory.join("shutdown.sh"),

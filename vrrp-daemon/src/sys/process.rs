@@ -141,7 +141,7 @@ pub fn tie_to_us(command: &mut Command, signal: Signal) {
     // SAFETY: as above: system calls only.
     unsafe {
         command.pre_exec(move || {
-            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+            default_signals()?;
             die_with(parent, signal)
         });
     }
@@ -163,11 +163,7 @@ struct Becoming {
 }
 
 fn before_exec(becoming: Option<&Becoming>, lifetime: Lifetime, parent: Pid) -> io::Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-    for signal in realtime_signals() {
-        // SAFETY: SIG_DFL for a valid signal number.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
+    default_signals()?;
     // Lowering oneself is always permitted.
     let _ = super::sched::normal();
     super::sched::undo();
@@ -186,6 +182,18 @@ fn before_exec(becoming: Option<&Becoming>, lifetime: Lifetime, parent: Pid) -> 
         Lifetime::WithUs => die_with(parent, Signal::SIGKILL),
         Lifetime::OnItsOwn => Ok(()),
     }
+}
+
+/// Signals as a program expects them: none blocked, none ignored. What we ignore, or who started us did (nohup, a shell's `&`), a
+/// shell could not even trap. Between fork and exec.
+fn default_signals() -> io::Result<()> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: a system call with plain numbers; it is refused for SIGKILL and SIGSTOP, and for those that are the C
+        // library's own.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    Ok(())
 }
 
 /// Ask for `signal` when the parent goes; if it went already, there is nothing to live for.
