@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aya::programs::{TestRun, TestRunOptions};
 use vrrp_common::time::Nanos;
@@ -71,13 +71,15 @@ impl Bench {
 
     /// Change something so often that there is no room for it. What was there before is used again after some
     /// milliseconds, and a change takes microseconds.
-    fn exhaust(&mut self, change: impl Fn(&mut XdpPath, u64)) {
+    /// Answers how many changes it took.
+    fn exhaust(&mut self, change: impl Fn(&mut XdpPath, u64)) -> u64 {
         let mut turn = 0;
         while !self.xdp.owes() {
             assert!(turn < 10_000, "a few cells are used again in no time");
             change(&mut self.xdp, turn);
             turn += 1;
         }
+        turn
     }
 
     fn run(&self, frame: &[u8], repeat: u32) {
@@ -355,6 +357,15 @@ fn silence_goes_by_what_is_on_the_wire_and_ends_with_the_rules_it_was_made_by() 
     assert_eq!(bench.xdp.arrivals(now).count(), 0);
 }
 
+/// Says that it is over when it goes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What the kernel is told is replaced 100 000 times while the program reads it: each frame meets the old or the new, and
 /// nothing between. (With the kernel's hash maps one frame of 100 000 met parts of two, and was refused.)
 #[test]
@@ -378,18 +389,22 @@ fn rules_are_replaced_while_they_are_read() {
             }
             runs
         });
+        // Also when something below fails, or the runner would run for ever.
+        let is_over = Over(&over);
+        let deadline = Instant::now() + Duration::from_secs(120);
         for turn in 0..50_000 {
             // The memory of the one may be used for the other.
             let late_after = Nanos(u64::MAX - turn % 2);
             bench.xdp.set_late_after(UNICAST, PEER, late_after).unwrap();
             bench.xdp.set_late_after(other, other_peer, late_after).unwrap();
             while bench.xdp.owes() {
+                assert!(Instant::now() < deadline, "what is owed is not paid");
                 if bench.xdp.can_pay() {
                     bench.xdp.configure(&bench.model, &bench.places, false).unwrap();
                 }
             }
         }
-        over.store(true, Ordering::Relaxed);
+        drop(is_over);
         runner.join().unwrap()
     });
     let counters = bench.counters();
@@ -430,11 +445,16 @@ fn what_cannot_be_told_at_once_is_told_later() {
         return;
     };
     let other = hex("3135 c901 0019 bebf c000026f");
-    bench.exhaust(|xdp, turn| {
-        let message = if turn % 2 == 0 { &other } else { &hex(V3_UNICAST) };
-        xdp.hush(UNICAST, PEER, message, NEVER_LATE).unwrap();
+    let message = |turn| {
+        if turn % 2 == 0 {
+            other.clone()
+        } else {
+            hex(V3_UNICAST)
+        }
+    };
+    let turns = bench.exhaust(|xdp, turn| {
+        xdp.hush(UNICAST, PEER, &message(turn), NEVER_LATE).unwrap();
     });
-    bench.xdp.hush(UNICAST, PEER, &other, NEVER_LATE).unwrap();
     bench.run(&v3_unicast().bytes(), 1);
     bench.run(&other_priority(), 1);
     assert_eq!(bench.told().len(), 2);
@@ -446,8 +466,9 @@ fn what_cannot_be_told_at_once_is_told_later() {
     })
     .unwrap();
     // As for every advert that was news.
-    bench.xdp.hush(UNICAST, PEER, &other, NEVER_LATE).unwrap();
-    bench.run(&other_priority(), 1);
+    let last = message(turns - 1);
+    bench.xdp.hush(UNICAST, PEER, &last, NEVER_LATE).unwrap();
+    bench.run(&Frame::new("192.0.2.1", "192.0.2.2", last).bytes(), 1);
     assert_eq!((bench.told().len(), bench.counters().unchanged), (0, 1));
 }
 

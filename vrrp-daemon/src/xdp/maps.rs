@@ -128,7 +128,9 @@ impl XdpPath {
             match retired {
                 Retired::Router(cell) => self.routers.give_back(cell),
                 Retired::Peer(cell) => self.peers.give_back(cell),
-                Retired::Seat(seat) => self.seats.give_back(seat),
+                // One whose tally cannot be cleared is not given out again.
+                Retired::Seat(seat) if self.refusals.clear(seat).is_ok() => self.seats.give_back(seat),
+                Retired::Seat(_) => {}
             }
         }
     }
@@ -231,7 +233,6 @@ impl XdpPath {
             let Some(seat) = self.seats.take()? else {
                 return Ok(false);
             };
-            self.refusals.begin(seat)?;
             self.table.last_slot += 1;
             let entry = Entry {
                 router,

@@ -73,8 +73,8 @@ impl Refusals {
         Ok(refused)
     }
 
-    /// Another virtual router's strangers sit in `seat` from now on: nothing of theirs has been refused.
-    pub(super) fn begin(&mut self, seat: u32) -> Result<(), MapError> {
+    /// Nobody sits in `seat` any more: nothing has been refused of who sits there next.
+    pub(super) fn clear(&mut self, seat: u32) -> Result<(), MapError> {
         let none = PerCpuValues::try_from(vec![RefusedState::default(); self.cpus])?;
         self.unlisted.set(seat, none, 0)
     }
