@@ -102,7 +102,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 /// What holds for both processes, then the one that this is.
 fn run(options: &Options) -> anyhow::Result<u8> {
     // Before anything takes time: signals that come meanwhile wait.
-    process::hold_signals();
+    process::hold_requests();
     if options.child {
         return protocol_process(options);
     }
@@ -111,7 +111,7 @@ fn run(options: &Options) -> anyhow::Result<u8> {
 
 /// The script runner, which has all the privileges that the parent has.
 fn run_scripts(number: u64) -> anyhow::Result<u8> {
-    process::hold_signals();
+    process::hold_requests();
     scripts::serve_on_stdin(number).context("script runner")?;
     Ok(0)
 }
@@ -292,8 +292,13 @@ struct Words {
 
 impl Observer for Words {
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, took: Nanos, effect: &Effect) {
+        let in_detail = tracing::enabled!(tracing::Level::TRACE);
+        // The one that comes all the time, and says nothing.
+        if matches!(effect, Effect::Send { priority, .. } if !priority.is_release()) && !in_detail {
+            return;
+        }
         let mut phrase = phrase::phrase(vrrp.model(), now, effect);
-        if phrase.is_none() && tracing::enabled!(tracing::Level::TRACE) {
+        if phrase.is_none() && in_detail {
             phrase = phrase::detail(vrrp.model(), effect);
         }
         let Some(phrase) = phrase else { return };

@@ -3,9 +3,6 @@
 //! One turn of the loop drains the raw sockets and the ring first, then reads the kernel's stamps for the
 //! timers that are due, and only then lets timers fire: however late the thread woke, the Master's death is
 //! decided by when the kernel last saw it. The clock decides what is due; the timer descriptor only wakes.
-//!
-//! Cancel safety: every branch of the `select!` is a receive from a channel or the readiness of a descriptor;
-//! dropping one loses nothing.
 
 mod clients;
 mod handover;
@@ -28,8 +25,9 @@ use super::pidfile::PidFile;
 use super::presence::Presence;
 use super::recorder::Recorder;
 use super::reload::Reloads;
-use super::signals::{Dump, Signals, Wanted};
+use super::signals::{Dump, Wanted};
 use super::snapshot::Snapshots;
+use super::wakeups::{Sources, Wakeups};
 use crate::effects::addresses::{AddressWriter, Report};
 use crate::effects::advert_tx::{AdvertSender, SendError};
 use crate::effects::notify::Notifier;
@@ -39,8 +37,7 @@ use crate::ingress::links::LinkEvent;
 use crate::ingress::raw::{PER_SOCKET, RawReceiver};
 use crate::proto::{Effect, Input, Remark, RouterId, Vrrp};
 use crate::sys::clock;
-use crate::sys::ready::ReadySet;
-use crate::sys::timer::Timer;
+use crate::sys::ready::Patience;
 use crate::track;
 
 /// So often all sockets are read once more, at most, when a timer is due: 64 messages each time from each, which is more
@@ -49,6 +46,8 @@ const ROUNDS_BEFORE_TIMERS: usize = 16;
 /// The same for a thread that comes so late that it must have been stopped: about all that a socket's buffer holds,
 /// which may take some ten milliseconds.
 const ROUNDS_AFTER_A_STOP: usize = 128;
+/// So late nothing can have come that matters to an advert.
+const PUNCTUAL: Nanos = Nanos::from_micros(500);
 /// So late nobody is who was only busy.
 const STOPPED: Nanos = Nanos::from_millis(100);
 /// Down timers that end so soon are looked after together with those that have ended.
@@ -176,26 +175,22 @@ impl Driver {
     ///
     /// # Errors
     /// A system call on one of our own descriptors failed.
-    pub async fn run(mut self, ignore_sigint: bool, ready: impl FnOnce()) -> io::Result<(Parts, Ended)> {
-        let mut timer = Timer::new()?.into_async()?;
-        let set = ReadySet::new()?;
-        set.add(&self.parts.raw, 0)?;
-        if let Some(ring) = self.parts.kernel.ring() {
-            set.add(ring, 0)?;
-        }
-        let wakeups = set.into_async()?;
-        let mut signals = Signals::new(ignore_sigint)?;
+    pub fn run(mut self, ignore_sigint: bool, ready: impl FnOnce()) -> io::Result<(Parts, Ended)> {
+        let mut wakeups = Wakeups::new(ignore_sigint)?;
         let mut ready = Some(ready);
-        let line = ReadySet::new()?;
-        line.add(&self.parts.parent, 0)?;
-        let line = line.into_async()?;
-        let mut listens = true;
         if let Some(succession) = self.parts.succession.take()
-            && !self.follow(succession, &mut signals).await?
+            && !self.follow(succession, &mut wakeups)?
         {
             self.release_statics();
             return Ok((self.parts, Ended::BeforeItsTurn));
         }
+        wakeups.add(&self.parts.raw, Sources::ADVERTS)?;
+        if let Some(ring) = self.parts.kernel.ring() {
+            wakeups.add(ring, Sources::ADVERTS)?;
+        }
+        wakeups.add(&self.parts.parent, Sources::PARENT)?;
+        // A channel is asked until it has nothing; only then does it ring.
+        let mut news = true;
 
         loop {
             if self.started
@@ -204,52 +199,32 @@ impl Driver {
                 ready();
                 self.parts.changed.notify_one();
             }
-            timer.get_mut().arm(self.next_deadline(), clock::now())?;
-            // Not biased: under a flood the sockets are always ready, and must not keep the rest from its turn.
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Wanted::Stop => break,
-                    Wanted::Reload => self.request_reload(None),
-                    Wanted::Dump(dump) => self.dump(dump),
-                },
-                guard = timer.readable() => {
-                    guard?.clear_ready();
-                    self.turn();
-                }
-                guard = wakeups.readable() => {
-                    let mut guard = guard?;
-                    self.turn();
-                    // A drain is bounded: come back at once while something is left.
-                    if guard.get_inner().poll()?.next().is_none() {
-                        guard.clear_ready();
-                    }
-                }
-                event = self.parts.links.recv() => match event {
-                    Some(event) => {
-                        self.link_event(event);
-                        self.further_link_events();
-                        self.turn();
-                    }
-                    None => return Err(io::Error::other("the watch on interfaces ended")),
-                },
-                Some(report) = self.parts.reports.recv() => self.report(report),
-                Some(news) = self.parts.tracked.recv() => self.feed(news.into()),
-                Some(request) = self.parts.control.recv() => self.answer(request),
-                Some(answer) = self.parts.reloads.answers.recv() => self.reloaded(answer),
-                guard = line.readable(), if listens => {
-                    guard?.clear_ready();
-                    match self.asked_to_leave() {
-                        Heard::Said(false) => break,
-                        Heard::Said(true) | Heard::Nothing => {}
-                        Heard::End => listens = false,
-                    }
+            let patience = if news { Patience::None } else { Patience::Endless };
+            let woken = wakeups.wait(self.next_deadline(), patience)?;
+            if woken.has(Sources::SIGNALS) && self.heed(&wakeups) {
+                break;
+            }
+            if woken.has(Sources::ADVERTS) {
+                self.turn();
+            } else if woken.has(Sources::TIMER) {
+                self.due();
+            }
+            // One of each at a time: deadlines and adverts come between them.
+            if news || woken.has(Sources::NEWS) {
+                news = self.hear_news(&wakeups.waker)?;
+            }
+            if woken.has(Sources::PARENT) {
+                match self.asked_to_leave() {
+                    Heard::Said(false) => break,
+                    Heard::Said(true) | Heard::Nothing => {}
+                    Heard::End => wakeups.remove(&self.parts.parent)?,
                 }
             }
             if self.lease_is_over() {
                 break;
             }
             if let Some(settled) = self.handing.take() {
-                match self.bridge(settled, &mut timer).await? {
+                match self.bridge(settled, wakeups)? {
                     Some(without) => {
                         self.taken_over(without);
                         return Ok((self.parts, Ended::Handed));
@@ -262,6 +237,18 @@ impl Driver {
         self.feed(Input::Shutdown);
         self.release_statics();
         Ok((self.parts, Ended::Stopped))
+    }
+
+    /// What is asked for by signal; whether that is to stop.
+    fn heed(&mut self, wakeups: &Wakeups) -> bool {
+        while let Some(wanted) = wakeups.signals.next() {
+            match wanted {
+                Wanted::Stop => return true,
+                Wanted::Reload => self.request_reload(None),
+                Wanted::Dump(dump) => self.dump(dump),
+            }
+        }
+        false
     }
 
     /// Dump files are not written: what was in them is there for the asking.
@@ -300,6 +287,23 @@ impl Driver {
         } else {
             // Until then the interfaces are waited for, not the clock.
             self.synced.then_some(self.parts.start_at)
+        }
+    }
+
+    /// A deadline has come, and nothing has arrived since the last turn. A Master that is punctual sends its adverts, for which
+    /// it takes one system call; everything else is for a whole turn.
+    fn due(&mut self) {
+        let now = clock::now();
+        let Parts { vrrp, kernel, .. } = &mut self.parts;
+        let punctual = |due: MonoNanos| due <= now && now.since(due) < PUNCTUAL;
+        let sends_only = self.started
+            && vrrp.next_deadline().is_some_and(punctual)
+            && vrrp.down_timers_due(now).next().is_none();
+        if sends_only {
+            kernel.pay(vrrp.model());
+            self.feed_at(now, Input::Tick);
+        } else {
+            self.turn();
         }
     }
 

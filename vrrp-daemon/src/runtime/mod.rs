@@ -5,7 +5,7 @@
 //! | [`supervisor`] | the parent process |
 //! | [`protocol`] | sets the protocol process up and takes it down |
 //! | [`mod@line`] | between the two processes |
-//! | [`driver`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
+//! | [`driver`], [`wakeups`], [`kernel_path`], [`snapshot`], [`signals`] | the protocol thread |
 //! | [`service`], [`reload`], [`changes`] | the service thread |
 //! | [`recorder`] | a thread of its own, only with `--record` |
 
@@ -25,3 +25,4 @@ pub mod service;
 pub mod signals;
 pub mod snapshot;
 pub mod supervisor;
+mod wakeups;

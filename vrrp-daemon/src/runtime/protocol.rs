@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, oneshot};
 use vrrp_common::time::Nanos;
 
@@ -189,51 +188,41 @@ pub fn run(
     })
     .map_err(system("starting the netlink writer"))?;
 
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(system("starting the protocol thread"))?;
-    let ended = runtime.block_on(async {
-        let model = config.model.clone();
-        let mut kernel = KernelPath::load(&model);
-        if succession.is_some() {
-            kernel.hold();
-        }
-        let parts = Parts {
-            judge: Judge::new(&model),
-            raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
-            kernel,
-            sender: AdvertSender::new(&model),
-            links,
-            writer,
-            reports,
-            notifier,
-            tracked,
-            control,
-            reloads,
-            recorder,
-            snapshots: Snapshots::new(settings.config_file.clone(), started),
-            observer,
-            start_at: started + start_delay(&config.global, clock::since_boot()),
-            vrrp: Vrrp::new(model, started),
-            parent: parent.clone(),
-            changed,
-            pid_file,
-            succession,
-        };
-        let driver = Driver::new(parts, settings.keep_addresses);
-        // Only then: loading the XDP program and opening a thousand sockets take more CPU time than a
-        // real-time thread is given.
-        let ready = || {
-            go_real_time(budget);
-            parent.ready();
-        };
-        driver
-            .run(settings.ignore_sigint, ready)
-            .await
-            .map_err(system("waiting for events"))
-    });
-    let (parts, ended) = ended?;
+    let model = config.model.clone();
+    let mut kernel = KernelPath::load(&model);
+    if succession.is_some() {
+        kernel.hold();
+    }
+    let parts = Parts {
+        judge: Judge::new(&model),
+        raw: RawReceiver::new(&model).map_err(system("opening raw sockets"))?,
+        kernel,
+        sender: AdvertSender::new(&model),
+        links,
+        writer,
+        reports,
+        notifier,
+        tracked,
+        control,
+        reloads,
+        recorder,
+        snapshots: Snapshots::new(settings.config_file.clone(), started),
+        observer,
+        start_at: started + start_delay(&config.global, clock::since_boot()),
+        vrrp: Vrrp::new(model, started),
+        parent: parent.clone(),
+        changed,
+        pid_file,
+        succession,
+    };
+    // Only when it runs: loading the XDP program and opening a thousand sockets take more CPU time than a real-time
+    // thread is given.
+    let ready = || {
+        go_real_time(budget);
+        parent.ready();
+    };
+    let ended = Driver::new(parts, settings.keep_addresses).run(settings.ignore_sigint, ready);
+    let (parts, ended) = ended.map_err(system("waiting for events"))?;
     // The service thread need not be waited for at real-time priority.
     let _ = sched::normal();
     let carried_out = match ended {

@@ -1,10 +1,11 @@
 //! The signals of the protocol process.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use crate::sys::process::{self, release_signals};
+use crate::sys::process;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,51 +34,56 @@ pub enum Dump {
 }
 
 /// SIGTERM, SIGINT unless it is not for us, and those that keepalived's tools send: unheard they would kill.
+#[derive(Debug)]
 pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    data: Signal,
-    stats: Signal,
-    clear: Signal,
-    json: Signal,
-    threads: Signal,
+    /// They stay blocked in every thread ([`process::hold_requests`]) and are read from here.
+    fd: SignalFd,
     ignore_sigint: bool,
 }
 
 impl Signals {
-    /// Listen from now on, also to what came while [`process::hold_signals`] held them.
+    /// Listen from now on, also to what came since [`process::hold_requests`].
     ///
     /// # Errors
-    /// The runtime cannot.
+    /// As `signalfd(2)`.
     pub fn new(ignore_sigint: bool) -> io::Result<Self> {
-        let [json, clear, threads] = process::realtime_signals().map(SignalKind::from_raw);
-        let signals = Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            data: signal(SignalKind::user_defined1())?,
-            stats: signal(SignalKind::user_defined2())?,
-            clear: signal(clear)?,
-            json: signal(json)?,
-            threads: signal(threads)?,
-            ignore_sigint,
-        };
-        release_signals();
-        Ok(signals)
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let fd = SignalFd::with_flags(&process::requests(), flags)?;
+        Ok(Self { fd, ignore_sigint })
     }
 
-    /// The next thing asked for. Cancel safe.
-    pub async fn next(&mut self) -> Wanted {
-        tokio::select! {
-            _ = self.terminate.recv() => Wanted::Stop,
-            _ = self.interrupt.recv(), if !self.ignore_sigint => Wanted::Stop,
-            _ = self.hangup.recv() => Wanted::Reload,
-            _ = self.data.recv() => Wanted::Dump(Dump::Data),
-            _ = self.stats.recv() => Wanted::Dump(Dump::Stats),
-            _ = self.clear.recv() => Wanted::Dump(Dump::StatsAndClear),
-            _ = self.json.recv() => Wanted::Dump(Dump::Json),
-            _ = self.threads.recv() => Wanted::Dump(Dump::Threads),
+    /// The next thing asked for; never waits.
+    pub fn next(&self) -> Option<Wanted> {
+        // An error: nothing is there.
+        while let Some(signal) = self.fd.read_signal().ok().flatten() {
+            let wanted = wanted(signal.ssi_signo.cast_signed(), self.ignore_sigint);
+            if wanted.is_some() {
+                return wanted;
+            }
         }
+        None
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// What a signal asks for, by its number.
+fn wanted(number: libc::c_int, ignore_sigint: bool) -> Option<Wanted> {
+    let [json, clear, threads] = process::realtime_signals();
+    let dump = |dump| Some(Wanted::Dump(dump));
+    match number {
+        libc::SIGTERM => Some(Wanted::Stop),
+        libc::SIGINT => (!ignore_sigint).then_some(Wanted::Stop),
+        libc::SIGHUP => Some(Wanted::Reload),
+        libc::SIGUSR1 => dump(Dump::Data),
+        libc::SIGUSR2 => dump(Dump::Stats),
+        _ if number == clear => dump(Dump::StatsAndClear),
+        _ if number == json => dump(Dump::Json),
+        _ if number == threads => dump(Dump::Threads),
+        _ => None,
     }
 }

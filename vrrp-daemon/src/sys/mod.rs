@@ -7,6 +7,7 @@ pub mod caps;
 pub mod clock;
 pub mod datagrams;
 pub mod directory;
+pub mod doorbell;
 pub mod filter;
 pub mod interface;
 pub mod local_time;

@@ -228,15 +228,25 @@ pub fn signal_set(numbers: &[libc::c_int]) -> SigSet {
     unsafe { SigSet::from_sigset_t_unchecked(set) }
 }
 
-/// Signals that ask for something and would kill who does not listen yet.
-fn requests() -> SigSet {
+/// Signals that ask the protocol process for something. Unheard they would kill.
+#[must_use]
+pub fn requests() -> SigSet {
     let [json, clear, threads] = realtime_signals();
-    signal_set(&[libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json, clear, threads])
+    signal_set(&[
+        libc::SIGTERM,
+        libc::SIGINT,
+        libc::SIGHUP,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        json,
+        clear,
+        threads,
+    ])
 }
 
-/// Let requests by signal wait until [`release_signals`]. First thing in a process, before it has threads: they
-/// inherit it, so that the thread that releases them is the one that gets them.
-pub fn hold_signals() {
+/// Let [`requests`] wait until somebody reads them (signalfd(2)). First thing in a process, before it has threads: they inherit
+/// it. What is started by [`command`] has them as ever.
+pub fn hold_requests() {
     // Fails for a bad argument only.
     let _ = requests().thread_block();
 }
@@ -245,11 +255,6 @@ pub fn hold_signals() {
 pub fn ignore_stops() {
     // Fails for a bad argument only.
     let _ = signal_set(&[libc::SIGTERM, libc::SIGINT, libc::SIGQUIT]).thread_block();
-}
-
-/// From here on this thread hears them.
-pub fn release_signals() {
-    let _ = requests().thread_unblock();
 }
 
 /// Send a signal by its number.

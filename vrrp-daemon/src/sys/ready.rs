@@ -12,6 +12,18 @@ use tokio::io::unix::AsyncFd;
 /// Most tokens that one [`ReadySet::poll`] reports; the rest stays for the next.
 pub const BATCH: usize = 32;
 
+/// Most tokens that one [`ReadySet::wait`] reports.
+pub const FEW: usize = 8;
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all.
+    None,
+    /// Until there is something.
+    Endless,
+}
+
 /// A level-triggered epoll set. Readable while one of its members is, so it can be a member of another set
 /// or sit in a `tokio::io::unix::AsyncFd`.
 #[derive(Debug)]
@@ -32,6 +44,15 @@ impl ReadySet {
     /// As `epoll_ctl(2)`.
     pub fn add(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
         Ok(self.0.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?)
+    }
+
+    /// Report `token` once each time that `fd` becomes readable (`EPOLLET`): for one from which nothing is read.
+    ///
+    /// # Errors
+    /// As `epoll_ctl(2)`.
+    pub fn add_changing(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
+        Ok(self.0.add(fd, EpollEvent::new(flags, token))?)
     }
 
     /// Take `fd` out of the set.
@@ -57,8 +78,26 @@ impl ReadySet {
     /// # Errors
     /// As `epoll_wait(2)`, except that an interruption is "none".
     pub fn poll(&self) -> io::Result<impl Iterator<Item = u64> + use<>> {
-        let mut events = [EpollEvent::empty(); BATCH];
-        let ready = match self.0.wait(&mut events, EpollTimeout::ZERO) {
+        self.ready::<BATCH>(EpollTimeout::ZERO)
+    }
+
+    /// The tokens that are ready, up to [`FEW`], once there are any; none after an interruption.
+    ///
+    /// # Errors
+    /// As `epoll_wait(2)`.
+    pub fn wait(&self, patience: Patience) -> io::Result<impl Iterator<Item = u64> + use<>> {
+        self.ready::<FEW>(match patience {
+            Patience::None => EpollTimeout::ZERO,
+            Patience::Endless => EpollTimeout::NONE,
+        })
+    }
+
+    fn ready<const MOST: usize>(
+        &self,
+        timeout: EpollTimeout,
+    ) -> io::Result<impl Iterator<Item = u64> + use<MOST>> {
+        let mut events = [EpollEvent::empty(); MOST];
+        let ready = match self.0.wait(&mut events, timeout) {
             Ok(ready) => ready,
             Err(Errno::EINTR) => 0,
             Err(errno) => return Err(errno.into()),

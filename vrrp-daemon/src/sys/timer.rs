@@ -1,17 +1,15 @@
 //! A timer with absolute deadlines on CLOCK_MONOTONIC, to the nanosecond (tokio's own is 1 ms coarse).
-#![allow(unsafe_code, reason = "registering a descriptor with tokio")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use vrrp_common::time::MonoNanos;
 
 /// A `timerfd`, which becomes readable when its deadline passes. Nothing is read from it, which would be a system call
-/// more for each deadline: who waits for it waits for the change, as tokio does (`EPOLLET`).
+/// more for each deadline: who waits for it waits for the change
+/// ([`ReadySet::add_changing`](super::ready::ReadySet::add_changing)).
 #[derive(Debug)]
 pub struct Timer {
     fd: TimerFd,
@@ -52,16 +50,6 @@ impl Timer {
         self.deadline = deadline;
         Ok(())
     }
-
-    /// The timer as a task of this runtime can wait for it.
-    ///
-    /// # Errors
-    /// The runtime has no I/O driver, or the system no room.
-    pub fn into_async(self) -> io::Result<AsyncFd<Self>> {
-        // SAFETY: `as_raw_fd` is that of the `TimerFd` in here, always the same one, which nothing takes out and which is
-        // closed only when the `AsyncFd` drops the timer.
-        unsafe { AsyncFd::register_with_interest(self, Interest::READABLE) }.map_err(io::Error::from)
-    }
 }
 
 impl AsFd for Timer {
@@ -70,74 +58,65 @@ impl AsFd for Timer {
     }
 }
 
-impl AsRawFd for Timer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.fd.as_fd().as_raw_fd()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::io::unix::AsyncFd;
     use vrrp_common::time::{MonoNanos, Nanos};
 
     use super::Timer;
     use crate::sys::clock;
+    use crate::sys::ready::{Patience, ReadySet};
 
-    /// Whether it fires within `millis`.
-    async fn fires(timer: &AsyncFd<Timer>, millis: u64) -> bool {
-        let fired = tokio::time::timeout(Duration::from_millis(millis), timer.readable());
-        match fired.await {
-            Ok(guard) => {
-                guard.unwrap().clear_ready();
-                true
-            }
-            Err(_) => false,
-        }
+    fn timer() -> (Timer, ReadySet) {
+        let (timer, set) = (Timer::new().unwrap(), ReadySet::new().unwrap());
+        set.add_changing(&timer, 0).unwrap();
+        (timer, set)
     }
 
-    fn timer() -> AsyncFd<Timer> {
-        Timer::new().unwrap().into_async().unwrap()
+    fn has_fired(set: &ReadySet) -> bool {
+        set.wait(Patience::None).unwrap().count() == 1
     }
 
-    #[tokio::test]
-    async fn fires_not_before_its_deadline_and_once() {
-        let mut timer = timer();
+    fn fires(set: &ReadySet) {
+        assert_eq!(set.wait(Patience::Endless).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn fires_not_before_its_deadline_and_once() {
+        let (mut timer, set) = timer();
         let deadline = clock::now() + Nanos::from_millis(5);
-        timer.get_mut().arm(Some(deadline), clock::now()).unwrap();
-        assert!(fires(&timer, 5_000).await);
+        timer.arm(Some(deadline), clock::now()).unwrap();
+        fires(&set);
         assert!(clock::now() >= deadline);
-        assert!(!fires(&timer, 1).await);
+        assert!(!has_fired(&set));
     }
 
-    #[tokio::test]
-    async fn a_deadline_in_the_past_fires_at_once_also_when_set_again() {
-        let mut timer = timer();
+    #[test]
+    fn a_deadline_in_the_past_fires_at_once_also_when_set_again() {
+        let (mut timer, set) = timer();
         for past in [MonoNanos(0), MonoNanos(1), MonoNanos(1)] {
-            timer.get_mut().arm(Some(past), clock::now()).unwrap();
-            assert!(fires(&timer, 5_000).await, "{past:?}");
+            timer.arm(Some(past), clock::now()).unwrap();
+            fires(&set);
         }
     }
 
     /// One that has fired and was not read is as good as new.
-    #[tokio::test]
-    async fn fires_again_and_again() {
-        let mut timer = timer();
+    #[test]
+    fn fires_again_and_again() {
+        let (mut timer, set) = timer();
         for _ in 0..3 {
             let soon = clock::now() + Nanos::from_millis(2);
-            timer.get_mut().arm(Some(soon), clock::now()).unwrap();
-            assert!(fires(&timer, 5_000).await);
+            timer.arm(Some(soon), clock::now()).unwrap();
+            fires(&set);
         }
     }
 
-    #[tokio::test]
-    async fn disarmed_never_fires() {
-        let mut timer = timer();
-        let later = clock::now() + Nanos::from_secs(3_600);
-        timer.get_mut().arm(Some(later), clock::now()).unwrap();
-        timer.get_mut().arm(None, clock::now()).unwrap();
-        assert!(!fires(&timer, 1).await);
+    #[test]
+    fn disarmed_never_fires() {
+        let (mut timer, set) = timer();
+        let soon = clock::now() + Nanos::from_millis(5);
+        timer.arm(Some(soon), clock::now()).unwrap();
+        timer.arm(None, clock::now()).unwrap();
+        clock::sleep_until(soon + Nanos::from_millis(1));
+        assert!(!has_fired(&set));
     }
 }

@@ -8,22 +8,24 @@
 //! | the successor has taken over | ends; what it holds stays |
 //! | it has not | gives up |
 
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 use vrrp_common::id::Priority;
 use vrrp_common::time::{MonoNanos, Nanos};
 
 use std::io;
 use std::mem;
+use std::pin::pin;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use super::super::kernel_path::KernelPath;
 use super::super::line::{Heard, Said};
+use super::super::wakeups::Wakeups;
 use super::Driver;
 use crate::ingress::control::message::Expecting;
 use crate::proto::{Estate, RouterId, State};
-use crate::sys::timer::Timer;
+use crate::sys::ready::Patience;
 use crate::sys::{clock, process, sched};
 
 /// A stop within this time is meant for the successor that was announced.
@@ -161,32 +163,32 @@ impl Driver {
 
     /// Send the adverts of the Masters in turn and do nothing else, until it is settled who goes on; the virtual routers
     /// that the successor does not have, if it is the successor.
-    pub(super) async fn bridge(
+    pub(super) fn bridge(
         &mut self,
-        mut settled: oneshot::Receiver<Vec<RouterId>>,
-        timer: &mut AsyncFd<Timer>,
+        settled: oneshot::Receiver<Vec<RouterId>>,
+        mut wakeups: Wakeups,
     ) -> io::Result<Option<Vec<RouterId>>> {
+        // What arrives now waits for somebody else, and must not wake this thread.
+        wakeups.narrow()?;
+        let waker = wakeups.waker.clone();
+        let mut settled = pin!(settled);
         let mut cadences = self.cadences();
         let until = clock::now() + BRIDGE;
         loop {
             let next = cadences.iter().map(|cadence| cadence.at).min();
             let next = next.map_or(until, |next| next.min(until));
-            timer.get_mut().arm(Some(next), clock::now())?;
-            tokio::select! {
-                biased;
-                without = &mut settled => {
-                    let without = without.ok();
-                    if without.is_none() {
-                        tracing::error!(
-                            event = "restart",
-                            reason = "not-handed-over",
-                            "the successor did not take over: gives up"
-                        );
-                    }
-                    return Ok(without);
+            if let Poll::Ready(without) = settled.as_mut().poll(&mut Context::from_waker(&waker)) {
+                let without = without.ok();
+                if without.is_none() {
+                    tracing::error!(
+                        event = "restart",
+                        reason = "not-handed-over",
+                        "the successor did not take over: gives up"
+                    );
                 }
-                guard = timer.readable() => guard?.clear_ready(),
+                return Ok(without);
             }
+            wakeups.wait(Some(next), Patience::Endless)?;
             let now = clock::now();
             if now >= until {
                 tracing::error!(

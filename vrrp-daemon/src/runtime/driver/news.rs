@@ -1,5 +1,8 @@
 //! What the network tells, and what the other threads report and ask.
 
+use std::io;
+use std::task::{Context, Poll, Waker};
+
 use super::Driver;
 use crate::effects::addresses::Report;
 use crate::effects::announce;
@@ -11,6 +14,43 @@ use crate::proto::{Input, LinkId, LinkState, RouterId, State};
 const LINK_EVENTS: usize = 64;
 
 impl Driver {
+    /// The next message of each of the other threads. Answers whether there may be more; if not, `waker` is woken by the next.
+    ///
+    /// # Errors
+    /// The watch on interfaces ended.
+    pub(super) fn hear_news(&mut self, waker: &Waker) -> io::Result<bool> {
+        let mut context = Context::from_waker(waker);
+        let mut more = false;
+        match self.parts.links.poll_recv(&mut context) {
+            Poll::Ready(Some(event)) => {
+                self.link_event(event);
+                self.further_link_events();
+                self.turn();
+                more = true;
+            }
+            Poll::Ready(None) => return Err(io::Error::other("the watch on interfaces ended")),
+            Poll::Pending => {}
+        }
+        // The others end when this thread wants nothing more of them.
+        if let Poll::Ready(Some(report)) = self.parts.reports.poll_recv(&mut context) {
+            self.report(report);
+            more = true;
+        }
+        if let Poll::Ready(Some(news)) = self.parts.tracked.poll_recv(&mut context) {
+            self.feed(news.into());
+            more = true;
+        }
+        if let Poll::Ready(Some(request)) = self.parts.control.poll_recv(&mut context) {
+            self.answer(request);
+            more = true;
+        }
+        if let Poll::Ready(Some(answer)) = self.parts.reloads.answers.poll_recv(&mut context) {
+            self.reloaded(answer);
+            more = true;
+        }
+        Ok(more)
+    }
+
     pub(super) fn link_event(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Link {

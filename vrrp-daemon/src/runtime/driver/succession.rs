@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use std::io;
+use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,7 +15,8 @@ use super::super::pidfile::PidFile;
 use super::super::predecessor::{Offer, Predecessor, TakeError};
 use super::super::protocol::{self, REPORTS};
 use super::super::service::Go;
-use super::super::signals::{Signals, Wanted};
+use super::super::signals::Wanted;
+use super::super::wakeups::{Sources, Wakeups};
 use super::reload::replaced;
 use super::{Driver, PER_SOCKET, Parts, ROUNDS_BEFORE_TIMERS};
 use crate::config::Config;
@@ -22,7 +24,7 @@ use crate::effects::addresses::AddressWriter;
 use crate::ingress::links::LinkEvent;
 use crate::proto::model::{Carried, LinkId, Model};
 use crate::proto::{Correspondence, Input, LinkState, RouterId, State};
-use crate::sys::ready::ReadySet;
+use crate::sys::ready::Patience;
 use crate::sys::{clock, interface};
 
 /// For the kernel to say that the addresses are there.
@@ -41,26 +43,25 @@ pub struct Succession {
 impl Driver {
     /// Take over, or begin as ever when the predecessor has gone. `false`: it was to stop before, and so was the
     /// predecessor.
-    pub(super) async fn follow(&mut self, succession: Succession, signals: &mut Signals) -> io::Result<bool> {
-        let gone = ReadySet::new()?;
-        gone.add(&succession.predecessor, 0)?;
-        let gone = gone.into_async()?;
+    pub(super) fn follow(&mut self, succession: Succession, wakeups: &mut Wakeups) -> io::Result<bool> {
+        wakeups.add(&succession.predecessor, Sources::PREDECESSOR)?;
+        let waker = wakeups.waker.clone();
         let mut known = Vec::new();
         while !self.synced {
-            tokio::select! {
-                signal = signals.next() => if signal == Wanted::Stop {
-                    succession.predecessor.end();
-                    return Ok(false);
-                },
-                event = self.parts.links.recv() => {
-                    let event = event.ok_or_else(|| io::Error::other("the watch on interfaces ended"))?;
-                    known.push(event);
-                    self.link_event(event);
-                }
-                guard = gone.readable() => {
-                    guard?.clear_ready();
-                    break;
-                }
+            if let Poll::Ready(event) = self.parts.links.poll_recv(&mut Context::from_waker(&waker)) {
+                let event = event.ok_or_else(|| io::Error::other("the watch on interfaces ended"))?;
+                known.push(event);
+                self.link_event(event);
+                continue;
+            }
+            let woken = wakeups.wait(None, Patience::Endless)?;
+            let stop = || wakeups.signals.next() == Some(Wanted::Stop);
+            if woken.has(Sources::SIGNALS) && stop() {
+                succession.predecessor.end();
+                return Ok(false);
+            }
+            if woken.has(Sources::PREDECESSOR) {
+                break;
             }
         }
         while let Ok(event) = self.parts.links.try_recv() {
