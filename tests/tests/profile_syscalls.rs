@@ -19,7 +19,7 @@ const INSTANCES: u8 = 20;
 /// Adverts of all virtual routers together, while it is looked.
 const ADVERTS: usize = 1_000;
 /// The most system calls that a wake-up may take, sending included.
-const PER_WAKE_UP: usize = 5;
+const PER_WAKE_UP: usize = 4;
 
 fn address(vrid: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 100 + vrid)

@@ -393,3 +393,30 @@ fn a_flood_of_news_in_the_masters_name_hides_nothing() {
         taken.since(died)
     );
 }
+
+/// What a burst in its name keeps from waking a Master, a better router's advert, is read when the Master sends its own.
+#[test]
+fn a_master_heeds_an_advert_that_woke_nobody() {
+    if !root_or_skip() {
+        return;
+    }
+    let trio = Trio::new().unwrap();
+    let (on_a, _on_b) = pair(&trio, "", "0.1");
+    let yields = || -> anyhow::Result<usize> { Ok(on_a.log()?.matches("Entering BACKUP STATE").count()) };
+    let before = yields().unwrap();
+    // The daemon may be woken 32 times at once.
+    let worse = sent(&forged(B, A, 100, 10), mac(1));
+    let mut frames = vec![worse; 64];
+    frames.push(sent(&forged(B, A, 250, 10), mac(1)));
+    let burst = Job {
+        interface: "eth0".to_owned(),
+        frames,
+        per_second: Some(50_000),
+        seconds: 5,
+        count: 65,
+    };
+    let report = Flood::start(&trio.c.host, &burst).unwrap().finish().unwrap();
+    assert_eq!(report.sent, 65, "{report:?}");
+    // From the log: to be asked for its status would make it read everything.
+    until("A has given way", LIMIT, || Ok(yields()? > before)).unwrap();
+}

@@ -49,6 +49,7 @@ fn config(scratch: &Scratch) -> Config {
     let mut config = Config::default();
     config.model.scripts.push(Script {
         name: "chk".to_owned(),
+        disabled: false,
     });
     config.scripts.push(ScriptSpec {
         command: shell("exit 3".to_owned()),

@@ -215,6 +215,7 @@ fn protocol_process(options: &Options) -> anyhow::Result<u8> {
     let reading = options.reading.clone().on_this_host();
     let source = Source::new(move |other| config::load(other.unwrap_or(&path), &reading, &Host));
     let loaded = source.read();
+    process::hold_stops();
     let placed = options.placed(&loaded.place);
     let _log = start_log(
         &format!("Keepalived_vrrp{}", placed.suffix),

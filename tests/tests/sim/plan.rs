@@ -160,6 +160,7 @@ pub(crate) fn model(plan: &Plan, host: usize) -> Model {
         scripts: ["check", "weighted"]
             .map(|name| Script {
                 name: name.to_owned(),
+                disabled: false,
             })
             .to_vec(),
         ..Model::default()

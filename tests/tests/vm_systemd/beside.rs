@@ -79,6 +79,23 @@ fn keepalived_runs_the_virtual_servers_beside_it() {
     assert!(!has_server(SERVICE));
 }
 
+/// keepalived would never say that it is ready.
+#[test]
+fn without_virtual_servers_there_is_nothing_to_start_beside_it() {
+    let machine = Machine::bare();
+    write(
+        THEIRS,
+        &format!("{INSTANCE}}}\n# virtual_server 192.0.2.100 80\n"),
+    );
+    machine.install(1);
+    run("systemctl start vrrp-daemon-lvs");
+    assert_eq!(
+        ["ActiveState", "Result"].map(|key| property(LVS, key)),
+        ["inactive", "exec-condition"]
+    );
+    await_state("MASTER");
+}
+
 /// Whether IPVS has it.
 fn has_server(service: &str) -> bool {
     let servers = fs::read_to_string("/proc/net/ip_vs").unwrap();

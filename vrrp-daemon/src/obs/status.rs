@@ -75,6 +75,7 @@ pub fn render(status: &Status, verbose: bool) -> String {
     }
     for script in &status.scripts {
         let state = match script.state {
+            None if script.disabled => "never run, see the log",
             None => "not run yet",
             Some(ScriptState::Passing) => "passing",
             Some(ScriptState::Failing) => "FAILING",

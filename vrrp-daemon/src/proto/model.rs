@@ -362,6 +362,9 @@ pub enum TrackObject {
 pub struct Script {
     /// Its name in the configuration.
     pub name: String,
+    /// It is never run: it cannot be found, or may not be. Nothing is ever heard of it.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// A tracked file, as far as the protocol knows it.

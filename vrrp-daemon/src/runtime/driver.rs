@@ -1,8 +1,9 @@
 //! The protocol thread: wait, read what arrived, feed the protocol, carry out what it wants.
 //!
-//! One turn of the loop drains the raw sockets and the ring first, then reads the kernel's stamps for the
+//! One turn drains the raw sockets and the ring first, then reads the kernel's stamps for the
 //! timers that are due, and only then lets timers fire: however late the thread woke, the Master's death is
 //! decided by when the kernel last saw it. The clock decides what is due; the timer descriptor only wakes.
+//! Only a punctual Master that has nothing to read sends without a turn.
 
 mod clients;
 mod handover;
@@ -46,7 +47,7 @@ const ROUNDS_BEFORE_TIMERS: usize = 16;
 /// The same for a thread that comes so late that it must have been stopped: about all that a socket's buffer holds,
 /// which may take some ten milliseconds.
 const ROUNDS_AFTER_A_STOP: usize = 128;
-/// So late nothing can have come that matters to an advert.
+/// A thread that comes later than this looks at the sockets first, whatever the timer is for.
 const PUNCTUAL: Nanos = Nanos::from_micros(500);
 /// So late nobody is who was only busy.
 const STOPPED: Nanos = Nanos::from_millis(100);
@@ -209,7 +210,7 @@ impl Driver {
             } else if woken.has(Sources::TIMER) {
                 self.due();
             }
-            // One of each at a time: deadlines and adverts come between them.
+            // One of each at a time: adverts and deadlines come between them.
             if news || woken.has(Sources::NEWS) {
                 news = self.hear_news(&wakeups.waker)?;
             }
@@ -290,15 +291,16 @@ impl Driver {
         }
     }
 
-    /// A deadline has come, and nothing has arrived since the last turn. A Master that is punctual sends its adverts, for which
-    /// it takes one system call; everything else is for a whole turn.
+    /// A deadline has come, and nothing that wakes has arrived since the last turn. A Master that is punctual sends its adverts, for
+    /// which it takes one system call; everything else is for a whole turn.
     fn due(&mut self) {
         let now = clock::now();
         let Parts { vrrp, kernel, .. } = &mut self.parts;
         let punctual = |due: MonoNanos| due <= now && now.since(due) < PUNCTUAL;
         let sends_only = self.started
             && vrrp.next_deadline().is_some_and(punctual)
-            && vrrp.down_timers_due(now).next().is_none();
+            && vrrp.down_timers_due(now).next().is_none()
+            && !kernel.keeps_some();
         if sends_only {
             kernel.pay(vrrp.model());
             self.feed_at(now, Input::Tick);

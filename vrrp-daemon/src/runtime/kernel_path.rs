@@ -210,6 +210,14 @@ impl KernelPath {
         }
     }
 
+    /// Whether [`drain_kept`](Self::drain_kept) would find anything. No system call.
+    #[must_use]
+    pub fn keeps_some(&self) -> bool {
+        self.loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.path.keeps_some())
+    }
+
     /// Unchanged adverts of `source` for `router` since it was asked last, `None` if there were none. No system call.
     pub fn life(&mut self, router: RouterId, source: IpAddr) -> Option<Life> {
         self.loaded.as_mut()?.path.life(router, source)

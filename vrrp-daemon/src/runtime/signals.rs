@@ -36,19 +36,19 @@ pub enum Dump {
 /// SIGTERM, SIGINT unless it is not for us, and those that keepalived's tools send: unheard they would kill.
 #[derive(Debug)]
 pub struct Signals {
-    /// They stay blocked in every thread ([`process::hold_requests`]) and are read from here.
+    /// They stay blocked in every thread and are read from here.
     fd: SignalFd,
     ignore_sigint: bool,
 }
 
 impl Signals {
-    /// Listen from now on, also to what came since [`process::hold_requests`].
+    /// Listen from now on, also to what came since [`process::hold_requests`] and [`process::hold_stops`].
     ///
     /// # Errors
     /// As `signalfd(2)`.
     pub fn new(ignore_sigint: bool) -> io::Result<Self> {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let fd = SignalFd::with_flags(&process::requests(), flags)?;
+        let fd = SignalFd::with_flags(&process::heard(), flags)?;
         Ok(Self { fd, ignore_sigint })
     }
 

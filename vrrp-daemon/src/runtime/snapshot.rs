@@ -132,6 +132,7 @@ impl Snapshots {
                 .map(|(script, id)| Script {
                     name: script.name.clone(),
                     state: view.vrrp.script(ScriptId(id)),
+                    disabled: script.disabled,
                 })
                 .collect(),
             files: model

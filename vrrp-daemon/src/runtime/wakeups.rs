@@ -44,6 +44,8 @@ impl Sources {
 #[derive(Debug)]
 pub(super) struct Wakeups {
     set: ReadySet,
+    /// For [`narrow`](Self::narrow), which must not fail for want of a descriptor.
+    narrow: ReadySet,
     timer: Timer,
     bell: Doorbell,
     /// What is asked for by signal.
@@ -65,6 +67,7 @@ impl Wakeups {
         set.add(&signals, Sources::SIGNALS.0)?;
         Ok(Self {
             set,
+            narrow: ReadySet::new()?,
             timer,
             waker: bell.waker(),
             bell,
@@ -91,22 +94,28 @@ impl Wakeups {
     /// From now on only for the timer, and for channels.
     ///
     /// # Errors
-    /// No descriptor is left.
-    pub(super) fn narrow(&mut self) -> io::Result<()> {
-        let set = ReadySet::new()?;
-        set.add_changing(&self.timer, Sources::TIMER.0)?;
-        set.add_changing(&self.bell, Sources::NEWS.0)?;
-        self.set = set;
-        Ok(())
+    /// As `epoll_ctl(2)`.
+    pub(super) fn narrow(mut self) -> io::Result<Self> {
+        self.narrow.add_changing(&self.timer, Sources::TIMER.0)?;
+        self.narrow.add_changing(&self.bell, Sources::NEWS.0)?;
+        std::mem::swap(&mut self.set, &mut self.narrow);
+        Ok(self)
     }
 
-    /// Wait, until `deadline` at the latest.
+    /// Wait, until `deadline` at the latest. One that has passed is told at once, whatever else there is.
     ///
     /// # Errors
     /// As `timerfd_settime(2)` and `epoll_wait(2)`.
     pub(super) fn wait(&mut self, deadline: Option<MonoNanos>, patience: Patience) -> io::Result<Sources> {
-        self.timer.arm(deadline, clock::now())?;
         let mut woken = Sources::default();
+        // A timer that is set to the past goes off in a moment, and not now: set again and again it never would.
+        let patience = if deadline.is_some_and(|deadline| deadline <= clock::now()) {
+            woken = Sources::TIMER;
+            Patience::None
+        } else {
+            self.timer.arm(deadline)?;
+            patience
+        };
         for source in self.set.wait(patience)? {
             woken.0 |= source;
         }
@@ -147,6 +156,20 @@ mod tests {
         assert_eq!(woken(&mut wakeups, Patience::None), Sources::default());
     }
 
+    /// However often it is asked: while there are other things to do, nobody waits for a timer.
+    #[test]
+    fn a_deadline_that_has_passed_is_told_every_time() {
+        let mut wakeups = Wakeups::new(true).unwrap();
+        let past = clock::now();
+        for _ in 0..1_000 {
+            assert_eq!(wakeups.wait(Some(past), Patience::None).unwrap(), Sources::TIMER);
+        }
+        assert_eq!(
+            wakeups.wait(Some(past), Patience::Endless).unwrap(),
+            Sources::TIMER
+        );
+    }
+
     #[test]
     fn narrowed_it_hears_nothing_but_the_timer_and_channels() {
         let mut wakeups = Wakeups::new(true).unwrap();
@@ -154,7 +177,7 @@ mod tests {
         wakeups.add(&ours, Sources::ADVERTS).unwrap();
         theirs.send(b"advert").unwrap();
         assert!(woken(&mut wakeups, Patience::Endless).has(Sources::ADVERTS));
-        wakeups.narrow().unwrap();
+        let mut wakeups = wakeups.narrow().unwrap();
         assert_eq!(woken(&mut wakeups, Patience::None), Sources::default());
         wakeups.waker.wake_by_ref();
         assert!(woken(&mut wakeups, Patience::Endless).has(Sources::NEWS));

@@ -228,27 +228,31 @@ pub fn signal_set(numbers: &[libc::c_int]) -> SigSet {
     unsafe { SigSet::from_sigset_t_unchecked(set) }
 }
 
-/// Signals that ask the protocol process for something. Unheard they would kill.
-#[must_use]
-pub fn requests() -> SigSet {
+/// Signals that ask the protocol process to end.
+const STOPS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
+
+/// Signals that ask it for something else. Unheard they would kill.
+fn requests() -> [libc::c_int; 6] {
     let [json, clear, threads] = realtime_signals();
-    signal_set(&[
-        libc::SIGTERM,
-        libc::SIGINT,
-        libc::SIGHUP,
-        libc::SIGUSR1,
-        libc::SIGUSR2,
-        json,
-        clear,
-        threads,
-    ])
+    [libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, json, clear, threads]
 }
 
-/// Let [`requests`] wait until somebody reads them (signalfd(2)). First thing in a process, before it has threads: they inherit
-/// it. What is started by [`command`] has them as ever.
+/// All that the protocol process hears (signalfd(2)), after [`hold_requests`] and [`hold_stops`].
+#[must_use]
+pub fn heard() -> SigSet {
+    signal_set(&[requests().as_slice(), &STOPS].concat())
+}
+
+/// Let requests by signal wait until somebody reads them. First thing in a process, before it has threads: they inherit it. What
+/// is started by [`command`] has them as ever.
 pub fn hold_requests() {
     // Fails for a bad argument only.
-    let _ = requests().thread_block();
+    let _ = signal_set(&requests()).thread_block();
+}
+
+/// The same for signals that ask for an end, which until then kill: before there are threads, and after what may take its time.
+pub fn hold_stops() {
+    let _ = signal_set(&STOPS).thread_block();
 }
 
 /// Signals that ask this process to end wait for ever. What it starts has them as ever.

@@ -24,7 +24,7 @@ pub enum Patience {
     Endless,
 }
 
-/// A level-triggered epoll set. Readable while one of its members is, so it can be a member of another set
+/// An epoll set, level-triggered but for what is added as changing. Readable while one of its members is, so it can be a member of another set
 /// or sit in a `tokio::io::unix::AsyncFd`.
 #[derive(Debug)]
 pub struct ReadySet(Epoll);

@@ -95,6 +95,7 @@ impl Lowering<'_> {
         );
         self.config.model.scripts.push(Script {
             name: name.text.clone(),
+            disabled: !usable,
         });
         self.config.scripts.push(ScriptSpec {
             command,

@@ -127,6 +127,7 @@ fn it_means_what_its_author_meant() {
         }],
         scripts: vec![Script {
             name: "monitor_service".to_owned(),
+            disabled: false,
         }],
         ..Model::default()
     };
@@ -229,6 +230,7 @@ fn missing_scripts_are_disabled_aloud() {
     assert_eq!(exit_class(&loaded), 5);
     let config = loaded.config.as_ref().unwrap();
     assert!(config.scripts[0].disabled);
+    assert!(config.model.scripts[0].disabled);
     assert_eq!(config.model.routers[0].track, []);
     assert_eq!(config.group_notify, [Notify::default()]);
     let said = said(&loaded);

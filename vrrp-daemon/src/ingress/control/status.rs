@@ -357,6 +357,9 @@ pub struct Script {
     pub name: String,
     /// Its verdict; `None` before the first.
     pub state: Option<ScriptState>,
+    /// It is never run: it cannot be found, or may not be; the log says why.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// Counters of one virtual router since the daemon started.

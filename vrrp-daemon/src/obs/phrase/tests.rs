@@ -23,6 +23,7 @@ fn model() -> Model {
         links: vec!["bond0".to_owned(), "eth2".to_owned()],
         scripts: vec![Script {
             name: "monitor_service".to_owned(),
+            disabled: false,
         }],
         groups: vec![SyncGroup {
             name: "VG_1".to_owned(),

@@ -87,10 +87,18 @@ pub(in crate::obs) fn status() -> Status {
             state: None,
             members: vec!["VI_1".to_owned(), "VI_2".to_owned()],
         }],
-        scripts: vec![Script {
-            name: "monitor_service".to_owned(),
-            state: Some(ScriptState::Failing),
-        }],
+        scripts: vec![
+            Script {
+                name: "monitor_service".to_owned(),
+                state: Some(ScriptState::Failing),
+                disabled: false,
+            },
+            Script {
+                name: "not_there".to_owned(),
+                state: None,
+                disabled: true,
+            },
+        ],
         files: vec![File {
             name: "load".to_owned(),
             value: Some(-20),
@@ -141,6 +149,7 @@ VI_1: BACKUP: started
 
 group VG_1: (members differ), members VI_1 VI_2
 script monitor_service: FAILING
+script not_there: never run, see the log
 file load: -20
 process nginx: TOO FEW OR TOO MANY RUN
 unit haproxy.service 5 600: RESTARTS TOO OFTEN OR HAS FAILED

@@ -121,6 +121,7 @@ pub(super) fn model(routers: Vec<VirtualRouter>) -> Model {
         scripts: ["check_a", "check_b"]
             .map(|name| Script {
                 name: name.to_owned(),
+                disabled: false,
             })
             .to_vec(),
         files: vec![File {

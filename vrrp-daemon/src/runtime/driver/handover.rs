@@ -166,10 +166,10 @@ impl Driver {
     pub(super) fn bridge(
         &mut self,
         settled: oneshot::Receiver<Vec<RouterId>>,
-        mut wakeups: Wakeups,
+        wakeups: Wakeups,
     ) -> io::Result<Option<Vec<RouterId>>> {
         // What arrives now waits for somebody else, and must not wake this thread.
-        wakeups.narrow()?;
+        let mut wakeups = wakeups.narrow()?;
         let waker = wakeups.waker.clone();
         let mut settled = pin!(settled);
         let mut cadences = self.cadences();
