@@ -64,7 +64,7 @@ fn play(before: &'static str, expected: &str, taken: bool) -> anyhow::Result<()>
     a.await_mastery(VIP, b, LIMIT)?;
     a.await_adverts(5, Stamp::now(), LIMIT)?;
 
-    assert_eq!(on_a.status()?["instances"][0]["receive_path"], "xdp-native");
+    assert_eq!(on_a.status()?["instances"][0]["receive_path"], "xdp-generic");
     let status = on_b.status()?;
     let instance = &status["instances"][0];
     assert_eq!(
@@ -99,12 +99,19 @@ fn play(before: &'static str, expected: &str, taken: bool) -> anyhow::Result<()>
 
 #[test]
 fn xdp_in_the_driver() -> anyhow::Result<()> {
-    play("", "xdp-native", false)
+    play("global_defs {\n    vrrp_xdp native\n}", "xdp-native", false)
 }
 
 #[test]
 fn xdp_in_the_stack() -> anyhow::Result<()> {
     play("global_defs {\n    vrrp_xdp generic\n}", "xdp-generic", false)
+}
+
+/// In its driver, a flood of whatever the kernel has to carry further makes it lose adverts: at 10 ms and 300,000 UDP datagrams a
+/// second a Backup took over some ten times in 20 s (`cargo xtask bench flood`).
+#[test]
+fn a_veth_device_is_spared_the_driver() -> anyhow::Result<()> {
+    play("", "xdp-generic", false)
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_backup_asks_nothing_for_an_unchanged_advert() {
     let [_a, on_b] = start(&duo);
     assert_eq!(
         on_b.status().unwrap()["instances"][0]["receive_path"],
-        "xdp-native"
+        "xdp-generic"
     );
     let trace = SyscallTrace::start(&duo.b.host).unwrap();
     let since = Stamp::now();

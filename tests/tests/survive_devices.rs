@@ -72,7 +72,7 @@ fn a_cable_that_flaps_a_hundred_times() {
     await_state(&on_a, "MASTER").unwrap();
     await_state(&on_b, "BACKUP").unwrap();
     await_holder(&trio.a, &trio.b, &[IpAddr::V4(VIP)]).unwrap();
-    assert_eq!(instance(&on_b, 0).unwrap()["receive_path"], "xdp-native");
+    assert_eq!(instance(&on_b, 0).unwrap()["receive_path"], "xdp-generic");
     takes_over(&trio, on_a);
 }
 
@@ -127,7 +127,7 @@ fn a_device_that_is_made_anew_or_renamed_and_back() {
         until(what, LIMIT, || {
             let instance = instance(&on_b, 0)?;
             Ok(instance["state"] == "BACKUP"
-                && instance["receive_path"] == "xdp-native"
+                && instance["receive_path"] == "xdp-generic"
                 && instance["master"]["address"] == "192.0.2.1")
         })
         .unwrap();

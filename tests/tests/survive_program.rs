@@ -32,9 +32,13 @@ const VIP: std::net::Ipv4Addr = Settings::ADDRESS;
 
 fn pair(trio: &Trio) -> (Daemon, Daemon) {
     let (a, b) = (&trio.a, &trio.b);
-    let on_a = start(a, &Settings::unicast(a.address, b.address, 200).to_string()).unwrap();
+    let settings = |own, peer, priority| Settings {
+        before: "global_defs {\n    vrrp_xdp native\n}",
+        ..Settings::unicast(own, peer, priority)
+    };
+    let on_a = start(a, &settings(a.address, b.address, 200).to_string()).unwrap();
     await_state(&on_a, "MASTER").unwrap();
-    let on_b = start(b, &Settings::unicast(b.address, a.address, 100).to_string()).unwrap();
+    let on_b = start(b, &settings(b.address, a.address, 100).to_string()).unwrap();
     settle(&on_a, &on_b).unwrap();
     (on_a, on_b)
 }

@@ -112,7 +112,7 @@ fn exactly(before: &'static str, path: &str) {
 
 #[test]
 fn every_advert_is_accounted_for_behind_xdp() {
-    exactly("", "xdp-native");
+    exactly("global_defs {\n    vrrp_xdp native\n}", "xdp-native");
 }
 
 #[test]
@@ -123,7 +123,10 @@ fn every_advert_is_accounted_for_by_the_raw_socket() {
 /// The copies of the stack are no adverts of their own.
 #[test]
 fn every_advert_is_accounted_for_once_while_they_go_on_to_the_stack() {
-    exactly("global_defs {\n    vrrp_xdp_pass\n}", "xdp-native");
+    exactly(
+        "global_defs {\n    vrrp_xdp native\n    vrrp_xdp_pass\n}",
+        "xdp-native",
+    );
 }
 
 #[test]

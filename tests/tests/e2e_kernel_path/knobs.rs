@@ -36,7 +36,7 @@ fn a_pin_counts_and_a_reload_changes_it() {
     let on_b = start(b, &settings(pinned(&card)).to_string());
     let _on_a = start(a, &Settings::unicast(a.address, b.address, 200).to_string());
     a.await_mastery(VIP, b, LIMIT).unwrap();
-    await_backup(&on_b, "xdp-native");
+    await_backup(&on_b, "xdp-generic");
     a.await_adverts(5, Stamp::now(), LIMIT).unwrap();
     assert_eq!(instance(&on_b)["state"], "BACKUP");
     assert_eq!(instance(&on_b)["counters"]["refused"], serde_json::json!({}));
@@ -77,7 +77,7 @@ fn a_reload_changes_what_is_late() {
     let on_b = start(b, &settings("    vrrp_late_advert off").to_string());
     let _on_a = start(a, &Settings::unicast(a.address, b.address, 200).to_string());
     a.await_mastery(VIP, b, LIMIT).unwrap();
-    await_backup(&on_b, "xdp-native");
+    await_backup(&on_b, "xdp-generic");
     let late = || number(&instance(&on_b)["counters"]["late_adverts"]);
     until("its adverts are no news", LIMIT, || {
         Ok(number(&on_b.status()?["frames"]["unchanged"]) > 5)

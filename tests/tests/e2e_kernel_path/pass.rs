@@ -13,7 +13,7 @@ use super::forge::{Forger, v3};
 use super::{LIMIT, await_backup, instance, number, patient, start};
 
 const VIP: std::net::Ipv4Addr = Settings::ADDRESS;
-const PASSING: &str = "global_defs {\n    vrrp_xdp_pass\n}";
+const PASSING: &str = "global_defs {\n    vrrp_xdp native\n    vrrp_xdp_pass\n}";
 
 /// What tcpdump would see, or nearly: adverts that reach the stack of this host.
 fn stack(duo: &Duo) -> Socket {

@@ -28,7 +28,7 @@ fn restart_of_a_master(settings: Settings) -> anyhow::Result<()> {
     let status = on_a.status()?;
     assert_eq!(status["instances"][0]["state"], "MASTER");
     // Its program has taken the place of the old one's.
-    assert_eq!(status["instances"][0]["receive_path"], "xdp-native");
+    assert_eq!(status["instances"][0]["receive_path"], "xdp-generic");
     assert_eq!(status["instances"][0]["addresses"][0]["present"], true);
     assert_eq!(status["instances"][0]["counters"]["became_master"], 1);
     assert_eq!(status["instances"][0]["counters"]["priority_zero_sent"], 0);

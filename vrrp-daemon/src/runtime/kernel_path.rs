@@ -18,6 +18,7 @@ use crate::ingress::judge::{Judge, Judged};
 use crate::proto::model::{Transport, VirtualRouter, XdpMode};
 use crate::proto::router::Quiet;
 use crate::proto::{Correspondence, LinkId, Model, RouterId};
+use crate::sys::ethtool;
 use crate::xdp::{self, Arrivals, AttachError, Attached, Counters, Event, Life, Mode, Place, XdpPath};
 use vigil::Vigil;
 
@@ -559,9 +560,16 @@ impl Loaded {
 
     fn attach(&mut self, model: &Model, link: LinkId, ifindex: u32, mode: Mode) {
         let name = name(model, link);
+        let spared = mode == Mode::Auto && loses_frames_natively(name);
+        let mode = if spared { Mode::Generic } else { mode };
         match self.path.attach(ifindex, mode) {
             Ok(attached) => {
-                tracing::info!("{name}: XDP attached ({attached}); the raw socket stays open beside it")
+                let why = if spared {
+                    ", since a veth device loses frames under load in native mode"
+                } else {
+                    ""
+                };
+                tracing::info!("{name}: XDP attached ({attached}{why}); the raw socket stays open beside it");
             }
             Err(error) => {
                 tracing::warn!("{name}: adverts are received by the raw socket alone: {error}");
@@ -577,6 +585,13 @@ impl Loaded {
         self.path.detach(ifindex);
         self.vigils.remove(&ifindex);
     }
+}
+
+/// With a native program the end of a veth pair has a ring of 256 frames, which whoever sends fills faster than it is emptied: what
+/// comes then is lost, a Master's adverts too (drivers/net/veth.c). Without one, and with a generic one, the sender itself carries
+/// its frames through the stack.
+fn loses_frames_natively(interface: &str) -> bool {
+    ethtool::driver(interface).is_ok_and(|driver| driver == "veth")
 }
 
 /// A raw socket does not tell who sent the frame.

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod datagrams;
 pub mod directory;
 pub mod doorbell;
+pub mod ethtool;
 pub mod filter;
 pub mod interface;
 pub mod local_time;
