@@ -293,13 +293,8 @@ struct Words {
 
 impl Observer for Words {
     fn effect(&mut self, vrrp: &Vrrp, now: MonoNanos, took: Nanos, effect: &Effect) {
-        let in_detail = tracing::enabled!(tracing::Level::TRACE);
-        // The one that comes all the time, and says nothing.
-        if matches!(effect, Effect::Send { priority, .. } if !priority.is_release()) && !in_detail {
-            return;
-        }
         let mut phrase = phrase::phrase(vrrp.model(), now, effect);
-        if phrase.is_none() && in_detail {
+        if phrase.is_none() && tracing::enabled!(tracing::Level::TRACE) {
             phrase = phrase::detail(vrrp.model(), effect);
         }
         let Some(phrase) = phrase else { return };

@@ -1,4 +1,4 @@
-//! The service thread: a second runtime, at normal priority, for everything that may take its time: the
+//! The service thread: the async runtime, at normal priority, for everything that may take its time: the
 //! trackers, notify scripts, the control socket, and the watch on interfaces (asking the kernel for a list can wait
 //! for its routing lock). The protocol thread holds [`Ports`] and never waits for it.
 

@@ -24,8 +24,8 @@ pub enum Patience {
     Endless,
 }
 
-/// An epoll set, level-triggered but for what is added as changing. Readable while one of its members is, so it can be a member of another set
-/// or sit in a `tokio::io::unix::AsyncFd`.
+/// An epoll set, level-triggered but for what is added as changing. Readable while one of its members is, so it can be
+/// a member of another set or sit in a `tokio::io::unix::AsyncFd`.
 #[derive(Debug)]
 pub struct ReadySet(Epoll);
 
